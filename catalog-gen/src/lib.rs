@@ -1,0 +1,1 @@
+//! Bakes a catalog into Rust.

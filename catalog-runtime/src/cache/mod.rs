@@ -1,0 +1,1 @@
+//! A general tiered cache. It knows nothing of Bedrock: keys and bytes in, keys and bytes out.

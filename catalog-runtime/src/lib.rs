@@ -1,0 +1,6 @@
+//! The Amazon Bedrock model catalog as a Rust dependency.
+
+pub mod cache;
+pub mod recording;
+
+pub use bedrock_catalog_data::{Date, Timestamp};
