@@ -273,10 +273,14 @@ mod tests {
     }
 
     const GOLDEN: [(&str, u32, u32); 5] = [
-        ("", 0, 0),
-        ("us", 0, 0),
-        ("eu-west-1", 0, 0),
-        ("amazon.nova-pro-v1:0", 0, 0),
-        ("us.stability.stable-image-remove-background-v1:0", 0, 0),
+        ("", 2253880681, 296879133),
+        ("us", 2367891652, 2722078786),
+        ("eu-west-1", 1785169615, 1817604816),
+        ("amazon.nova-pro-v1:0", 1860626792, 3457258967),
+        (
+            "us.stability.stable-image-remove-background-v1:0",
+            37640756,
+            2001952560,
+        ),
     ];
 }

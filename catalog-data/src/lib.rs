@@ -70,6 +70,9 @@ pub use text::Text;
 pub use time::{Date, ParseTimeError, Timestamp};
 pub use words::{Customization, Geography, InferenceType, LifecycleStatus, Modality, Status};
 
+/// The JSON Schema of the catalog JSON.
+pub const CATALOG_SCHEMA: &str = include_str!("../catalog.schema.json");
+
 /// What generated code is written against. Not public: its layout changes with its name only.
 #[doc(hidden)]
 pub mod baked_v1 {
@@ -78,6 +81,7 @@ pub mod baked_v1 {
         AccessRow, LifecycleRow, LinkRow, ModelRow, NONE, ProfileRow, RegionRow, Run, Tables,
     };
     pub use crate::text::{StaticList, StaticText};
+    pub use crate::words::Word;
     pub use crate::{
         Catalog, Customization, Date, Geography, InferenceType, LifecycleStatus, Modality, ModelId,
         ProfileId, RegionId, Timestamp,

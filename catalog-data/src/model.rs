@@ -439,8 +439,8 @@ impl<'a> Access<'a> {
         let names = [
             Policy::InRegion,
             Policy::Geography,
-            Policy::Global,
             Policy::Any,
+            Policy::Global,
         ];
         let allowing = names
             .into_iter()

@@ -7,6 +7,15 @@ use core::fmt;
 use core::hash::{Hash, Hasher};
 use core::str::FromStr;
 
+/// What the generator asks of an open enum, to write a value down as Rust.
+pub trait Word: AsRef<str> {
+    /// The enum's name.
+    const NAME: &str;
+
+    /// The name of the variant; `None` for a word this version does not know.
+    fn variant(&self) -> Option<&'static str>;
+}
+
 /// Defines an open enum over the API's words. Two values are equal, ordered and hashed by their
 /// word, so a list sorted by value is sorted by text whatever this version knows.
 macro_rules! open_words {
@@ -44,6 +53,17 @@ macro_rules! open_words {
                 const KNOWN: &[&str] = &[$($word),+];
                 let place = KNOWN.iter().position(|word| *word == self.as_str())?;
                 u32::try_from(place).ok()
+            }
+        }
+
+        impl Word for $name {
+            const NAME: &str = stringify!($name);
+
+            fn variant(&self) -> Option<&'static str> {
+                match self {
+                    $(Self::$variant => Some(stringify!($variant)),)+
+                    Self::Other(_) => None,
+                }
             }
         }
 

@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 use bedrock_catalog_data::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use folder::Row;
 pub use folder::RowProblem;
+pub(crate) use folder::{DUPLICATE, Row};
 
 /// Raw answers of a set of regions of one partition, with the time they were observed and the
 /// regions that failed.

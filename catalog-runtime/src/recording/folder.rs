@@ -44,6 +44,9 @@ struct About {
     failures: BTreeMap<String, String>,
 }
 
+/// How the reason of a row ends whose id another row before it has.
+pub(crate) const DUPLICATE: &str = "has another row before";
+
 /// A row that is not what the API answers, and was left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -57,6 +60,11 @@ pub struct RowProblem {
 }
 
 impl RowProblem {
+    /// Whether the row was left out because another row before it has its id.
+    pub fn is_duplicate(&self) -> bool {
+        self.reason.ends_with(DUPLICATE)
+    }
+
     /// A row of a region's answer to an operation, such as `list-foundation-models`.
     pub(crate) fn new(region: &str, operation: &str, index: usize, reason: String) -> Self {
         Self {
@@ -108,7 +116,8 @@ impl Recording {
         })?;
         let found = region_folders(folder)?;
         if let Some(asked) = &about.regions {
-            if let Some(region) = found.iter().find(|region| !asked.contains(*region)) {
+            let unasked = found.iter().find(|region| !asked.contains(*region));
+            if let Some(region) = unasked {
                 let folder = folder.join(region);
                 return Err(invalid(format!(
                     "{}: {ABOUT} has no such region",

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bedrock_catalog_data::{DestinationsEntry, InferenceType, Region, Text};
 
 use crate::arn::{ModelArn, scrub};
-use crate::recording::{ModelSummary, ProfileSummary, Recording, Row, RowProblem};
+use crate::recording::{DUPLICATE, ModelSummary, ProfileSummary, Recording, Row, RowProblem};
 
 /// Everything the answers say.
 #[derive(Default)]
@@ -65,7 +65,7 @@ impl<'r> Gathered<'r> {
         match model.rows.get(region) {
             // The same row twice says nothing new.
             Some(&other) if other == row => return Ok(()),
-            Some(_) => return Err(format!("{:?} has another row before", row.model_id)),
+            Some(_) => return Err(format!("{:?} {DUPLICATE}", row.model_id)),
             None => model.rows.insert(region, row),
         };
         let types = row.inference_types_supported.as_ref();
@@ -105,10 +105,7 @@ impl<'r> Gathered<'r> {
         match profile.rows.get(region) {
             Some(&other) if other == row => return Ok(()),
             Some(_) => {
-                return Err(format!(
-                    "{:?} has another row before",
-                    row.inference_profile_id
-                ));
+                return Err(format!("{:?} {DUPLICATE}", row.inference_profile_id));
             }
             None => profile.rows.insert(region, row),
         };
