@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::error::Error;
+use crate::id::sealed::Claim;
 use crate::id::{Key, kind};
 use crate::index::{BuiltIndex, Index, PerfectHash};
 use crate::model::{Access, Model};
@@ -48,6 +49,16 @@ struct Aliases {
     models: StaticList<u16>,
     profiles: StaticList<u16>,
     regions: StaticList<u16>,
+}
+
+impl Aliases {
+    /// The row here that a constant's claim stands for, if this catalog knows its numbering.
+    #[inline]
+    fn number(&self, claim: Option<Claim>, of: impl Fn(&Self) -> &[u16]) -> Option<u16> {
+        let claim = claim.filter(|claim| claim.brand == self.brand)?;
+        let &number = of(self).get(usize::from(claim.number))?;
+        (number != NONE).then_some(number)
+    }
 }
 
 impl Catalog {
@@ -111,58 +122,84 @@ impl Catalog {
         };
         Aliases {
             brand: tables.brand,
-            models: numbers(&mut tables.models.iter().map(|row| self.find_model(&row.id))),
-            profiles: numbers(&mut tables.profiles.iter().map(|row| self.find_profile(&row.id))),
-            regions: numbers(&mut tables.regions.iter().map(|row| self.find_region(&row.id))),
+            models: numbers(
+                &mut tables
+                    .models
+                    .iter()
+                    .map(|row| self.find_model(&row.id, None)),
+            ),
+            profiles: numbers(
+                &mut tables
+                    .profiles
+                    .iter()
+                    .map(|row| self.find_profile(&row.id, None)),
+            ),
+            regions: numbers(
+                &mut tables
+                    .regions
+                    .iter()
+                    .map(|row| self.find_region(&row.id, None)),
+            ),
         }
     }
 
-    fn find_model(&self, id: &str) -> Option<u16> {
+    // A claim that another catalog's constants make is looked up in the aliases; any other id is
+    // hashed.
+
+    #[inline(never)]
+    fn find_model(&self, id: &str, claim: Option<Claim>) -> Option<u16> {
+        if let Some(number) = self.aliases.number(claim, |aliases| &aliases.models) {
+            return Some(number);
+        }
         let rows = &*self.tables.models;
         self.models.find(id, |number| {
             rows.get(usize::from(number)).map(|row| &*row.id)
         })
     }
 
-    fn find_profile(&self, id: &str) -> Option<u16> {
+    #[inline(never)]
+    fn find_profile(&self, id: &str, claim: Option<Claim>) -> Option<u16> {
+        if let Some(number) = self.aliases.number(claim, |aliases| &aliases.profiles) {
+            return Some(number);
+        }
         let rows = &*self.tables.profiles;
         self.profiles.find(id, |number| {
             rows.get(usize::from(number)).map(|row| &*row.id)
         })
     }
 
-    fn find_region(&self, id: &str) -> Option<u16> {
+    #[inline(never)]
+    fn find_region(&self, id: &str, claim: Option<Claim>) -> Option<u16> {
+        if let Some(number) = self.aliases.number(claim, |aliases| &aliases.regions) {
+            return Some(number);
+        }
         let rows = &*self.tables.regions;
         self.regions.find(id, |number| {
             rows.get(usize::from(number)).map(|row| &*row.id)
         })
     }
 
-    /// The row a key claims here, if its claim is one this catalog can tell; then the id need not
-    /// be hashed.
+    /// The row of a key: at once where it is a constant of this catalog, else found.
     #[inline]
-    fn claimed<K>(&self, key: &impl Key<K>, aliases: impl Fn(&Aliases) -> &[u16]) -> Option<u16> {
-        let claim = key.claim()?;
-        if claim.brand == self.tables.brand {
-            return Some(claim.number);
+    fn number<K>(
+        &self,
+        key: &impl Key<K>,
+        find: impl FnOnce(&Self, &str, Option<Claim>) -> Option<u16>,
+    ) -> Option<u16> {
+        match key.claim() {
+            Some(claim) if claim.brand == self.tables.brand => Some(claim.number),
+            claim => find(self, key.text(), claim),
         }
-        if claim.brand == self.aliases.brand {
-            let &number = aliases(&self.aliases).get(usize::from(claim.number))?;
-            return (number != NONE).then_some(number);
-        }
-        None
     }
 
     #[inline]
     pub(crate) fn model_number(&self, id: &impl Key<kind::Model>) -> Option<u16> {
-        self.claimed(id, |aliases| &aliases.models)
-            .or_else(|| self.find_model(id.text()))
+        self.number(id, Self::find_model)
     }
 
     #[inline]
     pub(crate) fn region_number(&self, id: &impl Key<kind::Region>) -> Option<u16> {
-        self.claimed(id, |aliases| &aliases.regions)
-            .or_else(|| self.find_region(id.text()))
+        self.number(id, Self::find_region)
     }
 
     /// The model of an exact id, retired ones included. One hash for text, none for a constant.
@@ -174,9 +211,7 @@ impl Catalog {
     /// The inference profile of an exact id, retired ones included.
     #[inline]
     pub fn profile(&self, id: impl Key<kind::Profile>) -> Option<Profile<'_>> {
-        let number = self
-            .claimed(&id, |aliases| &aliases.profiles)
-            .or_else(|| self.find_profile(id.text()))?;
+        let number = self.number(&id, Self::find_profile)?;
         Profile::new(self, number)
     }
 
@@ -278,7 +313,7 @@ impl Catalog {
     #[inline(never)]
     pub(crate) fn no_access(&self, model: &str, region: &str) -> Error {
         let Some(model) = self
-            .find_model(model)
+            .find_model(model, None)
             .and_then(|number| Model::new(self, number))
         else {
             return self.unknown_model(model);

@@ -62,74 +62,92 @@ impl BuiltIndex {
     }
 }
 
-/// A minimal perfect hash table over the ids of a baked catalog.
+/// A minimal perfect hash table over the ids of a baked catalog. A lookup reads one displacement
+/// and one line, which holds the id itself: a miss touches nothing else.
 ///
 /// Made by `bedrock-catalog-gen`; part of the hidden, versioned layout.
 #[derive(Debug, Clone)]
 pub struct PerfectHash {
     seed: u64,
-    buckets: Modulus,
-    slots_len: Modulus,
+    places: Modulus,
     displacements: StaticList<(u32, u32)>,
-    slots: StaticList<Slot>,
+    lines: StaticList<Line>,
 }
 
-/// One place of the table: the low half of the key's hash (a miss is told without touching the
-/// row) and the row.
+/// One place of the table, a cache line: an id, in words, and its row.
 #[derive(Debug, Clone, Copy)]
-pub struct Slot {
-    fingerprint: u32,
+#[repr(align(64))]
+pub struct Line {
+    words: Words,
     number: u16,
 }
 
-impl Slot {
-    /// A slot.
-    pub const fn new(fingerprint: u32, number: u16) -> Self {
+impl Line {
+    /// The line of an id and its row.
+    pub const fn new(id: &str, number: u16) -> Self {
         Self {
-            fingerprint,
+            words: Words::of(id.as_bytes()),
             number,
         }
     }
 }
 
 impl PerfectHash {
-    /// A table as `phf_generator` solved it. An empty list answers nothing.
+    /// A table as `phf_generator` solved it, and how many lines it has. An empty one answers nothing.
     pub const fn new(
         seed: u64,
         displacements: StaticList<(u32, u32)>,
-        slots: StaticList<Slot>,
-        displacements_len: u32,
-        slots_len: u32,
+        lines: StaticList<Line>,
+        lines_len: u32,
     ) -> Self {
         Self {
             seed,
-            buckets: Modulus::new(displacements_len),
-            slots_len: Modulus::new(slots_len),
+            places: Modulus::new(lines_len),
             displacements,
-            slots,
+            lines,
         }
     }
 
-    /// The parts, for the generator: seed, displacements, slots as (fingerprint, row).
-    pub fn parts(&self) -> (u64, &[(u32, u32)], impl Iterator<Item = (u32, u16)>) {
-        let slots = self
-            .slots
-            .iter()
-            .map(|slot| (slot.fingerprint, slot.number));
-        (self.seed, &self.displacements, slots)
+    /// The parts, for the generator: seed, displacements, and the row of each line.
+    pub fn parts(&self) -> (u64, &[(u32, u32)], impl Iterator<Item = u16>) {
+        let rows = self.lines.iter().map(|line| line.number);
+        (self.seed, &self.displacements, rows)
     }
 
     #[inline]
     fn find<'a>(&self, key: &str, id_of: impl Fn(u16) -> Option<&'a str>) -> Option<u16> {
-        let hash = KeyHash::new(key, self.seed);
-        let bucket = self.buckets.reduce(hash.bucket());
-        let &(d1, d2) = self.displacements.get(bucket)?;
-        let place = phf_shared::displace(hash.low(), hash.high(), d1, d2);
-        let slot = self.slots.get(self.slots_len.reduce(place))?;
-        if slot.fingerprint != hash.low() {
-            return None;
+        // Two kinds of keys, so that the branch is foreseen: region ids, and model and profile ids.
+        match key.len() {
+            16..=48 => self.find_by::<6>(key.as_bytes()),
+            8..=15 => self.find_by::<2>(key.as_bytes()),
+            _ => self.find_odd(key, id_of),
         }
-        (id_of(slot.number)? == key).then_some(slot.number)
+    }
+
+    /// Finds a key that its first `N` words hold whole. Not inlined: together the two would keep
+    /// more registers than either needs.
+    #[inline(never)]
+    fn find_by<const N: usize>(&self, key: &[u8]) -> Option<u16> {
+        let words = Words::take::<N>(key)?;
+        let line = self.line(KeyHash::of::<N>(&words, self.seed))?;
+        line.words.are::<N>(&words).then_some(line.number)
+    }
+
+    /// Finds a key that is too short or too long for the words alone; no id of today is.
+    #[cold]
+    #[inline(never)]
+    fn find_odd<'a>(&self, key: &str, id_of: impl Fn(u16) -> Option<&'a str>) -> Option<u16> {
+        let line = self.line(KeyHash::new(key, self.seed))?;
+        (id_of(line.number)? == key).then_some(line.number)
+    }
+
+    #[inline(always)]
+    fn line(&self, hash: KeyHash) -> Option<&Line> {
+        let &(d1, d2) = self
+            .displacements
+            .get(hash.bucket(self.displacements.len()))?;
+        let place = phf_shared::displace(hash.low(), hash.high(), d1, d2);
+        self.lines.get(self.places.reduce(place))
     }
 }
 
@@ -162,8 +180,86 @@ impl Modulus {
     }
 }
 
-/// The hash of an id under a seed: 64 bits, read as words in little-endian order on every machine,
-/// folded by wide multiplication (the scheme of wyhash and foldhash).
+/// A key as words, in little-endian order on every machine: all of a key of at most 48 bytes, of a
+/// longer one its beginning, middle and end. Words may overlap; with the length they are
+/// unambiguous.
+#[derive(Debug, Clone, Copy)]
+struct Words {
+    words: [u64; 6],
+    len: u32,
+}
+
+impl Words {
+    /// The words of any key; a key of fewer than eight bytes is one word.
+    const fn of(bytes: &[u8]) -> Self {
+        let words = match bytes.len() {
+            ..=15 => Self::take::<2>(bytes),
+            _ => Self::take::<6>(bytes),
+        };
+        match words {
+            Some(words) => words,
+            None => Self::new([few(bytes), 0, 0, 0, 0, 0], bytes),
+        }
+    }
+
+    /// The first and the last word of a key of at least 8 bytes (`N` is 2), or the first, middle
+    /// and last two of one of at least 16 (`N` is 6).
+    #[inline(always)]
+    const fn take<const N: usize>(bytes: &[u8]) -> Option<Self> {
+        if N == 2 {
+            let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) else {
+                return None;
+            };
+            let (a, b) = (u64::from_le_bytes(*first), u64::from_le_bytes(*last));
+            return Some(Self::new([a, b, 0, 0, 0, 0], bytes));
+        }
+        let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) else {
+            return None;
+        };
+        let Some((_, rest)) = bytes.split_at_checked((bytes.len() - 16) / 2) else {
+            return None;
+        };
+        let Some(middle) = rest.first_chunk() else {
+            return None;
+        };
+        let ([a, b], [c, d], [e, f]) = (pair(first), pair(last), pair(middle));
+        Some(Self::new([a, b, c, d, e, f], bytes))
+    }
+
+    const fn new(words: [u64; 6], bytes: &[u8]) -> Self {
+        // No id is near 4 GiB; two lengths that are equal here would be told apart by their text.
+        let len = bytes.len() as u32;
+        Self { words, len }
+    }
+
+    /// Whether the lengths and the first `N` words are equal, without a call.
+    #[inline(always)]
+    fn are<const N: usize>(&self, other: &Self) -> bool {
+        let pairs = self.words.iter().zip(&other.words).take(N);
+        self.len == other.len && pairs.fold(0, |differing, (a, b)| differing | (a ^ b)) == 0
+    }
+}
+
+#[inline]
+const fn pair(block: &[u8; 16]) -> [u64; 2] {
+    let both = u128::from_le_bytes(*block);
+    [both as u64, (both >> 64) as u64]
+}
+
+/// At most eight bytes as one word. No id is that short, and of those only the words are asked.
+#[cold]
+#[inline(never)]
+const fn few(mut bytes: &[u8]) -> u64 {
+    let mut word = 0;
+    while let Some((&byte, rest)) = bytes.split_first() {
+        word = (word << 8) | byte as u64;
+        bytes = rest;
+    }
+    word
+}
+
+/// The hash of an id under a seed: 64 bits, folded by wide multiplication (the scheme of wyhash and
+/// foldhash).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KeyHash(u64);
 
@@ -179,63 +275,54 @@ fn fold(a: u64, b: u64) -> u64 {
     (product as u64) ^ ((product >> 64) as u64)
 }
 
-#[inline]
-fn word(bytes: &[u8; 8]) -> u64 {
-    u64::from_le_bytes(*bytes)
-}
-
 impl KeyHash {
     /// The hash of a key. The generator must check that its keys' hashes are distinct.
-    #[inline]
     pub fn new(key: &str, seed: u64) -> Self {
-        let [mix_a, mix_b, mix_c] = MIX;
-        let mut bytes = key.as_bytes();
-        let mut state = seed ^ (bytes.len() as u64).wrapping_mul(mix_a);
-        // All but the last 1 to 16 bytes.
-        while bytes.len() > 16 {
-            let Some((block, rest)) = bytes.split_first_chunk::<16>() else {
-                break;
-            };
-            if let (Some(a), Some(b)) = (block.first_chunk(), block.last_chunk()) {
-                state = fold(word(a) ^ state, word(b) ^ mix_b);
-            }
-            bytes = rest;
+        let words = Words::of(key.as_bytes());
+        match key.len() {
+            ..=15 => Self::of::<2>(&words, seed),
+            16..=48 => Self::of::<6>(&words, seed),
+            _ => Self::of::<6>(&words, seed).and_all(key.as_bytes()),
         }
-        // The last bytes, as two words that may overlap.
-        let (a, b) = match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
-            (Some(a), Some(b)) => (word(a), word(b)),
-            _ => match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
-                (Some(a), Some(b)) => (
-                    u64::from(u32::from_le_bytes(*a)),
-                    u64::from(u32::from_le_bytes(*b)),
-                ),
-                _ => (
-                    bytes
-                        .iter()
-                        .fold(0, |all, &byte| (all << 8) | u64::from(byte)),
-                    0,
-                ),
-            },
-        };
-        Self(fold(a ^ state, b ^ mix_c))
     }
 
-    /// The half that names the place; also the fingerprint.
+    /// The hash of the first `N` words.
+    #[inline(always)]
+    fn of<const N: usize>(words: &Words, seed: u64) -> Self {
+        let [a, b, c, d, e, f] = words.words;
+        let [mix_a, mix_b, mix_c] = MIX;
+        let mut hash = fold(a ^ seed, b ^ mix_a);
+        if N > 2 {
+            hash ^= fold(c ^ mix_b, d ^ seed) ^ fold(e ^ seed, f ^ mix_c);
+        }
+        Self(hash.wrapping_add(u64::from(words.len)))
+    }
+
+    /// With all of a long key.
+    #[cold]
+    #[inline(never)]
+    fn and_all(self, bytes: &[u8]) -> Self {
+        let [mix, ..] = MIX;
+        let blocks = bytes.chunks(8);
+        Self(blocks.fold(self.0, |hash, block| fold(hash ^ few(block), mix)))
+    }
+
+    /// The half that names the place.
     #[inline]
     pub fn low(self) -> u32 {
         self.0 as u32
     }
 
-    /// The other half.
+    /// The half that names the bucket, and the place with the other.
     #[inline]
     pub fn high(self) -> u32 {
         (self.0 >> 32) as u32
     }
 
-    /// What names the bucket.
+    /// The bucket among so many: less than that, so the generator's own reduction keeps it.
     #[inline]
-    pub fn bucket(self) -> u32 {
-        (self.0.wrapping_mul(MIX[0]) >> 32) as u32
+    pub fn bucket(self, buckets: usize) -> usize {
+        ((u64::from(self.high()) * buckets as u64) >> 32) as usize
     }
 }
 

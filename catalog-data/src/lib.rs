@@ -76,7 +76,7 @@ pub const CATALOG_SCHEMA: &str = include_str!("../catalog.schema.json");
 /// What generated code is written against. Not public: its layout changes with its name only.
 #[doc(hidden)]
 pub mod baked_v1 {
-    pub use crate::index::{KeyHash, PerfectHash, Slot};
+    pub use crate::index::{KeyHash, Line, PerfectHash};
     pub use crate::rows::{
         AccessRow, LifecycleRow, LinkRow, ModelRow, NONE, ProfileRow, RegionRow, Run, Tables,
     };

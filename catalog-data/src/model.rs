@@ -400,24 +400,46 @@ impl<'a> Access<'a> {
     /// The preferred way a policy allows: `Some(None)` is on demand.
     #[inline]
     fn choose(&self, policy: Policy<'_>) -> Option<Option<&'a LinkRow>> {
-        let in_region = || self.row.is(AccessRow::ON_DEMAND).then_some(None);
-        let bounded = || self.bounded().first().map(Some);
-        let global = || self.links().get(usize::from(self.row.bounded)).map(Some);
-        match policy {
-            Policy::InRegion => in_region(),
-            Policy::Geography => in_region().or_else(bounded),
-            Policy::Any => in_region().or_else(bounded).or_else(global),
-            Policy::Global => global(),
-            Policy::Within(regions) => {
-                let inside = |link: &Option<&'a LinkRow>| {
-                    Route::new(*self, *link).destinations().are_within(regions)
-                };
-                in_region().filter(inside).or_else(|| {
-                    // Sorted by destinations and id: the first that fits is the preferred one.
-                    self.bounded().iter().map(Some).find(inside)
-                })
-            }
+        let (in_region, bounded, global) = match policy {
+            Policy::InRegion => (true, false, false),
+            Policy::Geography => (true, true, false),
+            Policy::Any => (true, true, true),
+            Policy::Global => (false, false, true),
+            Policy::Within(regions) => return self.choose_within(regions),
+        };
+        if in_region && self.row.is(AccessRow::ON_DEMAND) {
+            return Some(None);
         }
+        // Bounded links stand before global ones, the preferred first.
+        let from = if bounded { 0 } else { self.row.bounded };
+        let to = if global {
+            self.row.links.len
+        } else {
+            self.row.bounded
+        };
+        self.link(from, to)
+    }
+
+    #[inline(never)]
+    fn choose_within(&self, regions: &[&str]) -> Option<Option<&'a LinkRow>> {
+        let inside = |link: &Option<&'a LinkRow>| {
+            Route::new(*self, *link).destinations().are_within(regions)
+        };
+        let in_region = self.row.is(AccessRow::ON_DEMAND).then_some(None);
+        in_region.filter(inside).or_else(|| {
+            // Sorted by destinations and id: the first that fits is the preferred one.
+            self.bounded().iter().map(Some).find(inside)
+        })
+    }
+
+    /// The first of its links of these places.
+    #[inline]
+    fn link(&self, from: u16, to: u16) -> Option<Option<&'a LinkRow>> {
+        if from >= to {
+            return None;
+        }
+        let number = self.row.links.start as usize + usize::from(from);
+        self.catalog.tables.links.get(number).map(Some)
     }
 
     #[inline]

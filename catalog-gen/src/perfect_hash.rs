@@ -3,27 +3,18 @@
 
 use std::collections::BTreeSet;
 
-use bedrock_catalog::baked_v1::{KeyHash, PerfectHash, Slot, StaticList};
+use bedrock_catalog::baked_v1::{KeyHash, Line, PerfectHash, StaticList};
 use phf_generator::{HashState, generate_hash_with_hash_fn};
 
 /// A table that finds each id's place in the list. The ids are distinct.
 pub(crate) fn solve(ids: &[&str]) -> PerfectHash {
     let state = displacements(ids);
-    let slot = |&row: &usize| {
-        let id = ids.get(row).copied().unwrap_or_default();
-        // A catalog has fewer rows than 16 bits can count.
-        Slot::new(KeyHash::new(id, state.key).low(), row as u16)
-    };
-    let slots: Vec<Slot> = state.map.iter().map(slot).collect();
-    let (buckets, places) = (state.disps.len() as u32, slots.len() as u32);
+    // A catalog has fewer rows than 16 bits can count.
+    let line = |&row: &usize| Line::new(ids.get(row).copied().unwrap_or_default(), row as u16);
+    let lines: Vec<Line> = state.map.iter().map(line).collect();
+    let places = lines.len() as u32;
     let displacements = StaticList::Owned(state.disps);
-    PerfectHash::new(
-        state.key,
-        displacements,
-        StaticList::Owned(slots),
-        buckets,
-        places,
-    )
+    PerfectHash::new(state.key, displacements, StaticList::Owned(lines), places)
 }
 
 fn displacements(ids: &[&str]) -> HashState {
@@ -35,15 +26,19 @@ fn displacements(ids: &[&str]) -> HashState {
             map: Vec::new(),
         };
     }
-    generate_hash_with_hash_fn(ids, |id, &seed| {
+    // As many as the generator makes; were they others, no key would be found, and the tests fail.
+    let buckets = ids.len().div_ceil(3);
+    let state = generate_hash_with_hash_fn(ids, |id, &seed| {
         // `Hashes` cannot be made outside its crate; one is taken and filled.
         let mut hashes = phf_shared::hash("", &0);
         let hash = KeyHash::new(id, seed);
-        hashes.g = hash.bucket();
+        hashes.g = hash.bucket(buckets) as u32;
         hashes.f1 = hash.low();
         hashes.f2 = hash.high();
         hashes
-    })
+    });
+    debug_assert_eq!(state.disps.len(), buckets);
+    state
 }
 
 /// Whether ids can have a table at all: the generator looks for ever where two ids have one hash
@@ -71,7 +66,7 @@ mod tests {
         let ids: Vec<String> = (0..500).map(|n| format!("provider.model-{n}")).collect();
         let ids: Vec<&str> = ids.iter().map(|id| &**id).collect();
         assert!(is_solvable(&ids));
-        let rows: BTreeSet<u16> = solve(&ids).parts().2.map(|(_, row)| row).collect();
+        let rows: BTreeSet<u16> = solve(&ids).parts().2.collect();
         assert_eq!(rows.len(), 500);
     }
 }

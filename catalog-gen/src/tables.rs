@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use bedrock_catalog::Date;
 use bedrock_catalog::baked_v1::{
-    LifecycleRow, ModelRow, PerfectHash, ProfileRow, RegionRow, Run, StaticText, Tables, Word,
+    LifecycleRow, ModelRow, ProfileRow, RegionRow, Run, StaticText, Tables, Word,
 };
 use proc_macro2::{Literal, TokenStream};
 use quote::quote;
@@ -48,13 +48,12 @@ pub(crate) fn emit(tables: &Tables, digest: &str) -> TokenStream {
         numbers("FACETS", quote!(u32), &tables.facets),
         numbers("CELLS", quote!(u16), &tables.cells),
     ];
-    let ids = |ids: Vec<&str>| solve(&ids);
-    let of_models = ids(tables.models.iter().map(|row| &*row.id).collect());
-    let of_profiles = ids(tables.profiles.iter().map(|row| &*row.id).collect());
-    let of_regions = ids(tables.regions.iter().map(|row| &*row.id).collect());
-    let (models_tables, models_index) = index("MODEL", &of_models);
-    let (profiles_tables, profiles_index) = index("PROFILE", &of_profiles);
-    let (regions_tables, regions_index) = index("REGION", &of_regions);
+    let models_ids = tables.models.iter().map(|row| &*row.id);
+    let (models_tables, models_index) = index("MODEL", models_ids);
+    let profiles_ids = tables.profiles.iter().map(|row| &*row.id);
+    let (profiles_tables, profiles_index) = index("PROFILE", profiles_ids);
+    let regions_ids = tables.regions.iter().map(|row| &*row.id);
+    let (regions_tables, regions_index) = index("REGION", regions_ids);
     let (partition, observed_at) = (text(&tables.partition), tables.observed_at.unix());
     let observed_at = Literal::i64_unsuffixed(observed_at);
     quote! {
@@ -124,34 +123,37 @@ fn number(value: impl Display) -> TokenStream {
     text.parse().unwrap_or_default()
 }
 
-fn index(of: &str, table: &PerfectHash) -> (TokenStream, TokenStream) {
-    let (seed, displacements, slots) = table.parts();
+/// The table that finds each id's row: its statics, and the expression that joins them.
+fn index<'a>(of: &str, ids: impl Iterator<Item = &'a str>) -> (TokenStream, TokenStream) {
+    let ids: Vec<&str> = ids.collect();
+    let table = solve(&ids);
+    let (seed, displacements, rows) = table.parts();
     let pairs = displacements.iter().map(|&(d1, d2)| {
         let (d1, d2) = (number(d1), number(d2));
         quote!((#d1, #d2))
     });
-    let slots: Vec<TokenStream> = slots
-        .map(|(fingerprint, row)| {
-            let (fingerprint, row) = (number(fingerprint), number(row));
-            quote!(Slot::new(#fingerprint, #row))
+    let lines: Vec<TokenStream> = rows
+        .map(|row| {
+            let id = ids.get(usize::from(row)).copied().unwrap_or_default();
+            let row = number(row);
+            quote!(Line::new(#id, #row))
         })
         .collect();
     let name = |what: &str| quote::format_ident!("{of}_{what}");
-    let (displacements_name, slots_name) = (name("DISPLACEMENTS"), name("SLOTS"));
-    let (buckets, places) = (number(displacements.len()), number(slots.len()));
+    let (displacements_name, lines_name) = (name("DISPLACEMENTS"), name("LINES"));
+    let places = number(lines.len());
     let displacements = statics(&format!("{of}_DISPLACEMENTS"), quote!((u32, u32)), pairs);
-    let slots = statics(&format!("{of}_SLOTS"), quote!(Slot), slots.into_iter());
+    let lines = statics(&format!("{of}_LINES"), quote!(Line), lines.into_iter());
     let seed = Literal::u64_unsuffixed(seed);
     let literal = quote! {
         PerfectHash::new(
             #seed,
             Borrowed(&#displacements_name),
-            Borrowed(&#slots_name),
-            #buckets,
+            Borrowed(&#lines_name),
             #places,
         )
     };
-    (quote!(#displacements #slots), literal)
+    (quote!(#displacements #lines), literal)
 }
 
 fn model(row: &ModelRow) -> TokenStream {
