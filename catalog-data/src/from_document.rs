@@ -1,10 +1,11 @@
 //! Document → catalog: checks everything, numbers everything.
 
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
+
+use hashbrown::HashMap;
 
 use crate::catalog::Catalog;
 use crate::document::{
@@ -27,7 +28,7 @@ const MOST_CELLS: usize = 4 << 20;
 /// The longest id, in bytes.
 const LONGEST_ID: usize = 16 << 10;
 
-type Numbers<'d> = BTreeMap<&'d str, u16>;
+type Numbers<'d> = HashMap<&'d str, u16>;
 
 impl Catalog {
     /// The catalog of a document.
@@ -61,10 +62,8 @@ fn number<'d>(
     if let Some([id, _]) = sorted.array_windows().find(|[a, b]| a == b) {
         return Err(Error::invalid(format!("two {what} have the id {id:?}")));
     }
-    if let Some(id) = sorted
-        .iter()
-        .find(|id| id.is_empty() || id.len() > LONGEST_ID)
-    {
+    let wrong = |id: &&&str| id.is_empty() || id.len() > LONGEST_ID;
+    if let Some(id) = sorted.iter().find(wrong) {
         let length = id.len();
         return Err(Error::invalid(format!(
             "an id of {what} has {length} bytes"
@@ -81,20 +80,38 @@ struct Pair {
     flags: u8,
 }
 
+/// A route while it is being gathered.
+struct Link {
+    pair: u16,
+    profile: u16,
+    destinations: Run,
+    global: bool,
+}
+
+impl Link {
+    /// The order of the table as one number: by pair, bounded before global, then by destinations
+    /// and profile (profiles are numbered in the order of their ids).
+    fn order(&self) -> u64 {
+        let (pair, len) = (u64::from(self.pair), u64::from(self.destinations.len));
+        pair << 33 | u64::from(self.global) << 32 | len << 16 | u64::from(self.profile)
+    }
+}
+
 struct Builder<'d> {
     document: &'d Document<'d>,
     models: Numbers<'d>,
     profiles: Numbers<'d>,
     /// Recorded regions and regions known as destinations only.
     regions: Numbers<'d>,
+    /// Their ids, sorted, and whether they are recorded.
+    regions_rows: Vec<(&'d str, bool)>,
     /// In the order they were met; `place` finds them.
     pairs: Vec<Pair>,
     /// The pair of each (model, region), model by model.
     place: Vec<u16>,
     types: Vec<Vec<InferenceType>>,
     destinations: Vec<u16>,
-    /// Pair, profile, destinations, global.
-    links: Vec<(u16, u16, Run, bool)>,
+    links: Vec<Link>,
 }
 
 impl<'d> Builder<'d> {
@@ -112,28 +129,31 @@ impl<'d> Builder<'d> {
         )?;
         let profiles = document.profiles.iter().map(|entry| &entry.id);
         let profiles = number("profiles", MOST_ROWS, profiles)?;
-        let mut regions = number("regions", MOST_REGIONS, document.regions.iter())?;
+        let recorded = number("regions", MOST_REGIONS, document.regions.iter())?;
         let stale = document
             .stale
             .keys()
-            .find(|region| !regions.contains_key(&***region));
+            .find(|region| !recorded.contains_key(&***region));
         if let Some(region) = stale {
             return Err(Error::invalid(format!(
                 "stale: {region:?} is not among the regions"
             )));
         }
         let routes = document.profiles.iter().flat_map(|profile| &profile.routes);
-        for route in routes {
-            if let DestinationsEntry::Regions(destinations) = &route.destinations {
-                regions.extend(destinations.iter().map(|id| (&**id, 0)));
+        let destinations = routes.flat_map(|route| match &route.destinations {
+            DestinationsEntry::Regions(destinations) => destinations.as_slice(),
+            DestinationsEntry::Global => &[],
+        });
+        let mut all: HashMap<&str, bool> = recorded.into_keys().map(|id| (id, true)).collect();
+        for id in destinations {
+            all.entry(&**id).or_insert(false);
+            if all.len() > MOST_REGIONS {
+                return Err(too_many("regions", MOST_REGIONS));
             }
         }
-        if regions.len() > MOST_REGIONS {
-            return Err(too_many("regions", MOST_REGIONS));
-        }
-        for (number, place) in (0u16..).zip(regions.values_mut()) {
-            *place = number;
-        }
+        let mut regions_rows: Vec<(&str, bool)> = all.into_iter().collect();
+        regions_rows.sort_unstable();
+        let regions: Numbers<'_> = regions_rows.iter().map(|&(id, _)| id).zip(0u16..).collect();
         let cells = models.len() * regions.len();
         if cells > MOST_CELLS {
             return Err(too_many("models times regions", MOST_CELLS));
@@ -143,6 +163,7 @@ impl<'d> Builder<'d> {
             models,
             profiles,
             regions,
+            regions_rows,
             pairs: Vec::new(),
             place: vec![NONE; cells],
             types: Vec::new(),
@@ -153,16 +174,14 @@ impl<'d> Builder<'d> {
 
     /// The number of a region that has rows.
     fn source(&self, id: &str, of: &str) -> Result<u16, Error> {
-        let recorded = self.regions.get(id).filter(|_| self.is_recorded(id));
-        recorded.copied().ok_or_else(|| {
-            Error::invalid(format!(
+        let number = self.regions.get(id).copied();
+        let row = number.and_then(|number| self.regions_rows.get(usize::from(number)));
+        match (number, row) {
+            (Some(number), Some((_, true))) => Ok(number),
+            _ => Err(Error::invalid(format!(
                 "{of:?} names region {id:?}, which is not among the regions"
-            ))
-        })
-    }
-
-    fn is_recorded(&self, id: &str) -> bool {
-        self.document.regions.iter().any(|region| &**region == id)
+            ))),
+        }
     }
 
     /// The pair of a model and a region, made on first sight.
@@ -264,13 +283,17 @@ impl<'d> Builder<'d> {
             for source in &route.sources {
                 let source = self.source(source, &entry.id)?;
                 let pair = self.pair(model, source)?;
-                self.links
-                    .push((pair, profile, Run::new(start, len), global));
+                self.links.push(Link {
+                    pair,
+                    profile,
+                    destinations: Run::new(start, len),
+                    global,
+                });
             }
         }
         let own = self.links.get_mut(first_link..).unwrap_or_default();
-        own.sort_unstable_by_key(|&(pair, ..)| pair);
-        if own.array_windows().any(|[(a, ..), (b, ..)]| a == b) {
+        own.sort_unstable_by_key(|link| link.pair);
+        if own.array_windows().any(|[a, b]| a.pair == b.pair) {
             return Err(Error::invalid(format!(
                 "profile {:?} serves one model from one region twice",
                 entry.id
@@ -298,12 +321,13 @@ impl<'d> Builder<'d> {
                 *rank = number;
             }
         }
-        for (pair, ..) in &mut self.links {
-            *pair = rank.get(usize::from(*pair)).copied().unwrap_or_default();
+        for link in &mut self.links {
+            link.pair = rank
+                .get(usize::from(link.pair))
+                .copied()
+                .unwrap_or_default();
         }
-        // Profiles are numbered in the order of their ids.
-        self.links
-            .sort_unstable_by_key(|&(pair, profile, run, global)| (pair, global, run.len, profile));
+        self.links.sort_unstable_by_key(Link::order);
         let (access, links) = self.access();
         let mut model_profiles = Vec::new();
         let mut profile_links = Vec::new();
@@ -345,10 +369,10 @@ impl<'d> Builder<'d> {
             .iter()
             .filter_map(|&pair| self.pairs.get(usize::from(pair)));
         for (number, pair) in (0u32..).zip(met) {
-            let own = rest.partition_point(|&(pair, ..)| u32::from(pair) <= number);
+            let own = rest.partition_point(|link| u32::from(link.pair) <= number);
             let (own, others) = rest.split_at_checked(own).unwrap_or_default();
             rest = others;
-            let bounded = own.partition_point(|&(.., global)| !global);
+            let bounded = own.partition_point(|link| !link.global);
             access.push(AccessRow {
                 model: pair.model,
                 region: pair.region,
@@ -358,15 +382,12 @@ impl<'d> Builder<'d> {
                 links: Run::new(links.len() as u32, own.len() as u16),
                 bounded: bounded as u16,
             });
-            links.extend(
-                own.iter()
-                    .map(|&(_, profile, destinations, global)| LinkRow {
-                        access: number,
-                        profile,
-                        destinations,
-                        global,
-                    }),
-            );
+            links.extend(own.iter().map(|link| LinkRow {
+                access: number,
+                profile: link.profile,
+                destinations: link.destinations,
+                global: link.global,
+            }));
         }
         (access, links)
     }
@@ -416,19 +437,19 @@ impl<'d> Builder<'d> {
     fn profiles(&self, links: &[LinkRow], pool: &mut Vec<u32>) -> Vec<ProfileRow> {
         let mut entries: Vec<&ProfileEntry<'_>> = self.document.profiles.iter().collect();
         entries.sort_unstable_by(|a, b| a.id.cmp(&b.id));
-        // By profile, then access row: model, then region.
-        let mut order: Vec<(u16, u32)> = (0u32..)
-            .zip(links)
-            .map(|(number, link)| (link.profile, number))
+        // By profile, then access row: model, then region; both in one number.
+        let numbered = (0u32..).zip(links);
+        let mut order: Vec<u64> = numbered
+            .map(|(number, link)| u64::from(link.profile) << 32 | u64::from(number))
             .collect();
         order.sort_unstable();
         let mut rest = &*order;
         let row = |(number, entry): (u16, &ProfileEntry<'_>)| {
-            let own = rest.partition_point(|&(profile, _)| profile <= number);
+            let own = rest.partition_point(|&place| place >> 32 <= u64::from(number));
             let (own, others) = rest.split_at_checked(own).unwrap_or_default();
             rest = others;
             let run = Run::new(pool.len() as u32, own.len() as u16);
-            pool.extend(own.iter().map(|&(_, link)| link));
+            pool.extend(own.iter().map(|&place| place as u32));
             let models = entry.routes.iter().map(|route| &*route.model);
             let geography = entry.geography.clone();
             ProfileRow {
@@ -448,11 +469,11 @@ impl<'d> Builder<'d> {
 
     fn regions(&self, access: &[AccessRow], links: &[LinkRow]) -> Vec<RegionRow> {
         let mut rows: Vec<RegionRow> = self
-            .regions
-            .keys()
-            .map(|&id| RegionRow {
+            .regions_rows
+            .iter()
+            .map(|&(id, recorded)| RegionRow {
                 id: StaticText::Owned(String::from(id)),
-                recorded: self.is_recorded(id),
+                recorded,
                 stale_since: self.document.stale.get(id).copied(),
                 models: 0,
                 on_demand: 0,
@@ -465,17 +486,17 @@ impl<'d> Builder<'d> {
                 region.on_demand += u16::from(row.is(AccessRow::ON_DEMAND));
             }
         }
-        let mut sources: Vec<(u16, u16)> = links
+        let mut sources: Vec<u32> = links
             .iter()
             .filter_map(|link| {
                 let row = access.get(link.access as usize)?;
-                Some((row.region, link.profile))
+                Some(u32::from(row.region) << 16 | u32::from(link.profile))
             })
             .collect();
         sources.sort_unstable();
         sources.dedup();
-        for (region, _) in sources {
-            if let Some(region) = rows.get_mut(usize::from(region)) {
+        for source in sources {
+            if let Some(region) = rows.get_mut((source >> 16) as usize) {
                 region.profiles += 1;
             }
         }

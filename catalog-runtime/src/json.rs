@@ -31,8 +31,12 @@ pub fn catalog_from_json(json: &[u8]) -> Result<Catalog, Error> {
         );
         return Err(invalid(&message));
     }
-    let document: Document<'_> = serde_json::from_slice(json)
-        .map_err(|error| invalid("this is no catalog JSON").because(error))?;
+    let wrong = |error: Box<dyn std::error::Error + Send + Sync>| {
+        invalid("this is no catalog JSON").because(error)
+    };
+    // Checked once for the whole; serde_json would check string by string.
+    let json = std::str::from_utf8(json).map_err(|error| wrong(error.into()))?;
+    let document: Document<'_> = serde_json::from_str(json).map_err(|error| wrong(error.into()))?;
     Catalog::from_document(&document)
         .map_err(|error| invalid("this catalog JSON is wrong").because(error))
 }
