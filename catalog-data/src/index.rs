@@ -114,8 +114,9 @@ impl PerfectHash {
         (self.seed, &self.displacements, rows)
     }
 
+    /// The row of a key; `id_of` tells a row's id.
     #[inline]
-    fn find<'a>(&self, key: &str, id_of: impl Fn(u16) -> Option<&'a str>) -> Option<u16> {
+    pub fn find<'a>(&self, key: &str, id_of: impl Fn(u16) -> Option<&'a str>) -> Option<u16> {
         // Two kinds of keys, so that the branch is foreseen: region ids, and model and profile ids.
         match key.len() {
             16..=48 => self.find_by::<6>(key.as_bytes()),

@@ -106,7 +106,7 @@ pub(crate) fn one_file(catalog: &Catalog, root: &TokenStream) -> Result<String, 
         let name = quote::format_ident!("{name}");
         quote! {
             #[doc = #docs]
-            #[allow(unused_imports, deprecated)]
+            #[allow(unused_imports, dead_code, deprecated)]
             pub mod #name {
                 use super::tables::BRAND;
                 use #root::baked_v1::{ModelId, ProfileId, RegionId};

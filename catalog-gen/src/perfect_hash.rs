@@ -6,7 +6,14 @@ use std::collections::BTreeSet;
 use bedrock_catalog::baked_v1::{KeyHash, Line, PerfectHash, StaticList};
 use phf_generator::{HashState, generate_hash_with_hash_fn};
 
-/// A table that finds each id's place in the list. The ids are distinct.
+/// A table that finds each id's place in the list. The ids are distinct, and [`is_solvable`].
+///
+/// # Panics
+/// Where the table does not find an id: the `phf` family changed under us.
+#[expect(
+    clippy::panic,
+    reason = "a table that loses keys must never be written"
+)]
 pub(crate) fn solve(ids: &[&str]) -> PerfectHash {
     let state = displacements(ids);
     // A catalog has fewer rows than 16 bits can count.
@@ -14,7 +21,14 @@ pub(crate) fn solve(ids: &[&str]) -> PerfectHash {
     let lines: Vec<Line> = state.map.iter().map(line).collect();
     let places = lines.len() as u32;
     let displacements = StaticList::Owned(state.disps);
-    PerfectHash::new(state.key, displacements, StaticList::Owned(lines), places)
+    let table = PerfectHash::new(state.key, displacements, StaticList::Owned(lines), places);
+    for (row, id) in ids.iter().enumerate() {
+        let id_of = |row: u16| ids.get(usize::from(row)).copied();
+        if table.find(id, id_of).map(usize::from) != Some(row) {
+            panic!("the table does not find {id:?}: this release of the phf family is another");
+        }
+    }
+    table
 }
 
 fn displacements(ids: &[&str]) -> HashState {
@@ -26,9 +40,9 @@ fn displacements(ids: &[&str]) -> HashState {
             map: Vec::new(),
         };
     }
-    // As many as the generator makes; were they others, no key would be found, and the tests fail.
+    // As many as the generator makes; were they others, `solve` would find no key.
     let buckets = ids.len().div_ceil(3);
-    let state = generate_hash_with_hash_fn(ids, |id, &seed| {
+    generate_hash_with_hash_fn(ids, |id, &seed| {
         // `Hashes` cannot be made outside its crate; one is taken and filled.
         let mut hashes = phf_shared::hash("", &0);
         let hash = KeyHash::new(id, seed);
@@ -36,9 +50,7 @@ fn displacements(ids: &[&str]) -> HashState {
         hashes.f1 = hash.low();
         hashes.f2 = hash.high();
         hashes
-    });
-    debug_assert_eq!(state.disps.len(), buckets);
-    state
+    })
 }
 
 /// Whether ids can have a table at all: the generator looks for ever where two ids have one hash
