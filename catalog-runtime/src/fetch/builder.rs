@@ -10,7 +10,7 @@ use aws_sdk_bedrock::Client;
 use bedrock_catalog_data::Timestamp;
 
 use super::error::Error;
-use super::fetcher::{ClientFactory, Clients, Fetcher, Limits, OnProgress, shared_pool};
+use super::fetcher::{ClientFactory, Clients, Fetcher, Limits, OnProgress};
 use super::outcome::{Progress, RegionExpectation};
 use super::partition::{is_region_name, partition_of, partition_regions};
 
@@ -65,8 +65,8 @@ impl fmt::Debug for FetcherBuilder {
 
 impl FetcherBuilder {
     /// Credentials, and the region that tells the partition. The credentials are resolved once, up
-    /// front, at every fetch. Without an HTTP client in it, all regions share one pool of at most 62
-    /// connections to a host.
+    /// front, at every fetch. Without an HTTP client in it, all regions of a fetch share one pool of at
+    /// most 62 connections to a host, which ends with the fetch.
     pub fn sdk_config(mut self, config: &SdkConfig) -> Self {
         self.config = Some(Box::new(config.clone()));
         self
@@ -234,10 +234,6 @@ impl FetcherBuilder {
             }
             (Some(factory), _) => Clients::Factory(factory),
             (None, Some(config)) => Clients::Config {
-                http: match config.http_client() {
-                    Some(client) => client,
-                    None => shared_pool()?,
-                },
                 config,
                 endpoint: self.endpoint,
             },

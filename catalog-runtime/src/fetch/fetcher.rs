@@ -55,13 +55,12 @@ pub(super) type OnProgress = dyn Fn(Progress<'_>) + Send + Sync;
 pub(super) enum Clients {
     Config {
         config: Box<SdkConfig>,
-        http: SharedHttpClient,
         endpoint: Option<String>,
     },
     Factory(Arc<ClientFactory>),
 }
 
-/// Asks Bedrock's control plane what every region has. Cheap to clone; clones share the connections.
+/// Asks Bedrock's control plane what every region has. Cheap to clone.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), bedrock_catalog::fetch::Error> {
@@ -191,13 +190,9 @@ impl Fetcher {
 
     /// Resolves the credentials, once for all regions, and hands back what makes a region's client.
     async fn client_maker(&self) -> Result<Box<dyn Fn(&str) -> Client + Send + Sync + '_>, Error> {
-        let (config, http, endpoint) = match &self.clients {
+        let (config, endpoint) = match &self.clients {
             Clients::Factory(factory) => return Ok(Box::new(move |region| factory(region))),
-            Clients::Config {
-                config,
-                http,
-                endpoint,
-            } => (config, http, endpoint),
+            Clients::Config { config, endpoint } => (config, endpoint),
         };
         let Some(provider) = config.credentials_provider() else {
             return Err(Error::no_credentials(
@@ -220,6 +215,10 @@ impl Fetcher {
                 let why = format!("no source answered within {within:?}");
                 return Err(Error::no_credentials(&why, true, None));
             }
+        };
+        let http = match config.http_client() {
+            Some(client) => client,
+            None => shared_pool()?,
         };
         Ok(Box::new(move |region| {
             let mut builder = ConfigBuilder::from(config.as_ref())
@@ -367,8 +366,9 @@ fn retry_budget(regions: usize) -> RetryPartition {
         .build()
 }
 
-/// One pool for all regions.
-pub(super) fn shared_pool() -> Result<SharedHttpClient, Error> {
+/// One pool for all regions of one fetch. It is bound to the runtime it is first used on, so it does
+/// not outlive the fetch: the next one is hours away, and perhaps on another runtime.
+fn shared_pool() -> Result<SharedHttpClient, Error> {
     use aws_smithy_http_client::{pool, tls};
 
     let rustls = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc);
