@@ -86,7 +86,7 @@ fn profile(region: &str, n: usize) -> ProfileSummary {
         inference_profile_name: Some(format!("{geography} Model {n}")),
         description: Some(format!("Routes requests to model {n}.")),
         created_at: Some("2025-12-02T00:00:00Z".to_owned()),
-        updated_at: Some("2026-01-02T03:04:05Z".to_owned()),
+        updated_at: Some("2026-01-02T03:04:05.060700Z".to_owned()),
         inference_profile_arn: Some(format!(
             "arn:aws:bedrock:{region}:000000000000:inference-profile/{id}"
         )),

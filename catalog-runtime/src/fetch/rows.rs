@@ -20,8 +20,16 @@ fn words<T>(list: Option<Vec<T>>, word: impl Fn(&T) -> &str) -> Option<Vec<Strin
     list.map(|list| list.iter().map(|item| word(item).to_owned()).collect())
 }
 
+/// As the AWS CLI prints it: microseconds in six digits, where there are any.
 fn time(time: Option<DateTime>) -> Option<String> {
-    time?.fmt(DateTimeFormat::DateTime).ok()
+    let time = time?;
+    let text = DateTime::from_secs(time.secs())
+        .fmt(DateTimeFormat::DateTime)
+        .ok()?;
+    Some(match time.subsec_nanos() / 1000 {
+        0 => text,
+        micros => format!("{}.{micros:06}Z", text.strip_suffix('Z')?),
+    })
 }
 
 /// A row of `ListFoundationModels`, or `None` where it has no id.
@@ -68,4 +76,22 @@ pub(super) fn profile(row: InferenceProfileSummary) -> Option<ProfileSummary> {
         status: known(row.status.as_str()),
         kind: known(row.r#type.as_str()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_printed_as_the_cli_does() {
+        for text in [
+            "2026-08-22T00:52:43Z",
+            "2026-08-22T00:52:43.166510Z",
+            "2026-08-22T00:52:43.000001Z",
+        ] {
+            let parsed = DateTime::from_str(text, DateTimeFormat::DateTime).unwrap();
+            assert_eq!(time(Some(parsed)).as_deref(), Some(text));
+        }
+        assert_eq!(time(Some(DateTime::from_secs(i64::MAX))), None);
+    }
 }
