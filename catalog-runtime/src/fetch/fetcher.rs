@@ -138,10 +138,11 @@ impl Fetcher {
         let mut ended = BTreeMap::new();
         let mut start_next = |running: &mut JoinSet<Ended>| {
             if let Some(id) = waiting.next() {
-                let (id, client, shared) = (id.clone(), make_client(id), Arc::clone(&shared));
+                let (id, shared) = (id.clone(), Arc::clone(&shared));
+                let make_client = Arc::clone(&make_client);
                 running.spawn(async move {
                     let started = Instant::now();
-                    let result = region::fetch(client, shared).await;
+                    let result = region::fetch(make_client(&id), shared).await;
                     (id, started.elapsed(), result)
                 });
             }
@@ -189,10 +190,10 @@ impl Fetcher {
     }
 
     /// Resolves the credentials, once for all regions, and hands back what makes a region's client.
-    async fn client_maker(&self) -> Result<Box<dyn Fn(&str) -> Client + Send + Sync + '_>, Error> {
+    async fn client_maker(&self) -> Result<Arc<ClientFactory>, Error> {
         let (config, endpoint) = match &self.clients {
-            Clients::Factory(factory) => return Ok(Box::new(move |region| factory(region))),
-            Clients::Config { config, endpoint } => (config, endpoint),
+            Clients::Factory(factory) => return Ok(Arc::clone(factory)),
+            Clients::Config { config, endpoint } => (config.clone(), endpoint.clone()),
         };
         let Some(provider) = config.credentials_provider() else {
             return Err(Error::no_credentials(
@@ -220,7 +221,7 @@ impl Fetcher {
             Some(client) => client,
             None => shared_pool()?,
         };
-        Ok(Box::new(move |region| {
+        Ok(Arc::new(move |region| {
             let mut builder = ConfigBuilder::from(config.as_ref())
                 .region(Region::new(region.to_owned()))
                 .credentials_provider(credentials.clone())
