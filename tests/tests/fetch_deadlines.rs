@@ -147,9 +147,9 @@ async fn sockets_that_drip_break_and_keep_silent() {
         .sdk_config(&sdk_config())
         .endpoint_url(fake.url())
         .regions(regions)
-        .attempt_timeout(MS(400))
-        .operation_timeout(MS(900))
-        .deadline(MS(1_000))
+        .max_attempts(1)
+        .attempt_timeout(MS(1_000))
+        .deadline(MS(2_000))
         .build()
         .unwrap();
     let fetched = fetcher.fetch().await.unwrap();
@@ -299,4 +299,55 @@ async fn a_region_whose_client_panics_is_a_failed_region() {
     assert_eq!(fetched.answered(), 30);
     assert_eq!(fetched.reports()["eu-west-2"].outcome, Outcome::Failed);
     assert_eq!(elapsed, Duration::ZERO);
+}
+
+/// The whole way from an environment without credentials, with a metadata service that takes the
+/// connection and never answers. The test runs itself as a child, which has that environment.
+#[test]
+#[ignore = "long lane: a limit on the wall clock"]
+fn a_silent_metadata_service_is_not_waited_for() {
+    const CHILD: &str = "BEDROCK_CATALOG_TEST_CHILD";
+    if std::env::var_os(CHILD).is_some() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let started = std::time::Instant::now();
+        let error = runtime.block_on(async {
+            let config = bedrock_catalog::fetch::sdk_config_from_env().await;
+            Fetcher::builder()
+                .sdk_config(&config)
+                .build()
+                .unwrap()
+                .fetch()
+                .await
+                .unwrap_err()
+        });
+        assert!(error.is_no_credentials(), "{error}");
+        println!("no credentials after {:?}: {error}", started.elapsed());
+        assert!(
+            started.elapsed() <= Duration::from_secs(5),
+            "{:?}",
+            started.elapsed()
+        );
+        return;
+    }
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "a_silent_metadata_service_is_not_waited_for",
+            "--ignored",
+            "--nocapture",
+        ])
+        .env_clear()
+        .env(CHILD, "1")
+        .env("HOME", "/nonexistent")
+        .env(
+            "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+            format!("http://{}", silent.local_addr().unwrap()),
+        )
+        .status()
+        .unwrap();
+    assert!(child.success());
 }

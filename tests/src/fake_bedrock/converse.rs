@@ -55,3 +55,38 @@ pub(super) fn answer(path: &str, region: &RegionAnswers) -> Reply {
         "The provided model identifier is invalid.",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::synthetic;
+
+    #[test]
+    fn ids_are_answered_as_aws_answers_them() {
+        let recording = synthetic::recording(&["us-east-1"], 4, 4);
+        let region = &recording.regions["us-east-1"];
+        let profile_only = "Retry your request with the ID or ARN of an inference profile";
+        for (id, status, says) in [
+            ("maker.model-2-v1:0", 200, "Hello from maker.model-2-v1:0."),
+            ("us.maker.model-1-v1:0", 200, "Hello"),
+            (
+                "arn:aws:bedrock:us-east-1:000000000000:inference-profile/us.maker.model-1-v1:0",
+                200,
+                "Hello",
+            ),
+            ("maker.model-1-v1:0", 400, profile_only),
+            (
+                "arn:aws:bedrock:us-east-1::foundation-model/maker.model-3-v1:0",
+                400,
+                profile_only,
+            ),
+            ("eu.maker.model-1-v1:0", 400, "identifier is invalid"),
+            ("", 400, "identifier is invalid"),
+        ] {
+            let reply = answer(&format!("/model/{id}/converse"), region);
+            let body = String::from_utf8_lossy(&reply.body);
+            assert_eq!(reply.status, status, "{id}: {body}");
+            assert!(body.contains(says), "{id}: {body}");
+        }
+    }
+}
