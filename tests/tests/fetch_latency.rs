@@ -49,6 +49,14 @@ async fn all_regions_wait_no_longer_than_the_slowest() {
         slowest = slowest.max(timed(&alone).await.1);
     }
     assert_eq!(all.answered(), 31);
+    // The models come beside the pages of profiles, not before them.
+    let pages = all
+        .reports()
+        .values()
+        .map(|report| report.profiles.div_ceil(20))
+        .max()
+        .unwrap();
+    assert_eq!(slowest, LATENCY * u32::try_from(pages).unwrap());
     println!("waiting: all regions {wall:?}, the slowest alone {slowest:?}");
     assert!(
         wall <= slowest.mul_f64(1.05),

@@ -113,6 +113,13 @@ impl Fetcher {
         &self.regions
     }
 
+    /// The same fetcher, measuring answers against these: see [`FetcherBuilder::expectations`].
+    #[must_use]
+    pub fn with_expectations(mut self, regions: BTreeMap<String, RegionExpectation>) -> Self {
+        self.expectations = regions;
+        self
+    }
+
     /// Asks all regions, and comes back when each has ended or the overall deadline has passed.
     ///
     /// It costs two requests a region and one more for every further page of profiles. Dropping the

@@ -110,22 +110,17 @@ impl RegionExpectation {
             .collect()
     }
 
-    /// Why the answers are not to be believed: a list that had rows is empty, or has lost more than a
-    /// fifth of them.
+    /// Why the answers are not to be believed: a list has lost more than a fifth of its rows, or all.
     pub(super) fn doubt(&self, answers: &RegionAnswers) -> Option<String> {
         let lists = [
             ("models", self.models, answers.models.len()),
             ("inference profiles", self.profiles, answers.profiles.len()),
         ];
-        lists.into_iter().find_map(|(what, before, now)| {
-            if now == 0 && before > 0 {
-                Some(format!("no {what} where there were {before}"))
-            } else if now.saturating_mul(5) < before.saturating_mul(4) {
-                Some(format!("{now} {what} where there were {before}"))
-            } else {
-                None
-            }
-        })
+        let shrunk = |&(_, before, now): &(&str, usize, usize)| {
+            now.saturating_mul(5) < before.saturating_mul(4)
+        };
+        let (what, before, now) = lists.into_iter().find(shrunk)?;
+        Some(format!("{now} {what} where there were {before}"))
     }
 }
 
