@@ -102,6 +102,10 @@ async fn all_regions_take_little_longer_than_the_slowest() {
             .endpoint_url(fake.url());
         builder.regions(regions.iter().copied()).build().unwrap()
     };
+    // Of the first fetch only: the next one's connections may meet those that are still closing.
+    fetcher(&[]).fetch().await.unwrap();
+    let connections = fake.stage().peak();
+    assert!(connections <= 62, "{connections} connections");
     let mut best = f64::MAX;
     for _ in 0..5 {
         let (all, wall) = timed(&fetcher(&[])).await;
@@ -119,10 +123,5 @@ async fn all_regions_take_little_longer_than_the_slowest() {
             break;
         }
     }
-    assert!(
-        fake.stage().peak() <= 62,
-        "{} connections",
-        fake.stage().peak()
-    );
     assert!(best <= 1.3, "ratio {best:.2}");
 }
