@@ -1,8 +1,16 @@
 //! The Amazon Bedrock model catalog as a Rust dependency.
 
+mod arn;
 pub mod cache;
+mod error;
 #[cfg(feature = "aws")]
 pub mod fetch;
+mod json;
 pub mod recording;
+mod transform;
 
-pub use bedrock_catalog_data::{Date, Timestamp};
+pub use bedrock_catalog_data::*;
+pub use bedrock_catalog_data::{Error as QueryError, ErrorKind as QueryErrorKind};
+pub use error::{Error, ErrorKind};
+pub use json::{LARGEST_JSON, catalog_from_json, catalog_to_json, catalog_to_json_pretty};
+pub use transform::transform;

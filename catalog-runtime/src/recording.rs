@@ -3,10 +3,16 @@
 //! This file knows the shape of the answers and nothing of the catalog they become. Reading and
 //! writing the folder is in `recording/folder.rs`.
 
+mod folder;
+mod render;
+
 use std::collections::BTreeMap;
 
 use bedrock_catalog_data::Timestamp;
 use serde::{Deserialize, Serialize};
+
+pub use folder::RowProblem;
+pub(crate) use folder::{DUPLICATE, Row};
 
 /// Raw answers of a set of regions of one partition, with the time they were observed and the
 /// regions that failed.
@@ -125,4 +131,27 @@ pub struct ProfileSummary {
 pub struct ProfileModel {
     /// `arn:PARTITION:bedrock:REGION::foundation-model/ID`; REGION is empty for a global profile.
     pub model_arn: String,
+}
+
+impl LifecycleSummary {
+    /// The times, with the names of their fields.
+    pub(crate) fn times(&self) -> [(&'static str, Option<&str>); 4] {
+        [
+            ("startOfLifeTime", self.start_of_life_time.as_deref()),
+            ("legacyTime", self.legacy_time.as_deref()),
+            (
+                "publicExtendedAccessTime",
+                self.public_extended_access_time.as_deref(),
+            ),
+            ("endOfLifeTime", self.end_of_life_time.as_deref()),
+        ]
+    }
+}
+
+impl ProfileSummary {
+    /// Whether it is of the partition rather than of an account. A word this version does not know
+    /// is kept.
+    pub(crate) fn is_system_defined(&self) -> bool {
+        self.kind.as_deref() != Some("APPLICATION")
+    }
 }

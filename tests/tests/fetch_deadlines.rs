@@ -148,8 +148,8 @@ async fn sockets_that_drip_break_and_keep_silent() {
         .endpoint_url(fake.url())
         .regions(regions)
         .max_attempts(1)
-        .attempt_timeout(MS(1_000))
-        .deadline(MS(2_000))
+        .attempt_timeout(MS(2_000))
+        .deadline(MS(3_000))
         .build()
         .unwrap();
     let fetched = fetcher.fetch().await.unwrap();

@@ -7,9 +7,10 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use bedrock_catalog::Catalog;
 use bedrock_catalog::recording::Recording;
 use bedrock_catalog_tests::fake_bedrock::{FakeBedrock, Stage};
-use bedrock_catalog_tests::{recordings, synthetic};
+use bedrock_catalog_tests::synthetic;
 
 const USAGE: &str =
     "usage: fake-bedrock [RECORDING] [--port N] [--profile-page-size N] [--latency-ms N]";
@@ -34,18 +35,23 @@ fn main() -> ExitCode {
         }
     };
     let recording = match &options.recording {
-        Some(folder) => recordings::read(Path::new(folder), synthetic::observed_at()),
+        Some(folder) => Recording::read(Path::new(folder), Some(synthetic::observed_at()))
+            .map(|(recording, _)| recording),
         None => Ok(rendered_recording()),
     };
-    let started = recording.and_then(|recording| {
-        let regions = recording.regions.len();
-        let stage = Stage::new(recording)
-            .profile_page_size(options.page_size)
-            .latency(options.latency);
-        Ok((regions, FakeBedrock::start_on(stage, options.port)?))
-    });
-    match started {
-        Ok((regions, fake)) => {
+    let recording = match recording {
+        Ok(recording) => recording,
+        Err(error) => {
+            eprintln!("fake-bedrock: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let regions = recording.regions.len();
+    let stage = Stage::new(recording)
+        .profile_page_size(options.page_size)
+        .latency(options.latency);
+    match FakeBedrock::start_on(stage, options.port) {
+        Ok(fake) => {
             eprintln!("serving {regions} regions; any credentials will do, for example:");
             eprintln!("  export AWS_ACCESS_KEY_ID=fake AWS_SECRET_ACCESS_KEY=fake");
             eprintln!(
@@ -63,10 +69,9 @@ fn main() -> ExitCode {
     }
 }
 
-/// What is served without a recording. It will be rendered from the committed catalog, once that can
-/// be turned back into a recording; until then it is a small made-up one.
+/// What is served without a recording: the committed catalog, turned back into one.
 fn rendered_recording() -> Recording {
-    synthetic::recording(&bedrock_catalog::fetch::partition_regions("aws"), 40, 60)
+    Recording::of_catalog(Catalog::bundled())
 }
 
 fn options(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options>, String> {

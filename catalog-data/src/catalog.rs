@@ -1,0 +1,402 @@
+//! The catalog: one immutable type for the bundle and for catalogs built at run time, and the
+//! questions that start from an id.
+
+#[cfg(feature = "bundle")]
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::error::Error;
+use crate::id::sealed::Claim;
+use crate::id::{Key, kind};
+use crate::index::{BuiltIndex, Index, PerfectHash};
+use crate::model::{Access, Model};
+use crate::profile::Profile;
+use crate::region::Region;
+use crate::route::{Policy, Route};
+use crate::rows::{NONE, Tables};
+use crate::text::StaticList;
+use crate::{Timestamp, near};
+
+/// Everything known of one partition at one time: models, inference profiles, regions, and who may
+/// call what from where.
+///
+/// Immutable, `Send + Sync`. The bundle is a `static` and never allocates; one built at run time
+/// answers the same questions the same way. Models, profiles and regions are sorted by id and
+/// unique. Lookups by id cost one hash; by constant or handle, none.
+///
+/// ```
+/// # #[cfg(feature = "bundle")] {
+/// use bedrock_catalog_data::{Catalog, Policy, models};
+///
+/// let catalog = Catalog::bundled();
+/// let route = catalog.route(models::ANTHROPIC_CLAUDE_SONNET_4_6, "eu-central-1", Policy::Geography)?;
+/// assert_eq!(route.inference_id(), "eu.anthropic.claude-sonnet-4-6");
+/// # }
+/// # Ok::<(), bedrock_catalog_data::Error>(())
+/// ```
+pub struct Catalog {
+    pub(crate) tables: Tables,
+    models: Index,
+    profiles: Index,
+    regions: Index,
+    aliases: Aliases,
+}
+
+/// From the row numbers in another catalog's constants to rows here.
+#[derive(Default)]
+struct Aliases {
+    brand: u64,
+    models: StaticList<u16>,
+    profiles: StaticList<u16>,
+    regions: StaticList<u16>,
+}
+
+impl Aliases {
+    /// The row here that a constant's claim stands for, if this catalog knows its numbering.
+    #[inline]
+    fn number(&self, claim: Option<Claim>, of: impl Fn(&Self) -> &[u16]) -> Option<u16> {
+        let claim = claim.filter(|claim| claim.brand == self.brand)?;
+        let &number = of(self).get(usize::from(claim.number))?;
+        (number != NONE).then_some(number)
+    }
+}
+
+impl Catalog {
+    /// The catalog baked into this crate. No I/O, no allocation, cannot fail.
+    #[cfg(feature = "bundle")]
+    #[inline]
+    pub fn bundled() -> &'static Self {
+        &crate::bundle::CATALOG
+    }
+
+    /// A catalog of baked tables; for generated code only.
+    #[doc(hidden)]
+    pub const fn baked(
+        tables: Tables,
+        models: PerfectHash,
+        profiles: PerfectHash,
+        regions: PerfectHash,
+    ) -> Self {
+        Self {
+            tables,
+            models: Index::Baked(models),
+            profiles: Index::Baked(profiles),
+            regions: Index::Baked(regions),
+            aliases: Aliases {
+                brand: 0,
+                models: StaticList::Borrowed(&[]),
+                profiles: StaticList::Borrowed(&[]),
+                regions: StaticList::Borrowed(&[]),
+            },
+        }
+    }
+
+    /// A catalog of checked tables, with indexes made here. The bundle's constants get a shortcut.
+    pub(crate) fn built(tables: Tables) -> Option<Self> {
+        let models = Index::Built(BuiltIndex::new(tables.models.iter().map(|row| &*row.id))?);
+        let profiles = Index::Built(BuiltIndex::new(tables.profiles.iter().map(|row| &*row.id))?);
+        let regions = Index::Built(BuiltIndex::new(tables.regions.iter().map(|row| &*row.id))?);
+        #[allow(unused_mut)]
+        let mut catalog = Self {
+            tables,
+            models,
+            profiles,
+            regions,
+            aliases: Aliases::default(),
+        };
+        #[cfg(feature = "bundle")]
+        {
+            catalog.aliases = catalog.aliases_of(Self::bundled());
+        }
+        Some(catalog)
+    }
+
+    #[cfg(feature = "bundle")]
+    fn aliases_of(&self, other: &Catalog) -> Aliases {
+        let tables = &other.tables;
+        let numbers = |found: &mut dyn Iterator<Item = Option<u16>>| -> StaticList<u16> {
+            found
+                .map(|number| number.unwrap_or(NONE))
+                .collect::<Vec<_>>()
+                .into()
+        };
+        Aliases {
+            brand: tables.brand,
+            models: numbers(
+                &mut tables
+                    .models
+                    .iter()
+                    .map(|row| self.find_model(&row.id, None)),
+            ),
+            profiles: numbers(
+                &mut tables
+                    .profiles
+                    .iter()
+                    .map(|row| self.find_profile(&row.id, None)),
+            ),
+            regions: numbers(
+                &mut tables
+                    .regions
+                    .iter()
+                    .map(|row| self.find_region(&row.id, None)),
+            ),
+        }
+    }
+
+    // A claim that another catalog's constants make is looked up in the aliases; any other id is
+    // hashed.
+
+    #[inline(never)]
+    fn find_model(&self, id: &str, claim: Option<Claim>) -> Option<u16> {
+        if let Some(number) = self.aliases.number(claim, |aliases| &aliases.models) {
+            return Some(number);
+        }
+        let rows = &*self.tables.models;
+        self.models.find(id, |number| {
+            rows.get(usize::from(number)).map(|row| &*row.id)
+        })
+    }
+
+    #[inline(never)]
+    fn find_profile(&self, id: &str, claim: Option<Claim>) -> Option<u16> {
+        if let Some(number) = self.aliases.number(claim, |aliases| &aliases.profiles) {
+            return Some(number);
+        }
+        let rows = &*self.tables.profiles;
+        self.profiles.find(id, |number| {
+            rows.get(usize::from(number)).map(|row| &*row.id)
+        })
+    }
+
+    #[inline(never)]
+    fn find_region(&self, id: &str, claim: Option<Claim>) -> Option<u16> {
+        if let Some(number) = self.aliases.number(claim, |aliases| &aliases.regions) {
+            return Some(number);
+        }
+        let rows = &*self.tables.regions;
+        self.regions.find(id, |number| {
+            rows.get(usize::from(number)).map(|row| &*row.id)
+        })
+    }
+
+    /// The row of a key: at once where it is a constant of this catalog, else found.
+    #[inline]
+    fn number<K>(
+        &self,
+        key: &impl Key<K>,
+        find: impl FnOnce(&Self, &str, Option<Claim>) -> Option<u16>,
+    ) -> Option<u16> {
+        match key.claim() {
+            Some(claim) if claim.brand == self.tables.brand => Some(claim.number),
+            claim => find(self, key.text(), claim),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn model_number(&self, id: &impl Key<kind::Model>) -> Option<u16> {
+        self.number(id, Self::find_model)
+    }
+
+    #[inline]
+    pub(crate) fn region_number(&self, id: &impl Key<kind::Region>) -> Option<u16> {
+        self.number(id, Self::find_region)
+    }
+
+    /// The model of an exact id, retired ones included. One hash for text, none for a constant.
+    #[inline]
+    pub fn model(&self, id: impl Key<kind::Model>) -> Option<Model<'_>> {
+        Model::new(self, self.model_number(&id)?)
+    }
+
+    /// The inference profile of an exact id, retired ones included.
+    #[inline]
+    pub fn profile(&self, id: impl Key<kind::Profile>) -> Option<Profile<'_>> {
+        let number = self.number(&id, Self::find_profile)?;
+        Profile::new(self, number)
+    }
+
+    /// A region the recording asked.
+    #[inline]
+    pub fn region(&self, id: impl Key<kind::Region>) -> Option<Region<'_>> {
+        Region::new(self, self.region_number(&id)?).filter(Region::is_recorded)
+    }
+
+    /// All models, sorted by id, retired ones included.
+    pub fn models(&self) -> impl ExactSizeIterator<Item = Model<'_>> + Clone {
+        let numbered = (0u16..).zip(self.tables.models.iter());
+        Sized(
+            self.tables.models.len(),
+            numbered.map(|(number, row)| Model::of(self, number, row)),
+        )
+    }
+
+    /// All profiles, sorted by id, retired ones included.
+    pub fn profiles(&self) -> impl ExactSizeIterator<Item = Profile<'_>> + Clone {
+        let rows = self.tables.profiles.iter();
+        rows.map(|row| Profile::of(self, row))
+    }
+
+    /// All regions that the recording asked, sorted by id.
+    pub fn regions(&self) -> impl Iterator<Item = Region<'_>> + Clone {
+        let numbered = (0u16..).zip(self.tables.regions.iter());
+        numbered
+            .map(|(number, row)| Region::of(self, number, row))
+            .filter(Region::is_recorded)
+    }
+
+    /// Every (model, region) pair with a model row or a profile, sorted by model, then region.
+    pub fn accesses(&self) -> impl ExactSizeIterator<Item = Access<'_>> + Clone {
+        let rows = self.tables.access.iter();
+        Sized(rows.len(), rows.filter_map(|row| Access::of(self, row)))
+    }
+
+    /// Every way to call a model from a region, or what is wrong with the question.
+    ///
+    /// # Errors
+    /// An unknown model or region names the closest ids; a model absent from the region names the
+    /// regions that have it; a retired model says when it was last seen.
+    #[inline]
+    pub fn access(
+        &self,
+        model: impl Key<kind::Model>,
+        region: impl Key<kind::Region>,
+    ) -> Result<Access<'_>, Error> {
+        let number = self.model_number(&model);
+        let found = number
+            .and_then(|number| Model::new(self, number))
+            .and_then(|model| model.access_key(&region));
+        found.ok_or_else(|| self.no_access(model.text(), region.text()))
+    }
+
+    /// The one id to send for a model from a region under a policy, and where the request may be
+    /// served.
+    ///
+    /// Two hashes for two texts, none for constants; no allocation unless it fails.
+    ///
+    /// # Errors
+    /// As [`Catalog::access`]; and where no way in is allowed by the policy, the error says which
+    /// ways there are and which policies allow them.
+    #[inline]
+    pub fn route<'a>(
+        &'a self,
+        model: impl Key<kind::Model>,
+        region: impl Key<kind::Region>,
+        policy: Policy<'_>,
+    ) -> Result<Route<'a>, Error> {
+        self.access(model, region)?.route(policy)
+    }
+
+    /// The partition: `aws`, `aws-us-gov`, `aws-cn`, …
+    pub fn partition(&self) -> &str {
+        &self.tables.partition
+    }
+
+    /// When the recording behind this catalog was made.
+    pub fn observed_at(&self) -> Timestamp {
+        self.tables.observed_at
+    }
+
+    /// SHA-256 of the catalog document this was baked from, in hex; `None` where it was built at
+    /// run time.
+    pub fn digest(&self) -> Option<&str> {
+        Some(&*self.tables.digest).filter(|digest| !digest.is_empty())
+    }
+
+    /// The tables, for the generator.
+    #[doc(hidden)]
+    pub fn tables(&self) -> &Tables {
+        &self.tables
+    }
+
+    /// Why there is no answer for a model in a region.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn no_access(&self, model: &str, region: &str) -> Error {
+        let Some(model) = self
+            .find_model(model, None)
+            .and_then(|number| Model::new(self, number))
+        else {
+            return self.unknown_model(model);
+        };
+        if self.region(region).is_none() {
+            return self.unknown_region(region);
+        }
+        if model.is_retired() {
+            return Error::retired(model.id(), model.last_seen());
+        }
+        Error::not_in_region(
+            model.id(),
+            region,
+            model.regions().map(|region| region.id()),
+        )
+    }
+
+    /// Why an id is no model here, with the closest ids.
+    #[cold]
+    pub fn unknown_model(&self, id: &str) -> Error {
+        // A profile's id where a model's was wanted: name the models it serves.
+        if let Some(profile) = self.profile(id) {
+            return Error::profile_for_model(id, profile.models().map(|model| model.id()));
+        }
+        Error::unknown(
+            "model",
+            id,
+            near::closest(id, self.models().map(|model| model.id())),
+        )
+    }
+
+    /// Why an id is no profile here, with the closest ids.
+    #[cold]
+    pub fn unknown_profile(&self, id: &str) -> Error {
+        let ids = self.profiles().map(|profile| profile.id());
+        Error::unknown("inference profile", id, near::closest(id, ids))
+    }
+
+    /// Why an id is no region here, with the closest ids.
+    #[cold]
+    pub fn unknown_region(&self, id: &str) -> Error {
+        let ids = self.regions().map(|region| region.id());
+        Error::unknown("region", id, near::closest(id, ids))
+    }
+}
+
+/// An iterator whose length is known, over one that does not say so.
+#[derive(Clone)]
+struct Sized<I>(usize, I);
+
+impl<I: Iterator> Iterator for Sized<I> {
+    type Item = I::Item;
+
+    fn next(&mut self) -> Option<I::Item> {
+        let item = self.1.next()?;
+        self.0 = self.0.saturating_sub(1);
+        Some(item)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.0, Some(self.0))
+    }
+}
+
+impl<I: Iterator> ExactSizeIterator for Sized<I> {}
+
+impl fmt::Debug for Catalog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Catalog")
+            .field("partition", &self.partition())
+            .field("observed_at", &self.observed_at())
+            .field("models", &self.tables.models.len())
+            .field("profiles", &self.tables.profiles.len())
+            .field("regions", &self.tables.regions.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Two catalogs are equal where every answer is: numbering, brands and indexes do not count.
+impl PartialEq for Catalog {
+    fn eq(&self, other: &Self) -> bool {
+        self.to_document() == other.to_document()
+    }
+}
+
+impl Eq for Catalog {}

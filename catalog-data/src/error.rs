@@ -1,0 +1,244 @@
+//! One opaque error: what was wrong with the question, and what would be right.
+
+use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::Date;
+use crate::model::Access;
+use crate::route::Policy;
+
+/// Why a question has no answer, or why a document is no catalog.
+///
+/// One word in size. [`Error::kind`] is for programs, the message for people; it says what to do.
+///
+/// ```
+/// # #[cfg(feature = "bundle")] {
+/// use bedrock_catalog_data::{Catalog, ErrorKind, Policy};
+///
+/// let catalog = Catalog::bundled();
+/// let error = catalog.route("anthropic.claude-sonet-4-6", "eu-west-1", Policy::Any).unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::UnknownModel);
+/// assert!(error.suggestions().iter().any(|id| id == "anthropic.claude-sonnet-4-6"));
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Error {
+    inner: Box<Inner>,
+}
+
+#[derive(Debug, Clone)]
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+    suggestions: Vec<String>,
+}
+
+/// What kind of thing went wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// No model has the id. Suggestions: the closest ids, or the models of the profile asked for.
+    UnknownModel,
+    /// No inference profile has the id. Suggestions: the closest ids.
+    UnknownProfile,
+    /// No region of the recording has the id. Suggestions: the closest ids.
+    UnknownRegion,
+    /// The region has no such model. Suggestions: the regions that have it.
+    NotInRegion,
+    /// The model is retired: nothing lists or serves it any more.
+    Retired,
+    /// There is a way in, but the policy does not allow it. Suggestions: the policies that do.
+    PolicyForbids,
+    /// Only bought capacity may be called.
+    ProvisionedOnly,
+    /// The listing has the model and names no way in.
+    NoWayIn,
+    /// The text or document is no valid catalog.
+    InvalidCatalog,
+}
+
+impl ErrorKind {
+    /// The kind's word, as the command line prints it: `unknown_model`, `not_in_region`, …
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::UnknownModel => "unknown_model",
+            Self::UnknownProfile => "unknown_profile",
+            Self::UnknownRegion => "unknown_region",
+            Self::NotInRegion => "not_in_region",
+            Self::Retired => "retired",
+            Self::PolicyForbids => "policy_forbids",
+            Self::ProvisionedOnly => "provisioned_only",
+            Self::NoWayIn => "no_way_in",
+            Self::InvalidCatalog => "invalid_catalog",
+        }
+    }
+}
+
+impl Error {
+    fn new(kind: ErrorKind, message: String, suggestions: Vec<String>) -> Self {
+        Self {
+            inner: Box::new(Inner {
+                kind,
+                message,
+                suggestions,
+            }),
+        }
+    }
+
+    /// What kind of thing went wrong.
+    pub fn kind(&self) -> ErrorKind {
+        self.inner.kind
+    }
+
+    /// What would have been right, the best first: ids, regions or policies, by kind.
+    pub fn suggestions(&self) -> &[String] {
+        &self.inner.suggestions
+    }
+
+    /// Whether the id of the model, profile or region is not known at all.
+    pub fn is_unknown_id(&self) -> bool {
+        use ErrorKind::{UnknownModel, UnknownProfile, UnknownRegion};
+        matches!(self.kind(), UnknownModel | UnknownProfile | UnknownRegion)
+    }
+
+    /// Whether another policy has a route.
+    pub fn is_policy(&self) -> bool {
+        self.kind() == ErrorKind::PolicyForbids
+    }
+
+    pub(crate) fn unknown(what: &str, id: &str, near: Vec<String>) -> Self {
+        let kind = match what {
+            "model" => ErrorKind::UnknownModel,
+            "region" => ErrorKind::UnknownRegion,
+            _ => ErrorKind::UnknownProfile,
+        };
+        let message = match near.is_empty() {
+            true => format!("unknown {what} {}", quoted(id)),
+            false => format!(
+                "unknown {what} {}; did you mean {}?",
+                quoted(id),
+                list(&near, "or")
+            ),
+        };
+        Self::new(kind, message, near)
+    }
+
+    pub(crate) fn profile_for_model<'a>(id: &str, models: impl Iterator<Item = &'a str>) -> Self {
+        let models: Vec<String> = models.map(ToOwned::to_owned).collect();
+        let message = format!(
+            "{} is an inference profile, not a model; it serves {}",
+            quoted(id),
+            list(&models, "and")
+        );
+        Self::new(ErrorKind::UnknownModel, message, models)
+    }
+
+    pub(crate) fn retired(id: &str, last_seen: Date) -> Self {
+        let message = format!("{} is retired; it was last seen on {last_seen}", quoted(id));
+        Self::new(ErrorKind::Retired, message, Vec::new())
+    }
+
+    pub(crate) fn not_in_region<'a>(
+        model: &str,
+        region: &str,
+        regions: impl Iterator<Item = &'a str>,
+    ) -> Self {
+        let regions: Vec<String> = regions.map(ToOwned::to_owned).collect();
+        let elsewhere = match regions.is_empty() {
+            true => "no region has it now".to_string(),
+            false => format!("it is in {}", list(&regions, "and")),
+        };
+        let message = format!("{} is not in {region}; {elsewhere}", quoted(model));
+        Self::new(ErrorKind::NotInRegion, message, regions)
+    }
+
+    pub(crate) fn no_route<'a>(
+        access: Access<'_>,
+        policy: Policy<'_>,
+        allowing: impl Iterator<Item = &'a str>,
+    ) -> Self {
+        let (model, region) = (quoted(access.model().id()), access.region().id());
+        let allowing: Vec<String> = allowing.map(ToOwned::to_owned).collect();
+        if !allowing.is_empty() {
+            let ways: Vec<String> = access
+                .routes()
+                .map(|route| format!("{} ({})", route.inference_id(), route.destinations()))
+                .collect();
+            let only = match access
+                .routes()
+                .all(|route| route.kind() == crate::RouteKind::Global)
+            {
+                true => "only a global profile serves",
+                false => "the policy allows no way in to",
+            };
+            let message = format!(
+                "{only} {model} from {region}: {}; policy {policy} does not allow that, policy {} does",
+                list(&ways, "and"),
+                list(&allowing, "or"),
+            );
+            return Self::new(ErrorKind::PolicyForbids, message, allowing);
+        }
+        if access.provisioned() == Some(true) {
+            let message = format!(
+                "{model} may be called from {region} with provisioned throughput only: buy it and \
+                 send the ARN of the provisioned model"
+            );
+            return Self::new(ErrorKind::ProvisionedOnly, message, Vec::new());
+        }
+        let message = format!("{region} lists {model} and names no way to call it");
+        Self::new(ErrorKind::NoWayIn, message, Vec::new())
+    }
+
+    /// A document that is no catalog, with where and why.
+    pub(crate) fn invalid(message: String) -> Self {
+        Self::new(ErrorKind::InvalidCatalog, message, Vec::new())
+    }
+}
+
+/// Text from outside, so that it cannot move the cursor or hide: escaped, and cut.
+fn quoted(text: &str) -> String {
+    const LONGEST: usize = 200;
+    let mut shown: String = text.chars().take(LONGEST).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
+    }
+    format!(
+        "`{}`",
+        shown
+            .escape_debug()
+            .to_string()
+            .replace("\\\"", "\"")
+            .replace("\\'", "'")
+    )
+}
+
+/// `a, b and c`.
+fn list(items: &[String], last: &str) -> String {
+    let items: Vec<String> = items
+        .iter()
+        .map(|item| item.escape_debug().to_string())
+        .collect();
+    match items.split_last() {
+        None => "nothing".to_string(),
+        Some((only, [])) => only.clone(),
+        Some((end, items)) => format!("{} {last} {end}", items.join(", ")),
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.inner.message)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.inner, f)
+    }
+}
+
+impl core::error::Error for Error {}

@@ -1,0 +1,491 @@
+//! A model, and every way to call it from one region.
+
+use core::fmt;
+
+use crate::catalog::Catalog;
+use crate::error::Error;
+use crate::id::sealed::{Claim, Sealed};
+use crate::id::{Key, kind};
+use crate::profile::Profile;
+use crate::region::Region;
+use crate::route::{Policy, Route};
+use crate::rows::{AccessRow, LifecycleRow, LinkRow, ModelRow, NONE};
+use crate::words::{Customization, InferenceType, LifecycleStatus, Modality, Status};
+use crate::{Date, Destinations, RegionId};
+
+/// A model of a catalog: a handle of three words, `Copy`, that belongs to its catalog.
+///
+/// Keep it to ask again without hashing.
+///
+/// ```
+/// # #[cfg(feature = "bundle")] {
+/// use bedrock_catalog_data::{Catalog, Policy, regions};
+///
+/// let nova = Catalog::bundled().model("amazon.nova-pro-v1:0").unwrap();
+/// assert_eq!(nova.provider(), Some("Amazon"));
+/// let route = nova.route(regions::EU_WEST_2, Policy::Geography)?;
+/// assert_eq!(route.inference_id(), "amazon.nova-pro-v1:0");
+/// # }
+/// # Ok::<(), bedrock_catalog_data::Error>(())
+/// ```
+#[derive(Clone, Copy)]
+pub struct Model<'a> {
+    catalog: &'a Catalog,
+    row: &'a ModelRow,
+    number: u16,
+}
+
+impl<'a> Model<'a> {
+    #[inline]
+    pub(crate) fn new(catalog: &'a Catalog, number: u16) -> Option<Self> {
+        let row = catalog.tables.models.get(usize::from(number))?;
+        Some(Self::of(catalog, number, row))
+    }
+
+    #[inline]
+    pub(crate) fn of(catalog: &'a Catalog, number: u16, row: &'a ModelRow) -> Self {
+        Self {
+            catalog,
+            row,
+            number,
+        }
+    }
+
+    /// The exact id.
+    #[inline]
+    pub fn id(&self) -> &'a str {
+        &self.row.id
+    }
+
+    /// The name for people; `None` where no listing has the model.
+    pub fn name(&self) -> Option<&'a str> {
+        self.row.name.as_deref()
+    }
+
+    /// The provider's name; `None` where no listing has the model.
+    pub fn provider(&self) -> Option<&'a str> {
+        self.row.provider.as_deref()
+    }
+
+    /// What it takes, sorted; `None` where the control plane does not say.
+    pub fn input_modalities(&self) -> Option<&'a [Modality]> {
+        self.row.input.as_deref()
+    }
+
+    /// What it gives, sorted; `None` where the control plane does not say.
+    pub fn output_modalities(&self) -> Option<&'a [Modality]> {
+        self.row.output.as_deref()
+    }
+
+    /// Whether it streams its answer; `None` where the control plane does not say.
+    pub fn streaming(&self) -> Option<bool> {
+        self.row.streaming
+    }
+
+    /// The ways to customise it, sorted; `None` where the control plane does not say.
+    pub fn customizations(&self) -> Option<&'a [Customization]> {
+        self.row.customizations.as_deref()
+    }
+
+    /// What the control plane says of its life.
+    pub fn lifecycle(&self) -> Lifecycle<'a> {
+        Lifecycle {
+            row: &self.row.lifecycle,
+        }
+    }
+
+    /// Its state on a day.
+    pub fn status_at(&self, day: Date) -> Status {
+        if self.row.retired {
+            Status::Retired
+        } else {
+            self.lifecycle().status_at(day)
+        }
+    }
+
+    /// Whether a complete recording neither listed it nor served it through a profile any more.
+    pub fn is_retired(&self) -> bool {
+        self.row.retired
+    }
+
+    /// The day of the last recording that had it.
+    pub fn last_seen(&self) -> Date {
+        self.row.last_seen.unwrap_or_else(|| {
+            let observed_at = self.catalog.observed_at();
+            let seen = self
+                .regions()
+                .map(|region| region.stale_since().unwrap_or(observed_at));
+            seen.max().unwrap_or(observed_at).date()
+        })
+    }
+
+    /// Whether some region's listing has it.
+    pub fn is_listed(&self) -> bool {
+        self.accesses().any(|access| access.is_listed())
+    }
+
+    /// Whether some region has a way in: on demand, provisioned, or through a profile.
+    pub fn has_way_in(&self) -> bool {
+        self.accesses().any(|access| access.has_way_in())
+    }
+
+    /// The regions that have it, listed or through a profile, sorted by id.
+    pub fn regions(&self) -> impl ExactSizeIterator<Item = Region<'a>> + Clone + use<'a> {
+        self.accesses().map(|access| access.region())
+    }
+
+    /// Every way in, region by region, sorted by region.
+    pub fn accesses(&self) -> impl ExactSizeIterator<Item = Access<'a>> + Clone + use<'a> {
+        let (catalog, model) = (self.catalog, *self);
+        let rows = self.row.access.of(&catalog.tables.access);
+        rows.iter().map(move |row| Access {
+            catalog,
+            row,
+            model: model.row,
+        })
+    }
+
+    /// The profiles that serve it from some region, sorted by id.
+    pub fn profiles(&self) -> impl Iterator<Item = Profile<'a>> + Clone + use<'a> {
+        let catalog = self.catalog;
+        let numbers = self.row.profiles.of(&catalog.tables.model_profiles);
+        numbers
+            .iter()
+            .filter_map(move |&number| Profile::new(catalog, number))
+    }
+
+    /// Every way to call it from a region; `None` where the region has no such model.
+    #[inline]
+    pub fn access(&self, region: impl Key<kind::Region>) -> Option<Access<'a>> {
+        self.access_key(&region)
+    }
+
+    #[inline]
+    pub(crate) fn access_key(&self, region: &impl Key<kind::Region>) -> Option<Access<'a>> {
+        self.access_in(self.catalog.region_number(region)?)
+    }
+
+    /// The access row in the region of a number; not of regions beyond the table.
+    #[inline]
+    pub(crate) fn access_in(&self, region: u16) -> Option<Access<'a>> {
+        let tables = &self.catalog.tables;
+        let cell = usize::from(region) * tables.models.len() + usize::from(self.number);
+        let &number = tables.cells.get(cell)?;
+        if number == NONE {
+            return None;
+        }
+        Some(Access {
+            catalog: self.catalog,
+            row: tables.access.get(usize::from(number))?,
+            model: self.row,
+        })
+    }
+
+    /// The one id to send from a region under a policy.
+    ///
+    /// # Errors
+    /// As [`Catalog::route`].
+    #[inline]
+    pub fn route(
+        &self,
+        region: impl Key<kind::Region>,
+        policy: Policy<'_>,
+    ) -> Result<Route<'a>, Error> {
+        match self.access_key(&region) {
+            Some(access) => access.route(policy),
+            None => Err(self.catalog.no_access(self.id(), region.text())),
+        }
+    }
+
+    pub(crate) fn row(&self) -> &'a ModelRow {
+        self.row
+    }
+}
+
+impl Sealed<kind::Model> for Model<'_> {
+    #[inline]
+    fn text(&self) -> &str {
+        self.id()
+    }
+
+    #[inline]
+    fn claim(&self) -> Option<Claim> {
+        let brand = self.catalog.tables.brand;
+        (brand != crate::id::UNBRANDED).then_some(Claim {
+            brand,
+            number: self.number,
+        })
+    }
+}
+
+impl PartialEq for Model<'_> {
+    /// Same catalog, same model.
+    fn eq(&self, other: &Self) -> bool {
+        core::ptr::eq(self.row, other.row)
+    }
+}
+
+impl Eq for Model<'_> {}
+
+impl fmt::Debug for Model<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Model").field(&self.id()).finish()
+    }
+}
+
+/// What the control plane says of a model's life: a word and up to four days. Absent is unknown.
+#[derive(Debug, Clone, Copy)]
+pub struct Lifecycle<'a> {
+    row: &'a LifecycleRow,
+}
+
+impl<'a> Lifecycle<'a> {
+    /// The control plane's word.
+    pub fn status(&self) -> Option<&'a LifecycleStatus> {
+        self.row.status.as_ref()
+    }
+
+    /// The launch.
+    pub fn start(&self) -> Option<Date> {
+        self.row.start
+    }
+
+    /// The day it became, or becomes, legacy.
+    pub fn legacy(&self) -> Option<Date> {
+        self.row.legacy
+    }
+
+    /// The first day of public extended access.
+    pub fn extended_access(&self) -> Option<Date> {
+        self.row.extended_access
+    }
+
+    /// The day it ends; not served on that day any more.
+    pub fn end_of_life(&self) -> Option<Date> {
+        self.row.end_of_life
+    }
+
+    /// The state on a day, from the dates where there are any, else from the word.
+    ///
+    /// A word this version does not know, or none, without a date that decides, is
+    /// [`Status::Unknown`].
+    pub fn status_at(&self, day: Date) -> Status {
+        let reached = |date: Option<Date>| date.is_some_and(|date| date <= day);
+        if reached(self.row.end_of_life) {
+            return Status::Ended;
+        }
+        if reached(self.row.legacy) {
+            return Status::Legacy;
+        }
+        match (&self.row.status, self.row.legacy) {
+            (Some(LifecycleStatus::Active), _) => Status::Active,
+            // Legacy now, but not yet on that day.
+            (Some(LifecycleStatus::Legacy), Some(_)) => Status::Active,
+            (Some(LifecycleStatus::Legacy), None) => Status::Legacy,
+            _ => Status::Unknown,
+        }
+    }
+}
+
+/// Every way to call one model from one region: a handle, `Copy`.
+#[derive(Clone, Copy)]
+pub struct Access<'a> {
+    catalog: &'a Catalog,
+    row: &'a AccessRow,
+    model: &'a ModelRow,
+}
+
+impl<'a> Access<'a> {
+    pub(crate) fn of(catalog: &'a Catalog, row: &'a AccessRow) -> Option<Self> {
+        let model = catalog.tables.models.get(usize::from(row.model))?;
+        Some(Self {
+            catalog,
+            row,
+            model,
+        })
+    }
+
+    /// The model.
+    pub fn model(&self) -> Model<'a> {
+        Model::of(self.catalog, self.row.model, self.model)
+    }
+
+    /// The region the call comes from.
+    pub fn region(&self) -> Region<'a> {
+        Region::at(self.catalog, self.row.region)
+    }
+
+    /// Whether the region's listing has the model; if not, only a profile tells of it.
+    pub fn is_listed(&self) -> bool {
+        self.row.is(AccessRow::LISTED)
+    }
+
+    /// Whether the bare model id may be called; `None` where the listing does not say.
+    pub fn on_demand(&self) -> Option<bool> {
+        self.told(AccessRow::ON_DEMAND)
+    }
+
+    /// Whether bought capacity may be called; `None` where the listing does not say.
+    pub fn provisioned(&self) -> Option<bool> {
+        self.told(AccessRow::PROVISIONED)
+    }
+
+    fn told(&self, flag: u8) -> Option<bool> {
+        let unsaid = self.is_listed() && self.row.types == NONE;
+        (!unsaid).then_some(self.row.is(flag))
+    }
+
+    /// The words of the listing, sorted; empty where the listing does not have the model, `None`
+    /// where it has it and does not say.
+    pub fn inference_types(&self) -> Option<&'a [InferenceType]> {
+        let types = &self.catalog.tables.types;
+        match types.get(usize::from(self.row.types)) {
+            Some(types) => Some(types),
+            None if self.is_listed() => None,
+            None => Some(&[]),
+        }
+    }
+
+    /// Whether there is any way in: on demand, provisioned, or through a profile.
+    pub fn has_way_in(&self) -> bool {
+        self.row.has_way_in()
+    }
+
+    /// The profiles that serve the model from here and where each may serve it, sorted by profile.
+    /// (Allocates nothing; the few profiles of a row are picked in order.)
+    pub fn profiles(&self) -> impl Iterator<Item = (Profile<'a>, Destinations<'a>)> + use<'a> {
+        let catalog = self.catalog;
+        let mut links = self.links();
+        let mut last = None;
+        // Rows are numbered in the order of ids, so the next id is the next larger number.
+        core::iter::from_fn(move || {
+            let next = links
+                .iter()
+                .filter(|link| last.is_none_or(|last| link.profile > last))
+                .min_by_key(|link| link.profile);
+            let Some(link) = next else {
+                links = &[];
+                return None;
+            };
+            last = Some(link.profile);
+            let profile = Profile::new(catalog, link.profile)?;
+            Some((profile, Destinations::of_link(catalog, link)))
+        })
+    }
+
+    /// Every way to call now, without buying capacity first, the preferred first: on demand, then
+    /// bounded profiles by destinations and id, then global ones by id.
+    pub fn routes(&self) -> impl Iterator<Item = Route<'a>> + use<'a> {
+        let access = *self;
+        let in_region = self.row.is(AccessRow::ON_DEMAND).then_some(None);
+        let profiles = self.links().iter().map(Some);
+        in_region
+            .into_iter()
+            .chain(profiles)
+            .map(move |link| Route::new(access, link))
+    }
+
+    /// The one id to send under a policy.
+    ///
+    /// # Errors
+    /// Where the policy allows none of the ways: which there are, and which policies allow them.
+    #[inline]
+    pub fn route(&self, policy: Policy<'_>) -> Result<Route<'a>, Error> {
+        match self.choose(policy) {
+            Some(link) => Ok(Route::new(*self, link)),
+            None => Err(self.no_route(policy)),
+        }
+    }
+
+    /// The preferred way a policy allows: `Some(None)` is on demand.
+    #[inline]
+    fn choose(&self, policy: Policy<'_>) -> Option<Option<&'a LinkRow>> {
+        let (in_region, bounded, global) = match policy {
+            Policy::InRegion => (true, false, false),
+            Policy::Geography => (true, true, false),
+            Policy::Any => (true, true, true),
+            Policy::Global => (false, false, true),
+            Policy::Within(regions) => return self.choose_within(regions),
+        };
+        if in_region && self.row.is(AccessRow::ON_DEMAND) {
+            return Some(None);
+        }
+        // Bounded links stand before global ones, the preferred first.
+        let from = if bounded { 0 } else { self.row.bounded };
+        let to = if global {
+            self.row.links.len
+        } else {
+            self.row.bounded
+        };
+        self.link(from, to)
+    }
+
+    #[inline(never)]
+    fn choose_within(&self, regions: &[&str]) -> Option<Option<&'a LinkRow>> {
+        let inside = |link: &Option<&'a LinkRow>| {
+            Route::new(*self, *link).destinations().are_within(regions)
+        };
+        let in_region = self.row.is(AccessRow::ON_DEMAND).then_some(None);
+        in_region.filter(inside).or_else(|| {
+            // Sorted by destinations and id: the first that fits is the preferred one.
+            self.bounded().iter().map(Some).find(inside)
+        })
+    }
+
+    /// The first of its links of these places.
+    #[inline]
+    fn link(&self, from: u16, to: u16) -> Option<Option<&'a LinkRow>> {
+        if from >= to {
+            return None;
+        }
+        let number = self.row.links.start as usize + usize::from(from);
+        self.catalog.tables.links.get(number).map(Some)
+    }
+
+    #[inline]
+    fn links(&self) -> &'a [LinkRow] {
+        self.row.links.of(&self.catalog.tables.links)
+    }
+
+    #[inline]
+    fn bounded(&self) -> &'a [LinkRow] {
+        self.links()
+            .get(..usize::from(self.row.bounded))
+            .unwrap_or_default()
+    }
+
+    /// Why the policy allows none of the ways in.
+    #[cold]
+    #[inline(never)]
+    fn no_route(&self, policy: Policy<'_>) -> Error {
+        let names = [
+            Policy::InRegion,
+            Policy::Geography,
+            Policy::Any,
+            Policy::Global,
+        ];
+        let allowing = names
+            .into_iter()
+            .filter(|&name| self.choose(name).is_some())
+            .map(|policy| policy.as_str());
+        Error::no_route(*self, policy, allowing)
+    }
+
+    pub(crate) fn catalog(&self) -> &'a Catalog {
+        self.catalog
+    }
+
+    pub(crate) fn row(&self) -> &'a AccessRow {
+        self.row
+    }
+}
+
+impl fmt::Debug for Access<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Access");
+        debug
+            .field("model", &self.model.id)
+            .field("region", &RegionId::from(self.region().id()));
+        debug.finish_non_exhaustive()
+    }
+}

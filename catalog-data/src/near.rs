@@ -1,0 +1,105 @@
+//! The closest ids to one that is not known.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// How many ids are named at most.
+const MOST: usize = 3;
+/// Longer questions are no typing mistakes.
+const LONGEST: usize = 256;
+
+/// Up to three ids that are close to `wanted`, the closest first, ties by id. An id that contains
+/// the question, or is contained in it, counts as close: people leave the provider or the version
+/// out, and glue a geography or an ARN in front.
+pub(crate) fn closest<'a>(wanted: &str, ids: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let wanted = wanted.rsplit('/').next().unwrap_or(wanted).trim();
+    if wanted.is_empty() || wanted.len() > LONGEST {
+        return Vec::new();
+    }
+    let wanted = wanted.to_lowercase();
+    // Three letters in ten may differ.
+    let limit = (wanted.chars().count() * 3).div_ceil(10);
+    let mut row = Vec::new();
+    let mut found: Vec<(usize, &str)> = ids
+        .filter(|id| id.len() <= LONGEST)
+        .filter_map(|id| {
+            let lower = id.to_lowercase();
+            let contains = lower.contains(&wanted) || wanted.contains(&*lower);
+            let distance = distance(&wanted, &lower, &mut row);
+            // What contains the other comes first, by how little it adds.
+            match contains && wanted.len() > 2 {
+                true => Some((distance.min(limit), id)),
+                false => (distance <= limit).then_some((distance, id)),
+            }
+        })
+        .collect();
+    found.sort_unstable();
+    found.dedup();
+    found.truncate(MOST);
+    found.into_iter().map(|(_, id)| id.into()).collect()
+}
+
+/// Levenshtein distance in characters.
+fn distance(a: &str, b: &str, row: &mut Vec<usize>) -> usize {
+    row.clear();
+    row.extend(0..=b.chars().count());
+    for (i, letter) in a.chars().enumerate() {
+        let mut diagonal = i;
+        let mut left = i + 1;
+        if let Some(first) = row.first_mut() {
+            *first = left;
+        }
+        for (cell, other) in row.iter_mut().skip(1).zip(b.chars()) {
+            let substituted = diagonal + usize::from(letter != other);
+            diagonal = *cell;
+            left = substituted.min(diagonal + 1).min(left + 1);
+            *cell = left;
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances() {
+        let mut row = Vec::new();
+        for (a, b, expected) in [
+            ("", "", 0),
+            ("", "abc", 3),
+            ("abc", "", 3),
+            ("kitten", "sitting", 3),
+            ("flaw", "lawn", 2),
+            ("é", "e", 1),
+        ] {
+            assert_eq!(distance(a, b, &mut row), expected, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn mistakes_find_their_ids() {
+        let ids = [
+            "amazon.nova-pro-v1:0",
+            "anthropic.claude-sonnet-4-6",
+            "meta.llama3-1-8b",
+        ];
+        let near = |wanted| closest(wanted, ids.into_iter());
+        assert_eq!(
+            near("anthropic.claude-sonet-4-6"),
+            ["anthropic.claude-sonnet-4-6"]
+        );
+        assert_eq!(
+            near("eu.anthropic.claude-sonnet-4-6"),
+            ["anthropic.claude-sonnet-4-6"]
+        );
+        assert_eq!(near("Claude-Sonnet"), ["anthropic.claude-sonnet-4-6"]);
+        assert_eq!(
+            near("arn:aws:bedrock:eu-west-1::foundation-model/amazon.nova-pro-v1:0"),
+            ["amazon.nova-pro-v1:0"]
+        );
+        assert!(near("gpt").is_empty());
+        assert!(near("").is_empty());
+    }
+}

@@ -1,0 +1,143 @@
+//! An inference profile: a system-defined route, and what it serves from where.
+
+use core::fmt;
+
+use crate::Date;
+use crate::catalog::Catalog;
+use crate::id::kind;
+use crate::id::sealed::Sealed;
+use crate::model::{Access, Model};
+use crate::route::Destinations;
+use crate::rows::{LinkRow, ProfileRow};
+use crate::words::Geography;
+
+/// An inference profile of a catalog: a handle, `Copy`, that belongs to its catalog.
+///
+/// ```
+/// # #[cfg(feature = "bundle")] {
+/// use bedrock_catalog_data::{Catalog, Geography};
+///
+/// let profile = Catalog::bundled().profile("eu.anthropic.claude-sonnet-4-6").unwrap();
+/// assert_eq!(profile.geography(), Some(&Geography::Eu));
+/// assert!(profile.models().any(|model| model.id() == "anthropic.claude-sonnet-4-6"));
+/// # }
+/// ```
+#[derive(Clone, Copy)]
+pub struct Profile<'a> {
+    catalog: &'a Catalog,
+    row: &'a ProfileRow,
+}
+
+/// One line of a profile: callers of `model` in `source` may be served in `destinations`.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct ProfileRoute<'a> {
+    /// The access it gives; it names the model and the source region.
+    pub access: Access<'a>,
+    /// Where the request may be served.
+    pub destinations: Destinations<'a>,
+}
+
+impl<'a> Profile<'a> {
+    #[inline]
+    pub(crate) fn new(catalog: &'a Catalog, number: u16) -> Option<Self> {
+        let row = catalog.tables.profiles.get(usize::from(number))?;
+        Some(Self { catalog, row })
+    }
+
+    pub(crate) fn of(catalog: &'a Catalog, row: &'a ProfileRow) -> Self {
+        Self { catalog, row }
+    }
+
+    /// The exact id.
+    #[inline]
+    pub fn id(&self) -> &'a str {
+        &self.row.id
+    }
+
+    /// The name for people.
+    pub fn name(&self) -> Option<&'a str> {
+        self.row.name.as_deref()
+    }
+
+    /// A sentence for people.
+    pub fn description(&self) -> Option<&'a str> {
+        self.row.description.as_deref()
+    }
+
+    /// The scope; `None` where the id does not begin with one.
+    pub fn geography(&self) -> Option<&'a Geography> {
+        self.row.geography.as_ref()
+    }
+
+    /// The control plane's word, where it is not `ACTIVE`.
+    pub fn status(&self) -> Option<&'a str> {
+        self.row.status.as_deref()
+    }
+
+    /// Whether a complete recording did not have it any more.
+    pub fn is_retired(&self) -> bool {
+        self.row.retired
+    }
+
+    /// The day of the last recording that had it, where this catalog's own did not.
+    pub fn last_seen(&self) -> Option<Date> {
+        self.row.last_seen
+    }
+
+    /// What it serves from where, sorted by model, then source region.
+    pub fn routes(&self) -> impl Iterator<Item = ProfileRoute<'a>> + Clone + use<'a> {
+        let catalog = self.catalog;
+        self.links().filter_map(move |link| {
+            let row = catalog.tables.access.get(link.access as usize)?;
+            Some(ProfileRoute {
+                access: Access::of(catalog, row)?,
+                destinations: Destinations::of_link(catalog, link),
+            })
+        })
+    }
+
+    /// The models it serves, sorted by id.
+    pub fn models(&self) -> impl Iterator<Item = Model<'a>> + Clone + use<'a> {
+        let mut last = None;
+        self.routes().filter_map(move |route| {
+            let model = route.access.model();
+            let new = last != Some(model);
+            last = Some(model);
+            new.then_some(model)
+        })
+    }
+
+    fn links(&self) -> impl Iterator<Item = &'a LinkRow> + Clone + use<'a> {
+        let tables = &self.catalog.tables;
+        let numbers = self.row.links.of(&tables.profile_links);
+        numbers
+            .iter()
+            .filter_map(|&number| tables.links.get(number as usize))
+    }
+
+    pub(crate) fn row(&self) -> &'a ProfileRow {
+        self.row
+    }
+}
+
+impl Sealed<kind::Profile> for Profile<'_> {
+    fn text(&self) -> &str {
+        self.id()
+    }
+}
+
+impl PartialEq for Profile<'_> {
+    /// Same catalog, same profile.
+    fn eq(&self, other: &Self) -> bool {
+        core::ptr::eq(self.row, other.row)
+    }
+}
+
+impl Eq for Profile<'_> {}
+
+impl fmt::Debug for Profile<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Profile").field(&self.id()).finish()
+    }
+}

@@ -1,0 +1,255 @@
+//! Routes: the policies, the one id to send, and where the request may be served.
+
+use core::fmt;
+
+use crate::catalog::Catalog;
+use crate::model::{Access, Model};
+use crate::profile::Profile;
+use crate::region::Region;
+use crate::rows::{AccessRow, LinkRow};
+use crate::words::Geography;
+
+/// Which ways in a caller allows. Among the allowed ones the preferred is on demand, then the
+/// profile with the fewest destinations, then the smallest id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Policy<'a> {
+    /// On demand in the caller's own region only.
+    InRegion,
+    /// In the region, else through a geography's profile; never global. A geography may cross a
+    /// border: the route lists the destinations.
+    #[default]
+    Geography,
+    /// In the region, else through a geography's profile, else global.
+    Any,
+    /// Through the global profile only.
+    Global,
+    /// Any way whose every destination is one of these regions. An entry is a region id, or a
+    /// beginning of ids followed by `*`: `eu-*`.
+    Within(&'a [&'a str]),
+}
+
+impl Policy<'_> {
+    /// The policy's word: `in-region`, `geography`, `any`, `global`, `within`.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::InRegion => "in-region",
+            Self::Geography => "geography",
+            Self::Any => "any",
+            Self::Global => "global",
+            Self::Within(_) => "within",
+        }
+    }
+}
+
+impl fmt::Display for Policy<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// What kind of way in a route is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum RouteKind {
+    /// On demand, served in the caller's region.
+    InRegion,
+    /// Through a profile with known destinations.
+    Geography,
+    /// Through a profile without a boundary inside the partition.
+    Global,
+}
+
+impl RouteKind {
+    /// The kind's word: `in-region`, `geography`, `global`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InRegion => "in-region",
+            Self::Geography => "geography",
+            Self::Global => "global",
+        }
+    }
+}
+
+impl fmt::Display for RouteKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// The one id to send for a model from a region, and where the request may be served. `Copy`; it
+/// belongs to its catalog.
+#[derive(Clone, Copy)]
+pub struct Route<'a> {
+    access: Access<'a>,
+    /// The profile's row; none for on demand.
+    link: Option<&'a LinkRow>,
+}
+
+impl<'a> Route<'a> {
+    #[inline]
+    pub(crate) fn new(access: Access<'a>, link: Option<&'a LinkRow>) -> Self {
+        Self { access, link }
+    }
+
+    /// The id to send as the model id: the model's own, or an inference profile's.
+    #[inline]
+    pub fn inference_id(&self) -> &'a str {
+        match self.profile() {
+            Some(profile) => profile.id(),
+            None => self.access.model().id(),
+        }
+    }
+
+    /// What kind of way it is.
+    #[inline]
+    pub fn kind(&self) -> RouteKind {
+        match self.link {
+            None => RouteKind::InRegion,
+            Some(link) if link.global => RouteKind::Global,
+            Some(_) => RouteKind::Geography,
+        }
+    }
+
+    /// The model.
+    pub fn model(&self) -> Model<'a> {
+        self.access.model()
+    }
+
+    /// The region the call comes from.
+    pub fn region(&self) -> Region<'a> {
+        self.access.region()
+    }
+
+    /// The profile it goes through; `None` on demand.
+    #[inline]
+    pub fn profile(&self) -> Option<Profile<'a>> {
+        Profile::new(self.access.catalog(), self.link?.profile)
+    }
+
+    /// The profile's geography; `None` on demand, and for a profile whose id names none.
+    pub fn geography(&self) -> Option<&'a Geography> {
+        self.profile()?.geography()
+    }
+
+    /// Where the request may be served.
+    #[inline]
+    pub fn destinations(&self) -> Destinations<'a> {
+        match self.link {
+            None => Destinations::own(self.access.catalog(), self.access.row()),
+            Some(link) => Destinations::of_link(self.access.catalog(), link),
+        }
+    }
+}
+
+impl fmt::Debug for Route<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Route")
+            .field("inference_id", &self.inference_id())
+            .field("kind", &self.kind())
+            .field("destinations", &self.destinations())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where a request may be served: a sorted, unique list of regions, or anywhere in the partition.
+///
+/// Printed as the ids, separated by a comma and a space, or `global`.
+#[derive(Clone, Copy)]
+pub struct Destinations<'a> {
+    catalog: &'a Catalog,
+    /// Region numbers; `None` is global.
+    regions: Option<&'a [u16]>,
+}
+
+impl<'a> Destinations<'a> {
+    #[inline]
+    pub(crate) fn of_link(catalog: &'a Catalog, link: &'a LinkRow) -> Self {
+        let regions = (!link.global).then(|| link.destinations.of(&catalog.tables.destinations));
+        Self { catalog, regions }
+    }
+
+    #[inline]
+    fn own(catalog: &'a Catalog, access: &'a AccessRow) -> Self {
+        Self {
+            catalog,
+            regions: Some(core::slice::from_ref(&access.region)),
+        }
+    }
+
+    /// Whether there is no boundary inside the partition.
+    pub fn is_global(&self) -> bool {
+        self.regions.is_none()
+    }
+
+    /// The region ids, sorted; none where it is global.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &'a str> + Clone + use<'a> {
+        let catalog = self.catalog;
+        let regions = self.regions.unwrap_or_default();
+        regions
+            .iter()
+            .map(move |&number| Region::at(catalog, number).id())
+    }
+
+    /// Whether a request may be served in the region. Where it is global, in any.
+    pub fn contains(&self, region: &str) -> bool {
+        self.is_global() || self.iter().any(|id| id == region)
+    }
+
+    /// Whether every destination is one of these regions, or begins with an entry's text before
+    /// its `*`. Never, where it is global.
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundle")] {
+    /// use bedrock_catalog_data::{Catalog, Policy};
+    ///
+    /// let catalog = Catalog::bundled();
+    /// let route = catalog.route("anthropic.claude-sonnet-4-6", "eu-west-1", Policy::Geography)?;
+    /// assert!(route.destinations().are_within(&["eu-*"]));
+    /// assert!(!route.destinations().are_within(&["eu-west-1"]));
+    /// # }
+    /// # Ok::<(), bedrock_catalog_data::Error>(())
+    /// ```
+    pub fn are_within(&self, regions: &[&str]) -> bool {
+        let allowed = |id: &str| {
+            regions.iter().any(|entry| match entry.strip_suffix('*') {
+                Some(beginning) => id.starts_with(beginning),
+                None => id == *entry,
+            })
+        };
+        !self.is_global() && self.iter().all(allowed)
+    }
+}
+
+/// Equal where the ids are, whatever catalogs they come from.
+impl PartialEq for Destinations<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.is_global() == other.is_global() && self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Destinations<'_> {}
+
+impl fmt::Display for Destinations<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_global() {
+            return f.write_str("global");
+        }
+        for (place, id) in self.iter().enumerate() {
+            if place > 0 {
+                f.write_str(", ")?;
+            }
+            f.write_str(id)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Destinations<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_global() {
+            return f.write_str("Global");
+        }
+        f.debug_list().entries(self.iter()).finish()
+    }
+}

@@ -1,0 +1,175 @@
+//! `catalog-gen build`: a recording, or the committed catalog.json, into the files of the bundle.
+
+use std::path::{Path, PathBuf};
+
+use bedrock_catalog::recording::Recording;
+use bedrock_catalog::{Catalog, Timestamp, transform};
+use bedrock_catalog_gen::{Baked, bake, complaints, named};
+use similar::{ChangeTag, TextDiff};
+
+use crate::{Outcome, Place, Verdict, moment, project};
+
+/// Without a recording, the tables are baked again from the committed catalog.json.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// A recording folder
+    #[arg(long, value_name = "DIR")]
+    recording: Option<PathBuf>,
+    /// When the recording was made, for one that does not say
+    #[arg(long, value_name = "TIME", value_parser = moment, requires = "recording")]
+    observed_at: Option<Timestamp>,
+    /// The catalog.json before, or `none` [default: the committed one]
+    #[arg(long, value_name = "FILE|none")]
+    previous: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
+    /// A person has looked at the complaints: build all the same
+    #[arg(long)]
+    accept_shrink: bool,
+    /// Stop where a region failed, instead of keeping its last good rows
+    #[arg(long)]
+    require_all_regions: bool,
+    /// Write nothing; show what differs and fail if anything does
+    #[arg(long)]
+    check: bool,
+}
+
+pub(crate) fn run(args: &Args) -> Verdict {
+    let folder = project::folder(args.place.out.as_deref())?;
+    let previous = previous(args, &folder)?;
+    let catalog = match (&args.recording, previous) {
+        (None, None) => {
+            let folder = folder.display();
+            return Err(format!("{folder} has no catalog.json; give a recording").into());
+        }
+        (None, Some(previous)) => {
+            // The same content, and names for constants that have none yet.
+            named(previous.to_document(), Some(&previous))?
+        }
+        (Some(recording), previous) => match transformed(args, recording, previous.as_ref())? {
+            Some(catalog) => catalog,
+            None => return Ok(Outcome::Failed),
+        },
+    };
+    let baked = bake(&catalog)?;
+    let differing = project::differing(&folder, &baked)?;
+    if args.check {
+        return check(&folder, &baked, &differing);
+    }
+    project::write(&folder, &baked, &differing)?;
+    let (models, profiles) = (catalog.models().len(), catalog.profiles().len());
+    println!(
+        "{models} models, {profiles} profiles, {} regions, {} access rows, observed at {}",
+        catalog.regions().count(),
+        catalog.accesses().len(),
+        catalog.observed_at()
+    );
+    for region in catalog.regions() {
+        if let Some(since) = region.stale_since() {
+            println!("kept the rows of {} from {since}", region.id());
+        }
+    }
+    match differing.as_slice() {
+        [] => println!("nothing changed in {}", folder.display()),
+        files => files
+            .iter()
+            .for_each(|file| println!("wrote {}", folder.join(file).display())),
+    }
+    Ok(Outcome::Done)
+}
+
+/// The catalog before: as named, else beside the output, else the committed one.
+fn previous(args: &Args, folder: &Path) -> Result<Option<Catalog>, Box<dyn std::error::Error>> {
+    match &args.previous {
+        Some(word) if word.as_os_str() == "none" => Ok(None),
+        Some(file) => Ok(Some(project::catalog(file)?)),
+        None => {
+            let committed = project::committed();
+            let candidates = [Some(folder.to_owned()), committed].into_iter().flatten();
+            let mut found = candidates.map(|folder| folder.join("catalog.json"));
+            found
+                .find(|path| path.is_file())
+                .map(|path| project::catalog(&path))
+                .transpose()
+        }
+    }
+}
+
+/// The catalog of a recording, or nothing after saying what is wrong with it.
+fn transformed(
+    args: &Args,
+    recording: &Path,
+    previous: Option<&Catalog>,
+) -> Result<Option<Catalog>, Box<dyn std::error::Error>> {
+    let (recording, mut problems) = Recording::read(recording, args.observed_at)?;
+    let mut complaints = complaints(&recording, previous);
+    let (document, more) = transform(&recording, previous);
+    problems.extend(more);
+    let duplicates = problems.iter().filter(|problem| problem.is_duplicate());
+    for duplicate in duplicates.map(|problem| format!("duplicate id: {problem}")) {
+        if !complaints.contains(&duplicate) {
+            complaints.push(duplicate);
+        }
+    }
+    for problem in &problems {
+        eprintln!("warning: {problem}");
+    }
+    for (region, reason) in &recording.failures {
+        eprintln!("warning: {region} failed: {}", reason.escape_debug());
+    }
+    if args.require_all_regions && !document.stale.is_empty() {
+        let regions: Vec<&str> = document.stale.keys().map(|region| &**region).collect();
+        eprintln!(
+            "error: no answer of {}, and all regions are required",
+            regions.join(", ")
+        );
+        return Ok(None);
+    }
+    for complaint in &complaints {
+        let word = if args.accept_shrink {
+            "accepted"
+        } else {
+            "error"
+        };
+        eprintln!("{word}: {complaint}");
+    }
+    if !complaints.is_empty() && !args.accept_shrink {
+        eprintln!(
+            "nothing was written; look at the recording, and if it is right: --accept-shrink"
+        );
+        return Ok(None);
+    }
+    Ok(Some(named(document, previous)?))
+}
+
+/// Shows what differs, a little of each file.
+fn check(folder: &Path, baked: &Baked, differing: &[&str]) -> Verdict {
+    const MOST_LINES: usize = 20;
+    if differing.is_empty() {
+        println!("{} is what its catalog.json bakes to", folder.display());
+        return Ok(Outcome::Done);
+    }
+    for &file in differing {
+        let present = project::present(folder, file)?;
+        let baked = baked
+            .files
+            .get(file)
+            .map(String::as_str)
+            .unwrap_or_default();
+        println!("{} differs:", folder.join(file).display());
+        let diff = TextDiff::from_lines(present.as_str(), baked);
+        let changes = diff
+            .iter_all_changes()
+            .filter(|change| change.tag() != ChangeTag::Equal);
+        for change in changes.take(MOST_LINES) {
+            let sign = if change.tag() == ChangeTag::Delete {
+                '-'
+            } else {
+                '+'
+            };
+            println!("  {sign} {}", change.value().trim_end().escape_debug());
+        }
+    }
+    println!("mend it with: cargo gen build");
+    Ok(Outcome::Failed)
+}

@@ -1,0 +1,138 @@
+//! `catalog-gen check`: one verdict over the bundle as it lies there.
+
+use std::time::{Duration, SystemTime};
+
+use bedrock_catalog::Timestamp;
+use bedrock_catalog_gen::{bake, named};
+use serde_json::json;
+
+use crate::{Outcome, Place, Verdict, moment, project};
+
+/// Exits 1 where something is wrong.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The greatest age of the recording: 30d, 12h, 90m, 45s
+    #[arg(long, value_name = "AGE", value_parser = age, default_value = "30d")]
+    max_age: Duration,
+    /// The moment to measure the age at [default: now]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    now: Option<Timestamp>,
+    #[command(flatten)]
+    place: Place,
+    /// One JSON document instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+/// `30d`, `12h`, `90m`, `45s`.
+fn age(text: &str) -> Result<Duration, String> {
+    let wrong = || "expected an age like 30d, 12h, 90m or 45s".to_owned();
+    let unit = text.chars().next_back().ok_or_else(wrong)?;
+    let seconds = match unit {
+        'd' => 86_400,
+        'h' => 3_600,
+        'm' => 60,
+        's' => 1,
+        _ => return Err(wrong()),
+    };
+    let count: u64 = text.trim_end_matches(unit).parse().map_err(|_| wrong())?;
+    let seconds = count
+        .checked_mul(seconds)
+        .filter(|&seconds| i64::try_from(seconds).is_ok());
+    Ok(Duration::from_secs(seconds.ok_or_else(wrong)?))
+}
+
+struct Problem {
+    kind: &'static str,
+    message: String,
+}
+
+pub(crate) fn run(args: &Args) -> Verdict {
+    let folder = project::folder(args.place.out.as_deref())?;
+    let now = args.now.unwrap_or_else(now);
+    let mut problems = Vec::new();
+    let mut observed_at = None;
+    let mut problem = |kind, message: String| problems.push(Problem { kind, message });
+    match project::catalog(&folder.join("catalog.json")) {
+        Err(error) => problem("structure", error.to_string()),
+        Ok(catalog) => {
+            observed_at = Some(catalog.observed_at());
+            if catalog.models().len() == 0 {
+                problem("structure", "the catalog has no models".to_owned());
+            }
+            let baked =
+                named(catalog.to_document(), Some(&catalog)).and_then(|named| bake(&named))?;
+            let differing = project::differing(&folder, &baked)?;
+            for file in differing {
+                let path = folder.join(file);
+                let message = format!(
+                    "{} is not what catalog.json bakes to; see `cargo gen build --check`",
+                    path.display()
+                );
+                problem("digest", message);
+            }
+            let seconds = now.unix().saturating_sub(catalog.observed_at().unix());
+            if seconds < 0 {
+                let message = format!(
+                    "it was observed at {}, in the future",
+                    catalog.observed_at()
+                );
+                problem("future", message);
+            } else if seconds.unsigned_abs() > args.max_age.as_secs() {
+                let message = format!(
+                    "it was observed at {}, {} ago; at most {} are allowed; renew it with \
+                     `cargo gen fetch --out recording && cargo gen build --recording recording`",
+                    catalog.observed_at(),
+                    spoken(seconds.unsigned_abs()),
+                    spoken(args.max_age.as_secs()),
+                );
+                problem("age", message);
+            }
+        }
+    }
+    let ok = problems.is_empty();
+    if args.json {
+        let problems: Vec<_> = problems
+            .iter()
+            .map(|problem| json!({"kind": problem.kind, "message": problem.message}))
+            .collect();
+        let document = json!({
+            "ok": ok,
+            "observed_at": observed_at,
+            "age_seconds": observed_at.map(|at| now.unix() - at.unix()),
+            "problems": problems,
+        });
+        println!("{document}");
+    } else {
+        for problem in &problems {
+            eprintln!("{}: {}", problem.kind, problem.message);
+        }
+        match (ok, observed_at) {
+            (true, Some(at)) => println!(
+                "ok: observed at {at}, {} ago",
+                spoken((now.unix() - at.unix()).unsigned_abs())
+            ),
+            _ => println!("not ok: {} problems", problems.len()),
+        }
+    }
+    Ok(if ok { Outcome::Done } else { Outcome::Failed })
+}
+
+/// The clock, once, where nobody says the time.
+fn now() -> Timestamp {
+    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let seconds = since_epoch.map_or(0, |elapsed| elapsed.as_secs());
+    let seconds = i64::try_from(seconds).unwrap_or_default();
+    Timestamp::from_unix(seconds).unwrap_or(Timestamp::baked(0))
+}
+
+/// `90 d 3 h`.
+fn spoken(seconds: u64) -> String {
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, minutes) => format!("{minutes} min {} s", seconds % 60),
+        (0, hours, minutes) => format!("{hours} h {minutes} min"),
+        (days, hours, _) => format!("{days} d {hours} h"),
+    }
+}

@@ -1,0 +1,68 @@
+//! `catalog-gen`: recordings and bundles from the command line. This file knows the words of the
+//! command line and the exit codes; each verb has a file of its own.
+
+mod build;
+mod check;
+mod project;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use bedrock_catalog::Timestamp;
+use clap::{Parser, Subcommand};
+
+/// Makes recordings of the Bedrock control plane, and bakes them into the bundle.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    about,
+    after_help = "Exit codes: 0 done, 1 a check or the work failed, 2 wrong command line."
+)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Bake: a recording (or the committed catalog.json) into catalog.json, tables and fingerprints.
+    Build(build::Args),
+    /// Check that catalog.json, tables and fingerprints belong together and are not too old.
+    Check(check::Args),
+}
+
+/// Where a verb finds and puts the bundle.
+#[derive(Debug, clap::Args)]
+struct Place {
+    /// The data crate's folder [default: `catalog-data` of this project]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+/// What a verb comes to: done, or a failure that was told already.
+enum Outcome {
+    Done,
+    Failed,
+}
+
+type Verdict = Result<Outcome, Box<dyn std::error::Error>>;
+
+fn main() -> ExitCode {
+    let verdict = match Cli::parse().verb {
+        Verb::Build(args) => build::run(&args),
+        Verb::Check(args) => check::run(&args),
+    };
+    match verdict {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::Failed) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A moment of the command line.
+fn moment(text: &str) -> Result<Timestamp, String> {
+    text.parse::<Timestamp>().map_err(|error| error.to_string())
+}

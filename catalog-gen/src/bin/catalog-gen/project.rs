@@ -1,0 +1,104 @@
+//! Where the bundle is: the data crate's folder, its files, and how they are replaced.
+
+use std::fs;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use bedrock_catalog::{Catalog, catalog_from_json};
+use bedrock_catalog_gen::Baked;
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+/// The folder of the data crate, of this project.
+const DATA: &str = "catalog-data";
+
+/// The data crate's folder: as given, else that of the project around the current folder.
+pub(crate) fn folder(given: Option<&Path>) -> Result<PathBuf> {
+    match given {
+        Some(folder) => Ok(folder.to_owned()),
+        None => committed().ok_or_else(|| {
+            format!("no `{DATA}` folder here or above; say where with --out DIR").into()
+        }),
+    }
+}
+
+/// The data crate's folder of the project around the current folder.
+pub(crate) fn committed() -> Option<PathBuf> {
+    let here = std::env::current_dir().ok()?;
+    let candidates = here.ancestors().map(|folder| folder.join(DATA));
+    candidates
+        .into_iter()
+        .find(|folder| folder.join("Cargo.toml").is_file())
+}
+
+/// The catalog of a catalog.json.
+pub(crate) fn catalog(path: &Path) -> Result<Catalog> {
+    let json =
+        fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    let catalog = catalog_from_json(&json);
+    Ok(catalog.map_err(|error| format!("{}: {error}", path.display()))?)
+}
+
+/// What is in a folder in place of a baked file; empty where there is none.
+pub(crate) fn present(folder: &Path, file: &str) -> Result<String> {
+    let path = folder.join(file);
+    match fs::read_to_string(&path) {
+        Ok(text) => Ok(text),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(String::new()),
+        Err(error) => Err(format!("cannot read {}: {error}", path.display()).into()),
+    }
+}
+
+/// The files that differ from what is baked.
+pub(crate) fn differing<'b>(folder: &Path, baked: &'b Baked) -> Result<Vec<&'b str>> {
+    let mut differing = Vec::new();
+    for (&file, text) in &baked.files {
+        if present(folder, file)? != *text {
+            differing.push(file);
+        }
+    }
+    Ok(differing)
+}
+
+/// Puts files in their places. Each appears whole; catalog.json, the source of the others, last.
+pub(crate) fn write(folder: &Path, baked: &Baked, files: &[&str]) -> Result<()> {
+    let (source, made): (Vec<&str>, Vec<&str>) = files
+        .iter()
+        .partition(|file| file.ends_with("catalog.json"));
+    for file in made.into_iter().chain(source) {
+        let path = folder.join(file);
+        let text = baked
+            .files
+            .get(file)
+            .map(String::as_str)
+            .unwrap_or_default();
+        write_one(&path, text)
+            .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+    }
+    Ok(())
+}
+
+fn write_one(path: &Path, text: &str) -> std::io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let mut file = tempfile::Builder::new()
+        .prefix(".catalog-gen-")
+        .tempfile_in(folder)?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().sync_all()?;
+    readable_by_all(file.as_file())?;
+    file.persist(path)?;
+    Ok(())
+}
+
+/// Temporary files are their owner's alone; these are committed.
+#[cfg(unix)]
+fn readable_by_all(file: &fs::File) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(fs::Permissions::from_mode(0o644))
+}
+
+#[cfg(not(unix))]
+fn readable_by_all(_: &fs::File) -> std::io::Result<()> {
+    Ok(())
+}

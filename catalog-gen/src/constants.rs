@@ -1,0 +1,198 @@
+//! Emits the typed constants, with what a reader of the docs wants to know.
+
+use bedrock_catalog::{Catalog, Date, Model, Profile, Status};
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+
+use crate::names::names;
+use crate::print::doc_text;
+
+/// One `pub const` per model.
+pub(crate) fn models(catalog: &Catalog) -> TokenStream {
+    let named = catalog.tables().models.iter();
+    let names = names(named.map(|row| (&*row.id, row.constant.as_deref())));
+    let constants = (0u16..).zip(catalog.models()).zip(names);
+    let constants = constants.map(|((number, model), name)| {
+        let (name, id) = (format_ident!("{name}"), model.id());
+        let docs = docs(&model_docs(model));
+        let deprecated = deprecated(model_end(model, catalog.observed_at().date()));
+        quote! {
+            #docs
+            #deprecated
+            pub const #name: ModelId = ModelId::baked(#id, BRAND, #number);
+        }
+    });
+    constants.collect()
+}
+
+/// One `pub const` per inference profile.
+pub(crate) fn profiles(catalog: &Catalog) -> TokenStream {
+    let named = catalog.tables().profiles.iter();
+    let names = names(named.map(|row| (&*row.id, row.constant.as_deref())));
+    let constants = (0u16..).zip(catalog.profiles()).zip(names);
+    let constants = constants.map(|((number, profile), name)| {
+        let (name, id) = (format_ident!("{name}"), profile.id());
+        let docs = docs(&profile_docs(profile));
+        let deprecated = deprecated(profile_end(profile, catalog.observed_at().date()));
+        quote! {
+            #docs
+            #deprecated
+            pub const #name: ProfileId = ProfileId::baked(#id, BRAND, #number);
+        }
+    });
+    constants.collect()
+}
+
+/// One `pub const` per region, those known only as destinations included.
+pub(crate) fn regions(catalog: &Catalog) -> TokenStream {
+    let rows = &catalog.tables().regions;
+    let names = names(rows.iter().map(|row| (&*row.id, None)));
+    let constants = (0u16..).zip(rows.iter()).zip(names);
+    let constants = constants.map(|((number, row), name)| {
+        let (name, id) = (format_ident!("{name}"), &*row.id);
+        let docs = docs(&[doc_text(id)]);
+        quote! {
+            #docs
+            pub const #name: RegionId = RegionId::baked(#id, BRAND, #number);
+        }
+    });
+    constants.collect()
+}
+
+fn docs(lines: &[String]) -> TokenStream {
+    let lines = lines.iter().map(|line| format!(" {line}"));
+    // An empty line between two: each is a paragraph.
+    let mut attributes = TokenStream::new();
+    for (place, line) in lines.enumerate() {
+        if place > 0 {
+            attributes.extend(quote!(#[doc = ""]));
+        }
+        attributes.extend(quote!(#[doc = #line]));
+    }
+    attributes
+}
+
+fn model_docs(model: Model<'_>) -> Vec<String> {
+    let name = doc_text(model.name().unwrap_or(model.id()));
+    let title = match model.provider() {
+        Some(provider) => format!("{name}, of {}.", doc_text(provider)),
+        None => format!("{name}, known through inference profiles only."),
+    };
+    let regions: Vec<String> = model
+        .regions()
+        .map(|region| doc_text(region.id()))
+        .collect();
+    let mut lines = vec![title, format!("Id: {}", doc_text(model.id()))];
+    lines.push(match regions.is_empty() {
+        true => format!("In no region; last seen on {}.", model.last_seen()),
+        false => format!("In {}: {}.", counted(regions.len()), regions.join(", ")),
+    });
+    lines.extend(lifecycle(model));
+    lines
+}
+
+fn counted(regions: usize) -> String {
+    match regions {
+        1 => "1 region".to_owned(),
+        more => format!("{more} regions"),
+    }
+}
+
+fn lifecycle(model: Model<'_>) -> Option<String> {
+    let lifecycle = model.lifecycle();
+    let word = lifecycle.status().map(|word| doc_text(word.as_str()));
+    let dates = dates(model);
+    match (word, dates.is_empty()) {
+        (None, true) => None,
+        (word, _) => {
+            let word = word.unwrap_or_else(|| "not told".to_owned());
+            Some(format!(
+                "Lifecycle: {}.",
+                [vec![word], dates].concat().join(", ")
+            ))
+        }
+    }
+}
+
+/// The dates that are told, in words.
+fn dates(model: Model<'_>) -> Vec<String> {
+    let lifecycle = model.lifecycle();
+    let told = [
+        ("launched", lifecycle.start()),
+        ("legacy from", lifecycle.legacy()),
+        ("extended access from", lifecycle.extended_access()),
+        ("ends", lifecycle.end_of_life()),
+    ];
+    let told = told
+        .into_iter()
+        .filter_map(|(word, date)| Some(format!("{word} {}", date?)));
+    told.collect()
+}
+
+fn profile_docs(profile: Profile<'_>) -> Vec<String> {
+    let name = doc_text(profile.name().unwrap_or(profile.id()));
+    let models: Vec<String> = profile.models().map(|model| doc_text(model.id())).collect();
+    let mut sources: Vec<&str> = profile
+        .routes()
+        .map(|route| route.access.region().id())
+        .collect();
+    sources.sort_unstable();
+    sources.dedup();
+    let sources: Vec<String> = sources.into_iter().map(doc_text).collect();
+    let mut lines = vec![
+        format!("{name}."),
+        format!("Id: {}", doc_text(profile.id())),
+    ];
+    match models.is_empty() {
+        true => lines.push("Serves nothing any more.".to_owned()),
+        false => {
+            lines.push(format!("Serves {}.", models.join(", ")));
+            lines.push(format!(
+                "From {}: {}.",
+                counted(sources.len()),
+                sources.join(", ")
+            ));
+        }
+    }
+    lines
+}
+
+/// Why a model should not be begun with, if so.
+fn model_end(model: Model<'_>, day: Date) -> Option<String> {
+    let status = model.status_at(day);
+    let state = match status {
+        Status::Legacy | Status::Ended => status.to_string(),
+        Status::Retired => format!("retired, last seen {}", model.last_seen()),
+        _ => return None,
+    };
+    Some([vec![state], dates(model)].concat().join(", "))
+}
+
+/// A profile ends with the last model it serves.
+fn profile_end(profile: Profile<'_>, day: Date) -> Option<String> {
+    if profile.is_retired() {
+        let last_seen = profile
+            .last_seen()
+            .map(|date| format!(", last seen {date}"));
+        return Some(format!("retired{}", last_seen.unwrap_or_default()));
+    }
+    let mut ends = profile.models().map(|model| model_end(model, day));
+    let first = ends.next()??;
+    ends.all(|end| end.is_some()).then_some(first)
+}
+
+fn deprecated(note: Option<String>) -> TokenStream {
+    note.map(|note| quote!(#[deprecated(note = #note)]))
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paragraphs_are_apart() {
+        let tokens = docs(&["a".into(), "b".into()]).to_string();
+        assert_eq!(tokens.matches("doc").count(), 3);
+    }
+}

@@ -1,0 +1,269 @@
+//! Emits the tables of a catalog as statics.
+
+use std::fmt::Display;
+
+use bedrock_catalog::Date;
+use bedrock_catalog::baked_v1::{
+    LifecycleRow, ModelRow, ProfileRow, RegionRow, Run, StaticText, Tables, Word,
+};
+use proc_macro2::{Literal, TokenStream};
+use quote::quote;
+
+use crate::perfect_hash::solve;
+
+/// `BRAND`, the tables, and `pub static CATALOG`.
+pub(crate) fn emit(tables: &Tables, digest: &str) -> TokenStream {
+    let brand = Literal::u64_unsuffixed(brand(digest));
+    let models = statics("MODELS", quote!(ModelRow), tables.models.iter().map(model));
+    let profiles = statics(
+        "PROFILES",
+        quote!(ProfileRow),
+        tables.profiles.iter().map(profile),
+    );
+    let regions = statics(
+        "REGIONS",
+        quote!(RegionRow),
+        tables.regions.iter().map(region),
+    );
+    let access = tables.access.iter().map(|row| {
+        let (model, region, types, flags, link, links, bounded) = row.parts();
+        let numbers = [model, region, types, flags.into()].map(number);
+        let (link, more) = (number(link), [links, bounded].map(number));
+        quote!(AccessRow::new(#(#numbers,)* #link, #(#more),*))
+    });
+    let access = statics("ACCESS", quote!(AccessRow), access);
+    let links = tables.links.iter().map(|row| {
+        let (access, profile, start, len, global) = row.parts();
+        let (access, start) = (number(access), number(start));
+        let (profile, len) = (number(profile), number(len));
+        quote!(LinkRow::new(#access, #profile, #start, #len, #global))
+    });
+    let links = statics("LINKS", quote!(LinkRow), links);
+    let types = tables.types.iter().map(|types| list(types));
+    let types = statics("TYPES", quote!(StaticList<InferenceType>), types);
+    let pools = [
+        numbers("DESTINATIONS", quote!(u16), &tables.destinations),
+        numbers("MODEL_PROFILES", quote!(u16), &tables.model_profiles),
+        numbers("PROFILE_LINKS", quote!(u32), &tables.profile_links),
+        numbers("FACETS", quote!(u32), &tables.facets),
+        numbers("CELLS", quote!(u16), &tables.cells),
+    ];
+    let models_ids = tables.models.iter().map(|row| &*row.id);
+    let (models_tables, models_index) = index("MODEL", models_ids);
+    let profiles_ids = tables.profiles.iter().map(|row| &*row.id);
+    let (profiles_tables, profiles_index) = index("PROFILE", profiles_ids);
+    let regions_ids = tables.regions.iter().map(|row| &*row.id);
+    let (regions_tables, regions_index) = index("REGION", regions_ids);
+    let (partition, observed_at) = (text(&tables.partition), tables.observed_at.unix());
+    let observed_at = Literal::i64_unsuffixed(observed_at);
+    quote! {
+        /// Numbers the rows of this catalog's constants.
+        pub const BRAND: u64 = #brand;
+
+        /// The catalog.
+        pub static CATALOG: Catalog = Catalog::baked(
+            Tables {
+                brand: BRAND,
+                partition: #partition,
+                observed_at: Timestamp::baked(#observed_at),
+                digest: Borrowed(#digest),
+                models: Borrowed(&MODELS),
+                profiles: Borrowed(&PROFILES),
+                regions: Borrowed(&REGIONS),
+                access: Borrowed(&ACCESS),
+                links: Borrowed(&LINKS),
+                types: Borrowed(&TYPES),
+                destinations: Borrowed(&DESTINATIONS),
+                model_profiles: Borrowed(&MODEL_PROFILES),
+                profile_links: Borrowed(&PROFILE_LINKS),
+                facets: Borrowed(&FACETS),
+                cells: Borrowed(&CELLS),
+            },
+            #models_index,
+            #profiles_index,
+            #regions_index,
+        );
+
+        #models
+        #profiles
+        #regions
+        #access
+        #links
+        #types
+        #(#pools)*
+        #models_tables
+        #profiles_tables
+        #regions_tables
+    }
+}
+
+/// The brand of a catalog's constants: the beginning of its digest, never 0.
+pub(crate) fn brand(digest: &str) -> u64 {
+    let head = digest.get(..16).unwrap_or_default();
+    u64::from_str_radix(head, 16).unwrap_or_default().max(1)
+}
+
+fn statics(
+    name: &str,
+    of: TokenStream,
+    rows: impl ExactSizeIterator<Item = TokenStream>,
+) -> TokenStream {
+    let (name, len) = (quote::format_ident!("{name}"), rows.len());
+    let len = Literal::usize_unsuffixed(len);
+    quote!(static #name: [#of; #len] = [#(#rows),*];)
+}
+
+fn numbers<N: Display + Copy>(name: &str, of: TokenStream, numbers: &[N]) -> TokenStream {
+    statics(name, of, numbers.iter().map(|&value| number(value)))
+}
+
+/// A number without a suffix.
+fn number(value: impl Display) -> TokenStream {
+    let text = value.to_string();
+    text.parse().unwrap_or_default()
+}
+
+/// The table that finds each id's row: its statics, and the expression that joins them.
+fn index<'a>(of: &str, ids: impl Iterator<Item = &'a str>) -> (TokenStream, TokenStream) {
+    let ids: Vec<&str> = ids.collect();
+    let table = solve(&ids);
+    let (seed, displacements, rows) = table.parts();
+    let pairs = displacements.iter().map(|&(d1, d2)| {
+        let (d1, d2) = (number(d1), number(d2));
+        quote!((#d1, #d2))
+    });
+    let lines: Vec<TokenStream> = rows
+        .map(|row| {
+            let id = ids.get(usize::from(row)).copied().unwrap_or_default();
+            let row = number(row);
+            quote!(Line::new(#id, #row))
+        })
+        .collect();
+    let name = |what: &str| quote::format_ident!("{of}_{what}");
+    let (displacements_name, lines_name) = (name("DISPLACEMENTS"), name("LINES"));
+    let places = number(lines.len());
+    let displacements = statics(&format!("{of}_DISPLACEMENTS"), quote!((u32, u32)), pairs);
+    let lines = statics(&format!("{of}_LINES"), quote!(Line), lines.into_iter());
+    let seed = Literal::u64_unsuffixed(seed);
+    let literal = quote! {
+        PerfectHash::new(
+            #seed,
+            Borrowed(&#displacements_name),
+            Borrowed(&#lines_name),
+            #places,
+        )
+    };
+    (quote!(#displacements #lines), literal)
+}
+
+fn model(row: &ModelRow) -> TokenStream {
+    let (id, name, provider) = (
+        text(&row.id),
+        maybe_text(&row.name),
+        maybe_text(&row.provider),
+    );
+    let input = maybe(row.input.as_deref().map(list));
+    let output = maybe(row.output.as_deref().map(list));
+    let streaming = maybe(row.streaming.map(|streams| quote!(#streams)));
+    let customizations = maybe(row.customizations.as_deref().map(list));
+    let lifecycle = lifecycle(&row.lifecycle);
+    let (last_seen, retired) = (maybe(row.last_seen.map(date)), row.retired);
+    let (access, profiles) = (run(row.access), run(row.profiles));
+    let constant = maybe_text(&row.constant);
+    quote! {
+        ModelRow {
+            id: #id, name: #name, provider: #provider, input: #input, output: #output,
+            streaming: #streaming, customizations: #customizations, lifecycle: #lifecycle,
+            last_seen: #last_seen, retired: #retired, constant: #constant, access: #access,
+            profiles: #profiles,
+        }
+    }
+}
+
+fn lifecycle(row: &LifecycleRow) -> TokenStream {
+    let status = row.status.as_ref().map(word);
+    let status = maybe(status);
+    let dates = [row.start, row.legacy, row.extended_access, row.end_of_life];
+    let [start, legacy, extended_access, end_of_life] = dates.map(|day| maybe(day.map(date)));
+    quote! {
+        LifecycleRow {
+            status: #status, start: #start, legacy: #legacy, extended_access: #extended_access,
+            end_of_life: #end_of_life,
+        }
+    }
+}
+
+fn profile(row: &ProfileRow) -> TokenStream {
+    let (id, name) = (text(&row.id), maybe_text(&row.name));
+    let (description, status) = (maybe_text(&row.description), maybe_text(&row.status));
+    let geography = row.geography.as_ref().map(word);
+    let geography = maybe(geography);
+    let (last_seen, retired) = (maybe(row.last_seen.map(date)), row.retired);
+    let (constant, links) = (maybe_text(&row.constant), run(row.links));
+    quote! {
+        ProfileRow {
+            id: #id, name: #name, description: #description, status: #status,
+            geography: #geography, last_seen: #last_seen, retired: #retired, constant: #constant,
+            links: #links,
+        }
+    }
+}
+
+fn region(row: &RegionRow) -> TokenStream {
+    let (id, recorded) = (text(&row.id), row.recorded);
+    let stale_since = maybe(row.stale_since.map(|since| {
+        let seconds = Literal::i64_unsuffixed(since.unix());
+        quote!(Timestamp::baked(#seconds))
+    }));
+    let counts = [row.models, row.on_demand, row.profiles].map(number);
+    let [models, on_demand, profiles] = counts;
+    quote! {
+        RegionRow {
+            id: #id, recorded: #recorded, stale_since: #stale_since, models: #models,
+            on_demand: #on_demand, profiles: #profiles,
+        }
+    }
+}
+
+fn run(run: Run) -> TokenStream {
+    let (start, len) = (number(run.start), number(run.len));
+    quote!(Run::new(#start, #len))
+}
+
+fn date(date: Date) -> TokenStream {
+    let year = number(date.year());
+    let (month, day) = (number(date.month()), number(date.day()));
+    quote!(Date::baked(#year, #month, #day))
+}
+
+fn text(text: &StaticText) -> TokenStream {
+    quote!(Borrowed(#text))
+}
+
+fn maybe_text(maybe_text: &Option<StaticText>) -> TokenStream {
+    maybe(maybe_text.as_ref().map(text))
+}
+
+fn maybe(value: Option<TokenStream>) -> TokenStream {
+    value.map_or_else(|| quote!(None), |value| quote!(Some(#value)))
+}
+
+fn list<W: Word>(words: &[W]) -> TokenStream {
+    let words = words.iter().map(word);
+    quote!(Borrowed(&[#(#words),*]))
+}
+
+/// A word of an open enum: its variant where this version knows it, else as it came.
+fn word<W: Word>(word: &W) -> TokenStream {
+    let of = quote::format_ident!("{}", W::NAME);
+    match word.variant() {
+        Some(variant) => {
+            let variant = quote::format_ident!("{variant}");
+            quote!(#of::#variant)
+        }
+        None => {
+            let text = word.as_ref();
+            quote!(#of::Other(Borrowed(#text)))
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! ARNs of foundation models: how profiles name what they serve and where.
+
+use std::borrow::Cow;
+
+/// What takes the place of an account id in everything that is kept.
+const NO_ACCOUNT: &str = "000000000000";
+
+/// `arn:PARTITION:bedrock:REGION::foundation-model/ID`, taken apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ModelArn<'a> {
+    pub(crate) partition: &'a str,
+    /// `None` for an ARN without a region: any region of the partition.
+    pub(crate) region: Option<&'a str>,
+    pub(crate) model: &'a str,
+}
+
+impl<'a> ModelArn<'a> {
+    /// Takes an ARN apart, exactly: six parts, and the resource a foundation model.
+    pub(crate) fn parse(arn: &'a str) -> Option<Self> {
+        let mut parts = arn.splitn(6, ':');
+        let mut next = || parts.next();
+        if next()? != "arn" {
+            return None;
+        }
+        let partition = next().filter(|partition| !partition.is_empty())?;
+        if next()? != "bedrock" {
+            return None;
+        }
+        let region = next()?;
+        let _account = next()?;
+        let model = next()?.strip_prefix("foundation-model/")?;
+        (!model.is_empty()).then_some(Self {
+            partition,
+            region: Some(region).filter(|region| !region.is_empty()),
+            model,
+        })
+    }
+
+    /// The ARN's text, with no account.
+    pub(crate) fn text(&self) -> String {
+        let Self {
+            partition, model, ..
+        } = self;
+        let region = self.region.unwrap_or_default();
+        format!("arn:{partition}:bedrock:{region}::foundation-model/{model}")
+    }
+}
+
+/// Text without account ids: every run of exactly twelve digits between colons becomes zeros, as
+/// accounts stand in ARNs wherever they are quoted.
+pub(crate) fn scrub(text: &str) -> Cow<'_, str> {
+    let is_account = |part: &str| part.len() == 12 && part.bytes().all(|b| b.is_ascii_digit());
+    let inner = |place: usize, count: usize| place > 0 && place + 1 < count;
+    let count = text.split(':').count();
+    let found = |(place, part): (usize, &str)| {
+        inner(place, count) && is_account(part) && part != NO_ACCOUNT
+    };
+    if !text.split(':').enumerate().any(found) {
+        return Cow::Borrowed(text);
+    }
+    let parts = text
+        .split(':')
+        .enumerate()
+        .map(|(place, part)| match found((place, part)) {
+            true => NO_ACCOUNT,
+            false => part,
+        });
+    Cow::Owned(parts.collect::<Vec<_>>().join(":"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_arn_is_read_exactly() {
+        let arn = ModelArn::parse("arn:aws:bedrock:eu-west-1::foundation-model/a.b-v1:0:300k");
+        let arn = arn.unwrap();
+        assert_eq!(
+            (arn.partition, arn.region, arn.model),
+            ("aws", Some("eu-west-1"), "a.b-v1:0:300k")
+        );
+        let global = ModelArn::parse("arn:aws:bedrock:::foundation-model/a.b").unwrap();
+        assert_eq!(global.region, None);
+        assert_eq!(global.text(), "arn:aws:bedrock:::foundation-model/a.b");
+        for wrong in [
+            "",
+            "arn:aws:bedrock:eu-west-1::foundation-model/",
+            "arn:aws:bedrock:eu-west-1:foundation-model/a",
+            "arn:aws:s3:eu-west-1::foundation-model/a",
+            "arn::bedrock:eu-west-1::foundation-model/a",
+            "arn:aws:bedrock:eu-west-1::custom-model/a",
+        ] {
+            assert_eq!(ModelArn::parse(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn accounts_are_scrubbed_wherever_an_arn_is_quoted() {
+        let text =
+            "see arn:aws:bedrock:eu-west-1:999988887777:inference-profile/x and 999988887777";
+        let clean =
+            "see arn:aws:bedrock:eu-west-1:000000000000:inference-profile/x and 999988887777";
+        assert_eq!(scrub(text), clean);
+        assert_eq!(
+            scrub("amazon.nova-pro-v1:0:300k"),
+            "amazon.nova-pro-v1:0:300k"
+        );
+    }
+}

@@ -1,0 +1,245 @@
+//! The shapes of the JSON answers. Programs rely on them: keys may be added, nothing else changes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bedrock_catalog::{
+    Access, Catalog, Customization, Date, Destinations, Geography, InferenceType, LifecycleStatus,
+    Modality, Model, Policy, Profile, Region, Route, Status, Timestamp,
+};
+use serde::{Serialize, Serializer};
+
+#[derive(Serialize)]
+pub(crate) struct ModelAnswer<'a> {
+    id: &'a str,
+    listed: bool,
+    name: Option<&'a str>,
+    provider: Option<&'a str>,
+    input_modalities: Option<&'a [Modality]>,
+    output_modalities: Option<&'a [Modality]>,
+    streaming: Option<bool>,
+    customizations: Option<&'a [Customization]>,
+    lifecycle: LifecycleAnswer<'a>,
+    status: Option<&'static str>,
+    last_seen: Date,
+    regions: Vec<&'a str>,
+    profiles: Vec<&'a str>,
+}
+
+#[derive(Serialize)]
+struct LifecycleAnswer<'a> {
+    status: Option<&'a LifecycleStatus>,
+    start: Option<Date>,
+    legacy: Option<Date>,
+    extended_access: Option<Date>,
+    end_of_life: Option<Date>,
+}
+
+pub(crate) fn model(model: Model<'_>, day: Date) -> ModelAnswer<'_> {
+    let lifecycle = model.lifecycle();
+    ModelAnswer {
+        id: model.id(),
+        listed: model.is_listed(),
+        name: model.name(),
+        provider: model.provider(),
+        input_modalities: model.input_modalities(),
+        output_modalities: model.output_modalities(),
+        streaming: model.streaming(),
+        customizations: model.customizations(),
+        lifecycle: LifecycleAnswer {
+            status: lifecycle.status(),
+            start: lifecycle.start(),
+            legacy: lifecycle.legacy(),
+            extended_access: lifecycle.extended_access(),
+            end_of_life: lifecycle.end_of_life(),
+        },
+        status: match model.status_at(day) {
+            Status::Unknown => None,
+            status => Some(status.as_str()),
+        },
+        last_seen: model.last_seen(),
+        regions: model.regions().map(|region| region.id()).collect(),
+        profiles: model.profiles().map(|profile| profile.id()).collect(),
+    }
+}
+
+/// A sorted list, or `"global"`.
+pub(crate) enum DestinationsAnswer<'a> {
+    Regions(BTreeSet<&'a str>),
+    Global,
+}
+
+impl Serialize for DestinationsAnswer<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Regions(regions) => regions.serialize(serializer),
+            Self::Global => serializer.serialize_str("global"),
+        }
+    }
+}
+
+impl<'a> From<Destinations<'a>> for DestinationsAnswer<'a> {
+    fn from(destinations: Destinations<'a>) -> Self {
+        match destinations.is_global() {
+            true => Self::Global,
+            false => Self::Regions(destinations.iter().collect()),
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct AccessAnswer<'a> {
+    model: &'a str,
+    region: &'a str,
+    listed: bool,
+    on_demand: Option<bool>,
+    provisioned: Option<bool>,
+    inference_types: Option<&'a [InferenceType]>,
+    profiles: BTreeMap<&'a str, DestinationsAnswer<'a>>,
+}
+
+pub(crate) fn access(access: Access<'_>) -> AccessAnswer<'_> {
+    let profiles = access.profiles();
+    AccessAnswer {
+        model: access.model().id(),
+        region: access.region().id(),
+        listed: access.is_listed(),
+        on_demand: access.on_demand(),
+        provisioned: access.provisioned(),
+        inference_types: access.inference_types(),
+        profiles: profiles
+            .map(|(profile, to)| (profile.id(), to.into()))
+            .collect(),
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct RouteAnswer<'a> {
+    model: &'a str,
+    region: &'a str,
+    policy: &'static str,
+    inference_id: &'a str,
+    kind: &'static str,
+    geography: Option<&'a Geography>,
+    destinations: DestinationsAnswer<'a>,
+}
+
+pub(crate) fn route<'a>(route: Route<'a>, policy: Policy<'_>) -> RouteAnswer<'a> {
+    RouteAnswer {
+        model: route.model().id(),
+        region: route.region().id(),
+        policy: policy.as_str(),
+        inference_id: route.inference_id(),
+        kind: route.kind().as_str(),
+        geography: route.geography(),
+        destinations: route.destinations().into(),
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct ProfileAnswer<'a> {
+    id: &'a str,
+    name: Option<&'a str>,
+    geography: Option<&'a Geography>,
+    models: Vec<&'a str>,
+    sources: BTreeMap<&'a str, DestinationsAnswer<'a>>,
+}
+
+pub(crate) fn profile(profile: Profile<'_>) -> ProfileAnswer<'_> {
+    let mut sources: BTreeMap<&str, DestinationsAnswer<'_>> = BTreeMap::new();
+    for route in profile.routes() {
+        let source = route.access.region().id();
+        let all = sources
+            .entry(source)
+            .or_insert(DestinationsAnswer::Regions(BTreeSet::new()));
+        // A profile of several models is served wherever any of them is.
+        match (all, route.destinations.into()) {
+            (DestinationsAnswer::Regions(all), DestinationsAnswer::Regions(more)) => {
+                all.extend(more)
+            }
+            (all, _) => *all = DestinationsAnswer::Global,
+        }
+    }
+    ProfileAnswer {
+        id: profile.id(),
+        name: profile.name(),
+        geography: profile.geography(),
+        models: profile.models().map(|model| model.id()).collect(),
+        sources,
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct RegionAnswer<'a> {
+    id: &'a str,
+    models: usize,
+    on_demand: usize,
+    profiles: usize,
+    stale_since: Option<Timestamp>,
+}
+
+pub(crate) fn region(region: Region<'_>) -> RegionAnswer<'_> {
+    RegionAnswer {
+        id: region.id(),
+        models: region.models_count(),
+        on_demand: region.on_demand_count(),
+        profiles: region.profiles_count(),
+        stale_since: region.stale_since(),
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct StatusAnswer<'a> {
+    pub(crate) source: &'static str,
+    pub(crate) tier: Option<String>,
+    pub(crate) path: Option<String>,
+    pub(crate) observed_at: Timestamp,
+    pub(crate) age_seconds: i64,
+    pub(crate) degraded: bool,
+    pub(crate) partition: &'a str,
+    pub(crate) regions: RegionsAnswer<'a>,
+    pub(crate) models: usize,
+    pub(crate) profiles: usize,
+    pub(crate) retired: usize,
+    pub(crate) overlay: usize,
+    pub(crate) error: Option<String>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct RegionsAnswer<'a> {
+    pub(crate) answered: Vec<&'a str>,
+    pub(crate) failed: BTreeMap<&'a str, String>,
+}
+
+/// The state of the bundle.
+pub(crate) fn status(catalog: &Catalog, now: Timestamp) -> StatusAnswer<'_> {
+    let fresh = catalog
+        .regions()
+        .filter(|region| region.stale_since().is_none());
+    let failed = catalog.regions().filter_map(|region| {
+        let since = region.stale_since()?;
+        Some((region.id(), format!("not renewed since {since}")))
+    });
+    let failed: BTreeMap<_, _> = failed.collect();
+    let retired = catalog.models().filter(|model| model.is_retired()).count();
+    StatusAnswer {
+        source: "bundle",
+        tier: None,
+        path: None,
+        observed_at: catalog.observed_at(),
+        age_seconds: now.unix() - catalog.observed_at().unix(),
+        degraded: !failed.is_empty(),
+        partition: catalog.partition(),
+        regions: RegionsAnswer {
+            answered: fresh.map(|region| region.id()).collect(),
+            failed,
+        },
+        models: catalog.models().len() - retired,
+        profiles: catalog
+            .profiles()
+            .filter(|profile| !profile.is_retired())
+            .count(),
+        retired,
+        overlay: 0,
+        error: None,
+    }
+}

@@ -1,0 +1,124 @@
+//! What is printed, and where: answers on stdout, everything else on stderr. A reader that went away
+//! is no failure.
+
+use std::io::Write;
+
+use anstyle::{AnsiColor, Style};
+use bedrock_catalog::QueryError;
+use serde::Serialize;
+use serde_json::json;
+
+/// Whether to colour, for both streams.
+pub(crate) fn set_color(choice: anstream::ColorChoice) {
+    choice.write_global();
+}
+
+/// How answers are printed.
+pub(crate) struct Output {
+    json: bool,
+}
+
+impl Output {
+    pub(crate) fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// One JSON document.
+    pub(crate) fn json(&self, answer: &impl Serialize) {
+        self.json_lines(std::iter::once(answer));
+    }
+
+    /// One JSON document a line.
+    pub(crate) fn json_lines<A: Serialize>(&self, answers: impl Iterator<Item = A>) {
+        let mut lines = String::new();
+        for answer in answers {
+            lines.push_str(&ascii(&serde_json::to_string(&answer).unwrap_or_default()));
+            lines.push('\n');
+        }
+        print(&lines);
+    }
+
+    /// Text for people, already safe for a terminal.
+    pub(crate) fn text(&self, text: &str) {
+        print(text);
+    }
+
+    /// The answer is no.
+    pub(crate) fn no(&self, error: &QueryError) {
+        let message = plain(&error.to_string());
+        if self.json {
+            self.json(&json!({
+                "error": {
+                    "kind": error.kind().as_str(),
+                    "message": error.to_string(),
+                    "suggestions": error.suggestions(),
+                }
+            }));
+        }
+        tell("error", AnsiColor::Red, &message);
+        if let (true, Some(policy)) = (error.is_policy(), error.suggestions().first()) {
+            tell(
+                "help",
+                AnsiColor::Cyan,
+                &format!("allow it with --policy {policy}"),
+            );
+        }
+    }
+
+    /// What the caller should know besides.
+    pub(crate) fn warn(&self, message: &str) {
+        tell("warning", AnsiColor::Yellow, &plain(message));
+    }
+}
+
+fn tell(word: &str, color: AnsiColor, message: &str) {
+    let style = Style::new().bold().fg_color(Some(color.into()));
+    let _ = writeln!(anstream::stderr(), "{style}{word}:{style:#} {message}");
+}
+
+fn print(text: &str) {
+    let mut stdout = anstream::stdout().lock();
+    let written = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush());
+    if let Err(error) = written {
+        // A closed pipe is how `head` says that it has enough.
+        if error.kind() != std::io::ErrorKind::BrokenPipe {
+            tell("error", AnsiColor::Red, &format!("cannot print: {error}"));
+            std::process::exit(1);
+        }
+    }
+}
+
+/// JSON in ASCII: the same document, and nothing in it can steer a terminal.
+fn ascii(json: &str) -> String {
+    let mut ascii = String::with_capacity(json.len());
+    for letter in json.chars() {
+        // Beyond ASCII, and DEL, stand in strings only.
+        match letter.is_ascii() && letter != '\u{7f}' {
+            true => ascii.push(letter),
+            false => {
+                for unit in letter.encode_utf16(&mut [0; 2]) {
+                    ascii.push_str(&format!("\\u{unit:04x}"));
+                }
+            }
+        }
+    }
+    ascii
+}
+
+/// Untrusted text for a terminal: what is no letter, mark or sign that prints is escaped.
+pub(crate) fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '"' | '\'' | '\\' => plain.push(letter),
+            letter => plain.extend(letter.escape_debug()),
+        }
+    }
+    plain
+}

@@ -1,0 +1,368 @@
+//! A recording as a folder: read strictly, write whole.
+//!
+//! ```text
+//! recording.json                        when, which partition, which regions, which failed and why
+//! REGION/list-foundation-models.json    as the AWS CLI prints them, all pages joined
+//! REGION/list-inference-profiles.json
+//! ```
+//!
+//! A folder made with the AWS CLI alone has no `recording.json`; its time must then be given.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use bedrock_catalog_data::Timestamp;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::{ModelSummary, ProfileSummary, Recording, RegionAnswers};
+use crate::arn::ModelArn;
+use crate::error::{Error, ErrorKind};
+
+const ABOUT: &str = "recording.json";
+const MODELS: &str = "list-foundation-models.json";
+const PROFILES: &str = "list-inference-profiles.json";
+
+/// No answer is near this size; the largest of the first recordings has 41 kB.
+const LARGEST_FILE: u64 = 64 << 20;
+
+/// `recording.json`.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct About {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    observed_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    partition: Option<String>,
+    /// The regions asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    regions: Option<BTreeSet<String>>,
+    /// The regions that failed, with the reason.
+    #[serde(default)]
+    failures: BTreeMap<String, String>,
+}
+
+/// How the reason of a row ends whose id another row before it has.
+pub(crate) const DUPLICATE: &str = "has another row before";
+
+/// A row that is not what the API answers, and was left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RowProblem {
+    /// The answer: `REGION/list-foundation-models.json` or `REGION/list-inference-profiles.json`.
+    pub file: String,
+    /// The row's place in the list, from 0.
+    pub index: usize,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl RowProblem {
+    /// Whether the row was left out because another row before it has its id.
+    pub fn is_duplicate(&self) -> bool {
+        self.reason.ends_with(DUPLICATE)
+    }
+
+    /// A row of a region's answer to an operation, such as `list-foundation-models`.
+    pub(crate) fn new(region: &str, operation: &str, index: usize, reason: String) -> Self {
+        Self {
+            file: format!("{region}/{operation}.json"),
+            index,
+            reason,
+        }
+    }
+}
+
+impl fmt::Display for RowProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            file,
+            index,
+            reason,
+        } = self;
+        write!(
+            f,
+            "{file}: row {index} is left out: {}",
+            reason.escape_debug()
+        )
+    }
+}
+
+impl Recording {
+    /// Reads a recording folder, and the rows that had to be left out.
+    ///
+    /// `observed_at` stands in for a `recording.json` that is missing or has no time, and wins over
+    /// one that has.
+    ///
+    /// # Errors
+    /// Where a file is missing, too large or not the list it should be, or no time is known. A
+    /// single malformed row is no error.
+    pub fn read(
+        folder: &Path,
+        observed_at: Option<Timestamp>,
+    ) -> Result<(Self, Vec<RowProblem>), Error> {
+        let about = match folder.join(ABOUT) {
+            path if path.exists() => json(&path)?,
+            _ => About::default(),
+        };
+        let observed_at = observed_at.or(about.observed_at).ok_or_else(|| {
+            let folder = folder.display();
+            invalid(format!(
+                "{folder} does not say when it was observed: it has no {ABOUT}; \
+                 give the time with --observed-at, like 2026-08-22T00:52:43Z"
+            ))
+        })?;
+        let found = region_folders(folder)?;
+        if let Some(asked) = &about.regions {
+            let unasked = found.iter().find(|region| !asked.contains(*region));
+            if let Some(region) = unasked {
+                let folder = folder.join(region);
+                return Err(invalid(format!(
+                    "{}: {ABOUT} has no such region",
+                    folder.display()
+                )));
+            }
+        }
+        let asked = about.regions.unwrap_or(found);
+        let mut problems = Vec::new();
+        let mut regions = BTreeMap::new();
+        for region in asked
+            .iter()
+            .filter(|&region| !about.failures.contains_key(region))
+        {
+            let answers = RegionAnswers {
+                models: rows(folder, region, MODELS, "modelSummaries", &mut problems)?,
+                profiles: rows(
+                    folder,
+                    region,
+                    PROFILES,
+                    "inferenceProfileSummaries",
+                    &mut problems,
+                )?,
+            };
+            regions.insert(region.clone(), answers);
+        }
+        if regions.is_empty() {
+            let folder = folder.display();
+            return Err(invalid(format!(
+                "{folder} has no region: expected REGION/{MODELS}"
+            )));
+        }
+        let partition = about.partition.unwrap_or_else(|| partition(&regions));
+        let recording = Self {
+            observed_at,
+            partition,
+            regions,
+            failures: about.failures,
+        };
+        Ok((recording, problems))
+    }
+
+    /// Writes the recording as a folder that must not exist yet, or be empty. It appears whole or
+    /// not at all: everything is written beside it first.
+    ///
+    /// # Errors
+    /// Where there is something in the place, or a file cannot be written.
+    pub fn write(&self, folder: &Path) -> Result<(), Error> {
+        let taken = || {
+            let error = std::io::Error::from(std::io::ErrorKind::AlreadyExists);
+            Error::io("write the recording over", folder, error)
+        };
+        let occupied = match fs::read_dir(folder) {
+            Ok(mut entries) => entries.next().is_some(),
+            Err(_) => fs::symlink_metadata(folder).is_ok(),
+        };
+        if occupied {
+            return Err(taken());
+        }
+        let beside = sibling(folder);
+        let written = self.write_files(&beside).and_then(|()| {
+            // Over an empty folder, which rename replaces; over a full one it fails.
+            fs::rename(&beside, folder).map_err(|error| Error::io("finish", folder, error))
+        });
+        if written.is_err() {
+            // The failure is what the caller hears of; the litter is swept as well as can be.
+            let _ = fs::remove_dir_all(&beside);
+        }
+        written
+    }
+
+    fn write_files(&self, folder: &Path) -> Result<(), Error> {
+        let make = |path: &Path| {
+            fs::create_dir_all(path).map_err(|error| Error::io("make the folder", path, error))
+        };
+        make(folder)?;
+        let regions = self.regions.keys().chain(self.failures.keys()).cloned();
+        let about = About {
+            observed_at: Some(self.observed_at),
+            partition: Some(self.partition.clone()),
+            regions: Some(regions.collect()),
+            failures: self.failures.clone(),
+        };
+        write_json(&folder.join(ABOUT), &about)?;
+        for (region, answers) in &self.regions {
+            let folder = folder.join(region);
+            make(&folder)?;
+            let models = BTreeMap::from([("modelSummaries", &answers.models)]);
+            write_json(&folder.join(MODELS), &models)?;
+            let profiles = BTreeMap::from([("inferenceProfileSummaries", &answers.profiles)]);
+            write_json(&folder.join(PROFILES), &profiles)?;
+        }
+        Ok(())
+    }
+}
+
+/// A place beside a folder, on the same file system, of this process alone.
+fn sibling(folder: &Path) -> PathBuf {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    folder.with_file_name(format!(".{name}.{}.partial", std::process::id()))
+}
+
+fn invalid(message: String) -> Error {
+    Error::new(ErrorKind::InvalidRecording, message)
+}
+
+/// The names of the folders in a recording; hidden ones are not regions.
+fn region_folders(folder: &Path) -> Result<BTreeSet<String>, Error> {
+    let failed = |error| Error::io("read the recording", folder, error);
+    let mut regions = BTreeSet::new();
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let is_folder = fs::metadata(entry.path()).map_err(failed)?.is_dir();
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if is_folder && !name.starts_with('.') {
+            regions.insert(name.into_owned());
+        }
+    }
+    Ok(regions)
+}
+
+fn json<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
+    let failed = |error| Error::io("read", path, error);
+    let file = fs::File::open(path).map_err(failed)?;
+    let mut bytes = Vec::new();
+    file.take(LARGEST_FILE + 1)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
+    if bytes.len() as u64 > LARGEST_FILE {
+        let path = path.display();
+        return Err(invalid(format!(
+            "{path} is larger than {LARGEST_FILE} bytes"
+        )));
+    }
+    serde_json::from_slice(&bytes)
+        .map_err(|error| invalid(format!("{} is malformed", path.display())).because(error))
+}
+
+/// Deterministic: the same value gives the same bytes.
+fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Error> {
+    let mut bytes = serde_json::to_vec_pretty(value)
+        .map_err(|error| invalid(format!("cannot print {}", path.display())).because(error))?;
+    bytes.push(b'\n');
+    fs::write(path, bytes).map_err(|error| Error::io("write", path, error))
+}
+
+/// The rows of one answer. What is no list fails; what is no row is reported and left out.
+fn rows<R: Row>(
+    folder: &Path,
+    region: &str,
+    file: &str,
+    list: &str,
+    problems: &mut Vec<RowProblem>,
+) -> Result<Vec<R>, Error> {
+    let path = folder.join(region).join(file);
+    let mut answer: serde_json::Map<String, serde_json::Value> = json(&path)?;
+    let Some(serde_json::Value::Array(values)) = answer.remove(list) else {
+        let path = path.display();
+        return Err(invalid(format!(
+            "{path} is malformed: it has no list `{list}`"
+        )));
+    };
+    let mut rows = Vec::with_capacity(values.len());
+    for (index, value) in values.into_iter().enumerate() {
+        let row = serde_json::from_value::<R>(value).map_err(|error| error.to_string());
+        match row.and_then(|row| row.check(region).map(|()| row)) {
+            Ok(row) => rows.push(row),
+            Err(reason) => {
+                let operation = file.trim_end_matches(".json");
+                problems.push(RowProblem::new(region, operation, index, reason));
+            }
+        }
+    }
+    Ok(rows)
+}
+
+/// The partition that the rows' ARNs name; `aws` where they name none.
+fn partition(regions: &BTreeMap<String, RegionAnswers>) -> String {
+    let models = regions.values().flat_map(|answers| &answers.models);
+    let profiles = regions.values().flat_map(|answers| &answers.profiles);
+    let arns = models.filter_map(|row| row.model_arn.as_deref());
+    let served = profiles.flat_map(|row| row.models.iter().map(|model| &*model.model_arn));
+    let mut named = arns
+        .chain(served)
+        .filter_map(|arn| Some(ModelArn::parse(arn)?.partition));
+    named.next().unwrap_or("aws").to_owned()
+}
+
+/// A row that can tell what is wrong with it.
+pub(crate) trait Row: DeserializeOwned {
+    /// What is wrong with the row, in an answer of the region.
+    fn check(&self, region: &str) -> Result<(), String>;
+}
+
+/// The longest id that is taken; no real one has 100 bytes.
+const LONGEST_ID: usize = 16 << 10;
+
+fn check_id(field: &str, id: &str) -> Result<(), String> {
+    match id.len() {
+        0 => Err(format!("{field} is empty")),
+        length if length > LONGEST_ID => Err(format!("{field} has {length} bytes")),
+        _ => Ok(()),
+    }
+}
+
+impl Row for ModelSummary {
+    fn check(&self, region: &str) -> Result<(), String> {
+        check_id("modelId", &self.model_id)?;
+        if let Some(arn) = &self.model_arn {
+            let parsed = ModelArn::parse(arn)
+                .ok_or_else(|| format!("modelArn {arn:?} is no ARN of a foundation model"))?;
+            if parsed.model != self.model_id {
+                return Err(format!(
+                    "modelArn {arn:?} is not that of {:?}",
+                    self.model_id
+                ));
+            }
+            if parsed.region.is_some_and(|named| named != region) {
+                return Err(format!("modelArn {arn:?} is not of {region}"));
+            }
+        }
+        let lifecycle = self.model_lifecycle.iter();
+        for (field, time) in lifecycle.flat_map(|lifecycle| lifecycle.times()) {
+            if let Some(time) = time {
+                time.parse::<Timestamp>()
+                    .map_err(|error| format!("{field} {time:?}: {error}"))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Row for ProfileSummary {
+    fn check(&self, _region: &str) -> Result<(), String> {
+        check_id("inferenceProfileId", &self.inference_profile_id)?;
+        if self.models.is_empty() {
+            return Err("models is empty".to_owned());
+        }
+        for model in &self.models {
+            let arn = &model.model_arn;
+            if self.is_system_defined() && ModelArn::parse(arn).is_none() {
+                return Err(format!("modelArn {arn:?} is no ARN of a foundation model"));
+            }
+        }
+        Ok(())
+    }
+}
