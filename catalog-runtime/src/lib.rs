@@ -3,6 +3,8 @@
 mod arn;
 pub mod cache;
 mod error;
+#[cfg(feature = "aws")]
+pub mod fetch;
 mod json;
 pub mod recording;
 mod transform;

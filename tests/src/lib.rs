@@ -1,1 +1,9 @@
 //! Whole-system tests of the Bedrock catalog, and the stage they run on.
+//!
+//! - [`fake_bedrock`] speaks Bedrock's control plane to the real SDK, over HTTP or in memory, and
+//!   misbehaves by script.
+//! - [`synthetic`] makes small recordings in code; [`recordings`] finds the real ones, where they are.
+
+pub mod fake_bedrock;
+pub mod recordings;
+pub mod synthetic;

@@ -1,0 +1,256 @@
+//! What a caller may say about a fetch, and the defaults of what is left unsaid.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_sdk_bedrock::Client;
+use bedrock_catalog_data::Timestamp;
+
+use super::error::Error;
+use super::fetcher::{ClientFactory, Clients, Fetcher, Limits, OnProgress};
+use super::outcome::{Progress, RegionExpectation};
+use super::partition::{is_region_name, partition_of, partition_regions};
+
+/// Builds a [`Fetcher`]. It needs one of [`sdk_config`](Self::sdk_config) and
+/// [`client_factory`](Self::client_factory); everything else has a default.
+#[must_use]
+pub struct FetcherBuilder {
+    config: Option<Box<SdkConfig>>,
+    factory: Option<Arc<ClientFactory>>,
+    partition: Option<String>,
+    regions: Vec<String>,
+    endpoint: Option<String>,
+    limits: Limits,
+    observed_at: Option<Timestamp>,
+    expectations: BTreeMap<String, RegionExpectation>,
+    on_progress: Option<Arc<OnProgress>>,
+}
+
+impl Default for FetcherBuilder {
+    fn default() -> Self {
+        Self {
+            config: None,
+            factory: None,
+            partition: None,
+            regions: Vec::new(),
+            endpoint: None,
+            limits: Limits {
+                attempt: Duration::from_secs(8),
+                operation: Duration::from_secs(20),
+                overall: Duration::from_secs(30),
+                attempts: 3,
+                concurrency: 32,
+                pages: 100,
+                region_bytes: 8 << 20,
+            },
+            observed_at: None,
+            expectations: BTreeMap::new(),
+            on_progress: None,
+        }
+    }
+}
+
+impl fmt::Debug for FetcherBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FetcherBuilder")
+            .field("partition", &self.partition)
+            .field("regions", &self.regions)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+impl FetcherBuilder {
+    /// Credentials, and the region that tells the partition. The credentials are resolved once, up
+    /// front, at every fetch. Without an HTTP client in it, all regions of a fetch share one pool of at
+    /// most 62 connections to a host, which ends with the fetch.
+    pub fn sdk_config(mut self, config: &SdkConfig) -> Self {
+        self.config = Some(Box::new(config.clone()));
+        self
+    }
+
+    /// A ready client for each region, called once a region at every fetch; it takes the place of
+    /// [`sdk_config`](Self::sdk_config). Credentials, connections and endpoint are the factory's
+    /// business; deadlines, retries and size bounds stay those of this builder.
+    pub fn client_factory(
+        mut self,
+        factory: impl Fn(&str) -> Client + Send + Sync + 'static,
+    ) -> Self {
+        self.factory = Some(Arc::new(factory));
+        self
+    }
+
+    /// The regions to ask. Default, also for an empty list: [`partition_regions`] of the partition.
+    pub fn regions<I>(mut self, regions: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        self.regions = regions.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The partition. Default: that of the first region named, else of the SDK configuration's
+    /// region, else `aws`.
+    pub fn partition(mut self, partition: impl Into<String>) -> Self {
+        self.partition = Some(partition.into());
+        self
+    }
+
+    /// One address for all regions, in place of AWS's own. For [`sdk_config`](Self::sdk_config) only.
+    pub fn endpoint_url(mut self, url: impl Into<String>) -> Self {
+        self.endpoint = Some(url.into());
+        self
+    }
+
+    /// Regions in flight at once. Default: 32.
+    pub fn concurrency(mut self, regions: usize) -> Self {
+        self.limits.concurrency = regions;
+        self
+    }
+
+    /// How long one attempt at one request may take. Default: 8 s.
+    pub fn attempt_timeout(mut self, limit: Duration) -> Self {
+        self.limits.attempt = limit;
+        self
+    }
+
+    /// How long one request may take with all its attempts. Default: 20 s.
+    pub fn operation_timeout(mut self, limit: Duration) -> Self {
+        self.limits.operation = limit;
+        self
+    }
+
+    /// How long the fetch may take. Regions that have ended by then keep their outcome, the others
+    /// are timed out. Default: 30 s.
+    pub fn deadline(mut self, limit: Duration) -> Self {
+        self.limits.overall = limit;
+        self
+    }
+
+    /// Attempts at one request, 1 to 3. Default: 3, with full jitter between them, for throttling and
+    /// transient errors only, out of one budget for all regions (four retries for each).
+    pub fn max_attempts(mut self, attempts: u32) -> Self {
+        self.limits.attempts = attempts;
+        self
+    }
+
+    /// The most bytes a region may answer with, over all pages and attempts. Default: 8 MiB.
+    pub fn max_region_bytes(mut self, bytes: u64) -> Self {
+        self.limits.region_bytes = bytes;
+        self
+    }
+
+    /// The most pages of profiles a region may answer with, 1 to 100. Default: 100.
+    pub fn max_pages(mut self, pages: usize) -> Self {
+        self.limits.pages = pages;
+        self
+    }
+
+    /// The time the recording bears. Default: the SDK configuration's clock, else the system's, when
+    /// the fetch begins.
+    pub fn observed_at(mut self, time: Timestamp) -> Self {
+        self.observed_at = Some(time);
+        self
+    }
+
+    /// What the regions answered before, so that a list that is suddenly empty, or a fifth shorter,
+    /// is not believed. Default: nothing is known, everything is believed.
+    pub fn expectations(mut self, regions: BTreeMap<String, RegionExpectation>) -> Self {
+        self.expectations = regions;
+        self
+    }
+
+    /// Called for every region that ends, in the task that fetches: it should be quick.
+    pub fn on_progress(mut self, callback: impl Fn(Progress<'_>) + Send + Sync + 'static) -> Self {
+        self.on_progress = Some(Arc::new(callback));
+        self
+    }
+
+    /// The fetcher. Asks nobody yet.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`](super::ErrorKind::InvalidRequest) without configuration and
+    /// factory, for a text that is no region, for regions of two partitions, for a partition without
+    /// known regions when none is named, and for bounds out of their range.
+    pub fn build(self) -> Result<Fetcher, Error> {
+        let limits = &self.limits;
+        if limits.concurrency == 0 {
+            return Err(Error::invalid("concurrency has to be at least 1"));
+        }
+        if !(1..=3).contains(&limits.attempts) {
+            return Err(Error::invalid("attempts have to be between 1 and 3"));
+        }
+        if !(1..=100).contains(&limits.pages) {
+            return Err(Error::invalid("pages have to be between 1 and 100"));
+        }
+        if [limits.attempt, limits.operation, limits.overall].contains(&Duration::ZERO) {
+            return Err(Error::invalid("a deadline of zero leaves no time to ask"));
+        }
+        let home = self
+            .config
+            .as_ref()
+            .and_then(|config| config.region().cloned());
+        let named = self.regions.first().map(String::as_str);
+        let partition = match (self.partition, named.or(home.as_ref().map(AsRef::as_ref))) {
+            (Some(partition), _) => partition,
+            (None, Some(region)) => partition_of(region).to_owned(),
+            (None, None) => "aws".to_owned(),
+        };
+        let mut regions = self.regions;
+        if regions.is_empty() {
+            regions = partition_regions(&partition)
+                .into_iter()
+                .map(Into::into)
+                .collect();
+        }
+        if regions.is_empty() {
+            return Err(Error::invalid(format!(
+                "no region of the partition {partition:?} is known: name some"
+            )));
+        }
+        for region in &regions {
+            if !is_region_name(region) {
+                return Err(Error::invalid(format!("{region:?} is no region")));
+            }
+            if partition_of(region) != partition {
+                return Err(Error::invalid(format!(
+                    "{region} is not in the partition {partition:?}"
+                )));
+            }
+        }
+        regions.sort_unstable();
+        regions.dedup();
+
+        let clients = match (self.factory, self.config) {
+            (Some(_), _) if self.endpoint.is_some() => {
+                return Err(Error::invalid(
+                    "with a client factory the endpoint is the factory's to set",
+                ));
+            }
+            (Some(factory), _) => Clients::Factory(factory),
+            (None, Some(config)) => Clients::Config {
+                config,
+                endpoint: self.endpoint,
+            },
+            (None, None) => {
+                return Err(Error::invalid(
+                    "an SDK configuration or a client factory is needed",
+                ));
+            }
+        };
+        Ok(Fetcher {
+            clients,
+            partition,
+            regions,
+            limits: self.limits,
+            observed_at: self.observed_at,
+            expectations: self.expectations,
+            on_progress: self.on_progress,
+        })
+    }
+}
