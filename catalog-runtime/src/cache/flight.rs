@@ -7,9 +7,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_lock::{Mutex as AsyncMutex, MutexGuard};
-
-use super::sync::{Mutex, lock};
+use super::sync::{LeadGuard, LeadMutex, Mutex, lock};
 
 /// So many failures are remembered at once; beyond, failures are forgotten at once.
 const MAX_FAILURES: usize = 1024;
@@ -24,7 +22,7 @@ pub(super) struct Flights<N> {
 struct Lane {
     /// So many hold a ticket. Counted under the lock: an `Arc`'s own count goes down too late.
     joined: usize,
-    lead: Arc<AsyncMutex<Option<Failure>>>,
+    lead: Arc<LeadMutex<Option<Failure>>>,
 }
 
 impl Lane {
@@ -81,7 +79,7 @@ impl<N: Hash + Eq + Clone> Flights<N> {
 pub(super) struct Ticket<'a, N: Hash + Eq + Clone> {
     flights: &'a Flights<N>,
     name: N,
-    lead: Arc<AsyncMutex<Option<Failure>>>,
+    lead: Arc<LeadMutex<Option<Failure>>>,
 }
 
 impl<N: Hash + Eq + Clone> Ticket<'_, N> {
@@ -111,7 +109,7 @@ impl<N: Hash + Eq + Clone> Drop for Ticket<'_, N> {
 
 /// The one who computes, until dropped.
 #[derive(Debug)]
-pub(super) struct Lead<'a>(MutexGuard<'a, Option<Failure>>);
+pub(super) struct Lead<'a>(LeadGuard<'a, Option<Failure>>);
 
 impl Lead<'_> {
     /// The failure of an earlier leader, while it is remembered.

@@ -1,5 +1,6 @@
 //! The cache's own tests, and the stage they share.
 
+mod breaker;
 mod environment;
 mod flight;
 mod keys;
