@@ -145,6 +145,27 @@ impl CacheBuilder {
         self
     }
 
+    /// What `config` says: memory and, below it, the tier that `files` makes; memory alone; or
+    /// neither. `files` is called only where files are wanted.
+    #[must_use]
+    pub fn config(
+        mut self,
+        config: &super::CacheConfig,
+        files: impl FnOnce(&super::CacheConfig) -> Arc<dyn Tier>,
+    ) -> Self {
+        self.settings.horizons = config.horizons;
+        if config.store != super::Store::None {
+            self.memory = Some(super::MemoryLimits {
+                bytes: config.max_bytes,
+                ..super::MemoryLimits::default()
+            });
+        }
+        if config.store == super::Store::File {
+            self.tiers.push(files(config));
+        }
+        self
+    }
+
     /// The clock. Default: the system's.
     #[must_use]
     pub fn clock(mut self, clock: impl Clock) -> Self {
@@ -526,7 +547,9 @@ impl Cache {
         let (envelope, data) = entry.into_parts();
         if counted {
             from.counts.hits.one();
-            from.counts.bytes_read.add(data.len() as u64);
+            if level >= self.inner.instant {
+                from.counts.bytes_read.add(data.len() as u64);
+            }
             if !fresh {
                 self.inner.counts.stale.one();
             }

@@ -43,7 +43,7 @@ impl Default for MemoryLimits {
 /// The tier in memory. A read costs about what one of the `moka` crate costs.
 #[derive(Debug)]
 pub struct MemoryTier {
-    slots: moka::sync::Cache<Id, Arc<Slot>>,
+    slots: moka::sync::Cache<Id, Arc<Slot>, foldhash::quality::RandomState>,
     clock: Arc<dyn Clock>,
     max_bytes: u64,
     /// Nanoseconds.
@@ -110,7 +110,7 @@ impl MemoryTier {
                     evicted.fetch_add(1, Ordering::Relaxed);
                 }
             })
-            .build();
+            .build_with_hasher(foldhash::quality::RandomState::default());
         Self {
             slots,
             clock,
