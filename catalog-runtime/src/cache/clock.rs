@@ -12,6 +12,24 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
 
     /// Time since an arbitrary origin; it never steps back. For waits, breakers and retries.
     fn steady(&self) -> Duration;
+
+    /// Both at once, for a read on the hot path. The wall clock's part may be some milliseconds late
+    /// to notice a jump.
+    fn moment(&self) -> Moment {
+        Moment {
+            wall: self.now(),
+            steady: self.steady(),
+        }
+    }
+}
+
+/// What both clocks show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// The wall clock.
+    pub wall: SystemTime,
+    /// The steady clock.
+    pub steady: Duration,
 }
 
 impl<C: Clock + ?Sized> Clock for Arc<C> {
@@ -21,6 +39,10 @@ impl<C: Clock + ?Sized> Clock for Arc<C> {
 
     fn steady(&self) -> Duration {
         (**self).steady()
+    }
+
+    fn moment(&self) -> Moment {
+        (**self).moment()
     }
 }
 
@@ -36,6 +58,25 @@ impl Clock for SystemClock {
     fn steady(&self) -> Duration {
         static ORIGIN: OnceLock<Instant> = OnceLock::new();
         ORIGIN.get_or_init(Instant::now).elapsed()
+    }
+
+    /// Asks the system for the steady clock only, and every 50 ms how far apart the two are.
+    fn moment(&self) -> Moment {
+        /// Nanoseconds: how far the wall clock is ahead, and the steady time at which it was asked.
+        static AHEAD: AtomicU64 = AtomicU64::new(0);
+        static ASKED: AtomicU64 = AtomicU64::new(0);
+        let steady = self.steady();
+        let now = u64::try_from(steady.as_nanos()).unwrap_or(u64::MAX);
+        let mut ahead = AHEAD.load(Ordering::Relaxed);
+        if ahead == 0 || now.saturating_sub(ASKED.load(Ordering::Relaxed)) > 50_000_000 {
+            ahead = nanos(self.now()).saturating_sub(now);
+            AHEAD.store(ahead, Ordering::Relaxed);
+            ASKED.store(now, Ordering::Relaxed);
+        }
+        Moment {
+            wall: UNIX_EPOCH + Duration::from_nanos(now.saturating_add(ahead)),
+            steady,
+        }
     }
 }
 

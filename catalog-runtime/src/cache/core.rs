@@ -472,10 +472,10 @@ impl Cache {
         search: &mut Search,
         levels: impl Iterator<Item = (usize, &'a Level)>,
     ) -> bool {
-        let now = self.inner.clock.now();
+        let now = self.inner.clock.moment();
         for (index, level) in levels {
-            if let Some(found) = level.get(&self.namespace, key)
-                && self.consider(search, index, found, now)
+            if let Some(found) = level.get(&self.namespace, key, now.steady)
+                && self.consider(search, index, found, now.wall)
             {
                 return true;
             }
@@ -486,7 +486,8 @@ impl Cache {
     /// Takes the find if it is better than what there is; whether no other is needed.
     fn consider(&self, search: &mut Search, level: usize, found: Found, now: SystemTime) -> bool {
         let envelope = found.entry.envelope();
-        let fresh = match envelope.standing(now) {
+        let (standing, age) = envelope.standing_and_age(now);
+        let fresh = match standing {
             // However the wall clock stands, no copy lives longer in this process than it may.
             _ if found.held >= envelope.horizons.keep_for => None,
             Standing::Expired => None,
@@ -505,7 +506,6 @@ impl Cache {
             (fresh, envelope.written_at) > (best.fresh, best.found.entry.envelope().written_at)
         });
         if better {
-            let age = envelope.age(now);
             search.best = Some(Candidate {
                 level,
                 found,

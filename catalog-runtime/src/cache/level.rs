@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::breaker::{Breaker, BreakerLimits};
 use super::doubt::Doubts;
@@ -81,8 +82,8 @@ impl Level {
     }
 
     /// The tier's entry, if it is to be believed.
-    pub(super) fn get(&self, namespace: &Namespace, key: &Key) -> Option<Found> {
-        let found = self.call("get", key, |tier| tier.get(namespace, key))?;
+    pub(super) fn get(&self, namespace: &Namespace, key: &Key, now: Duration) -> Option<Found> {
+        let found = self.call("get", key, |tier| tier.get_at(namespace, key, now))?;
         self.believe(namespace, key, found?)
     }
 

@@ -136,10 +136,19 @@ impl Tier for MemoryTier {
     }
 
     fn get(&self, namespace: &Namespace, key: &Key) -> Result<Option<Found>, TierError> {
+        self.get_at(namespace, key, self.clock.steady())
+    }
+
+    fn get_at(
+        &self,
+        namespace: &Namespace,
+        key: &Key,
+        now: Duration,
+    ) -> Result<Option<Found>, TierError> {
         let Some(slot) = self.slots.get(&IdRef(namespace, key)) else {
             return Ok(None);
         };
-        let now = self.steady();
+        let now = nanos(now);
         slot.accesses.fetch_add(1, Ordering::Relaxed);
         slot.last_access.store(now, Ordering::Relaxed);
         // Whoever sets the new time is the one who asks below; nobody else waits for the answer.

@@ -37,6 +37,19 @@ pub trait Tier: fmt::Debug + Send + Sync + 'static {
     /// The tier could not be asked, or what it holds cannot be used.
     fn get(&self, namespace: &Namespace, key: &Key) -> Result<Option<Found>, TierError>;
 
+    /// The same at `now`, a steady time that the cache has read already; for tiers that want one.
+    ///
+    /// # Errors
+    /// As [`Tier::get`].
+    fn get_at(
+        &self,
+        namespace: &Namespace,
+        key: &Key,
+        _now: Duration,
+    ) -> Result<Option<Found>, TierError> {
+        self.get(namespace, key)
+    }
+
     /// Stores the entry in place of what was there. After an error either the old entry is there,
     /// whole, or none.
     ///
