@@ -6,6 +6,7 @@ use std::fmt;
 use std::io;
 
 use super::steps::Step;
+use crate::cache::tier::{TierError, TierErrorKind};
 
 /// Why the disk tier left a folder or a file alone, or could not finish a step.
 ///
@@ -57,8 +58,6 @@ pub enum Reason {
     TooLarge(u64),
     /// The content is not what was written: the text says what is wrong with it.
     Corrupt(String),
-    /// Written in a format that this version does not read.
-    OtherVersion,
     /// Belongs to another key or namespace.
     OtherKey,
     /// Past its *keep for*, or from too far in the future.
@@ -77,21 +76,36 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// Whether nothing is wrong: the entry is merely too old, for someone else, or of another
-    /// format.
-    pub(crate) fn is_expected(&self) -> bool {
-        matches!(
-            self,
-            Self::Expired | Self::OtherKey | Self::OtherVersion | Self::Superseded
-        )
+    /// As an error about one entry: an unsafe or odd file is a damaged entry, and no reason to stop
+    /// using the disk.
+    pub(crate) fn about_entry(self) -> TierError {
+        let kind = match self.kind() {
+            TierErrorKind::Unsafe => TierErrorKind::Corrupt,
+            kind => kind,
+        };
+        TierError::new(kind, "the cache entry cannot be used").with_source(self)
     }
 
-    /// Whether the folder does not let us write, which is all that keeps it from use.
-    pub(crate) fn is_read_only(&self) -> bool {
-        matches!(self, Self::Io { source, .. } if matches!(
-            source.kind(),
-            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
-        ))
+    fn kind(&self) -> TierErrorKind {
+        match self {
+            Self::Busy => TierErrorKind::Timeout,
+            Self::TooLarge(_) => TierErrorKind::TooLarge,
+            Self::Corrupt(_) => TierErrorKind::Corrupt,
+            Self::OtherKey | Self::Expired => TierErrorKind::Foreign,
+            Self::Missing | Self::Superseded => TierErrorKind::Unavailable,
+            Self::Io { source, .. } => match source.kind() {
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => TierErrorKind::Full,
+                io::ErrorKind::TimedOut => TierErrorKind::Timeout,
+                _ => TierErrorKind::Unavailable,
+            },
+            _ => TierErrorKind::Unsafe,
+        }
+    }
+}
+
+impl From<Reason> for TierError {
+    fn from(reason: Reason) -> Self {
+        Self::new(reason.kind(), "the cache location cannot be used").with_source(reason)
     }
 }
 
@@ -117,7 +131,6 @@ impl fmt::Display for Reason {
             Self::HardLinked => f.write_str("a second name leads to it"),
             Self::TooLarge(bytes) => write!(f, "it has {bytes} bytes or more, above the cap"),
             Self::Corrupt(what) => write!(f, "it is corrupt: {what}"),
-            Self::OtherVersion => f.write_str("it is of another format version"),
             Self::OtherKey => f.write_str("it belongs to another key or namespace"),
             Self::Expired => f.write_str("it is past its keep-for, or from the future"),
             Self::Busy => f.write_str("another process holds the lock"),

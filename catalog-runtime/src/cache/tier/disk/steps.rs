@@ -66,10 +66,7 @@ impl fmt::Display for Step {
 
 /// Runs one step and names it in the error.
 #[inline]
-pub(crate) fn run<T>(
-    step: Step,
-    operation: impl FnOnce() -> io::Result<T>,
-) -> Result<T, Reason> {
+pub(crate) fn run<T>(step: Step, operation: impl FnOnce() -> io::Result<T>) -> Result<T, Reason> {
     raw(step, operation).map_err(|source| Reason::Io { step, source })
 }
 

@@ -123,6 +123,13 @@ impl Folder {
         Ok(Some(Self { handle, path }))
     }
 
+    /// Another handle to the same folder.
+    pub(crate) fn same(&self) -> Result<Self, Reason> {
+        let handle = steps::run(Step::OpenFolder, || self.handle.try_clone())?;
+        let path = self.path.clone();
+        Ok(Self { handle, path })
+    }
+
     /// Where the folder is, for logs. Nothing is opened by it.
     pub(crate) fn path(&self) -> &Path {
         &self.path
@@ -151,6 +158,16 @@ impl Folder {
         Ok(Some(bytes))
     }
 
+    /// Reads at most the first `count` bytes of a file; `None` where there is none.
+    pub(crate) fn read_head(&self, name: &str, count: u64) -> Result<Option<Vec<u8>>, Reason> {
+        let Some((file, _)) = self.open(name, OFlags::RDONLY)? else {
+            return Ok(None);
+        };
+        let mut bytes = Vec::new();
+        steps::run(Step::Read, || (&file).take(count).read_to_end(&mut bytes))?;
+        Ok(Some(bytes))
+    }
+
     /// Opens a file of our own and verifies it on its handle.
     fn open(&self, name: &str, access: OFlags) -> Result<Option<(File, Metadata)>, Reason> {
         let opened = steps::raw(Step::Open, || {
@@ -164,7 +181,9 @@ impl Folder {
         let file = match opened {
             Ok(handle) => File::from(handle),
             Err(source) => {
-                return open_failed(Step::Open, source, || is_link(&self.handle, Path::new(name)));
+                return open_failed(Step::Open, source, || {
+                    is_link(&self.handle, Path::new(name))
+                });
             }
         };
         let meta = steps::run(Step::Stat, || file.metadata())?;
@@ -200,7 +219,10 @@ impl Folder {
         let meta = steps::run(Step::Stat, || file.metadata())?;
         if meta.len() != bytes.len() as u64 {
             let source = io::Error::from(io::ErrorKind::WriteZero);
-            return Err(Reason::Io { step: Step::Write, source });
+            return Err(Reason::Io {
+                step: Step::Write,
+                source,
+            });
         }
         steps::sync(Step::SyncFile, || file.sync_all())
     }
@@ -225,8 +247,8 @@ impl Folder {
             }
             match self.create_new(name) {
                 Ok(file) => return Ok(file),
-                Err(Reason::Io { source, .. })
-                    if source.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(Reason::Io { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => {
+                }
                 Err(reason) => return Err(reason),
             }
         }
@@ -235,39 +257,46 @@ impl Folder {
 
     /// Removes a file, or the link that stands in its place; whether there was one.
     pub(crate) fn remove(&self, name: &str) -> Result<bool, Reason> {
-        self.unlink(name, AtFlags::empty())
-    }
-
-    /// Removes an empty folder; whether there was one.
-    pub(crate) fn remove_folder(&self, name: &str) -> Result<bool, Reason> {
-        self.unlink(name, AtFlags::REMOVEDIR)
-    }
-
-    fn unlink(&self, name: &str, flags: AtFlags) -> Result<bool, Reason> {
         match steps::raw(Step::Remove, || {
-            Ok(rustix::fs::unlinkat(&self.handle, name, flags)?)
+            Ok(rustix::fs::unlinkat(&self.handle, name, AtFlags::empty())?)
         }) {
             Ok(()) => Ok(true),
             Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(source) => Err(Reason::Io { step: Step::Remove, source }),
+            Err(source) => Err(Reason::Io {
+                step: Step::Remove,
+                source,
+            }),
         }
     }
 
     /// What is known of a name, without following a link; `None` where there is none.
     pub(crate) fn meta(&self, name: &str) -> Result<Option<Meta>, Reason> {
         let stat = match steps::raw(Step::Stat, || {
-            Ok(rustix::fs::statat(&self.handle, name, AtFlags::SYMLINK_NOFOLLOW)?)
+            Ok(rustix::fs::statat(
+                &self.handle,
+                name,
+                AtFlags::SYMLINK_NOFOLLOW,
+            )?)
         }) {
             Ok(stat) => stat,
             Err(source) if source.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(Reason::Io { step: Step::Stat, source }),
+            Err(source) => {
+                return Err(Reason::Io {
+                    step: Step::Stat,
+                    source,
+                });
+            }
         };
         let seconds = u64::try_from(stat.st_mtime).unwrap_or(0);
-        let nanos = u64::try_from(stat.st_mtime_nsec).unwrap_or(0);
+        // The type of the field is the platform's.
+        let nanos = u32::try_from(stat.st_mtime_nsec).unwrap_or(0);
+        let since = Duration::from_secs(seconds).saturating_add(Duration::from_nanos(nanos.into()));
         Ok(Some(Meta {
             is_file: FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile,
             len: u64::try_from(stat.st_size).unwrap_or(0),
-            modified: SystemTime::UNIX_EPOCH + Duration::from_secs(seconds) + Duration::from_nanos(nanos),
+            modified: SystemTime::UNIX_EPOCH
+                .checked_add(since)
+                .unwrap_or(SystemTime::UNIX_EPOCH),
         }))
     }
 
@@ -306,8 +335,12 @@ fn open_failed<T>(
     match Errno::from_io_error(&source) {
         Some(Errno::NOENT) => Ok(None),
         // Linux says ELOOP for a file and ENOTDIR for a folder, FreeBSD EMLINK.
-        Some(Errno::LOOP | Errno::MLINK | Errno::NOTDIR) if is_link() => Err(Reason::Link),
-        Some(Errno::NOTDIR) => Err(Reason::NotAFolder),
+        Some(Errno::LOOP | Errno::MLINK) => Err(Reason::Link),
+        Some(Errno::NOTDIR) => Err(if is_link() {
+            Reason::Link
+        } else {
+            Reason::NotAFolder
+        }),
         // A socket, or a device without a driver.
         Some(Errno::NXIO | Errno::NODEV | Errno::OPNOTSUPP) => Err(Reason::NotAFile),
         Some(Errno::ISDIR) => Err(Reason::NotAFile),
@@ -329,9 +362,10 @@ fn make_at(parent: &File, name: &Path) -> Result<(), Reason> {
     match steps::raw(Step::MakeFolder, || {
         Ok(rustix::fs::mkdirat(parent, name, mode)?)
     }) {
-        Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
-            Err(Reason::Io { step: Step::MakeFolder, source })
-        }
+        Err(source) if source.kind() != io::ErrorKind::AlreadyExists => Err(Reason::Io {
+            step: Step::MakeFolder,
+            source,
+        }),
         _ => Ok(()),
     }
 }
