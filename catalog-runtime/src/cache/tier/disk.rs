@@ -346,15 +346,13 @@ impl Tier for DiskTier {
                 failed,
             });
         }
-        // The last is what would have worked had all else failed; the others are told with it.
+        // One error is the answer; what happened before it is told here.
         let error = failed.pop().unwrap_or_else(|| {
-            TierError::new(
-                TierErrorKind::Unavailable,
-                "there is no usable cache folder",
-            )
+            TierError::new(TierErrorKind::Unavailable, "there is no usable cache folder")
         });
         for error in &failed {
-            tracing::debug!(%error, "cache write failed");
+            let path = error.path().unwrap_or(std::path::Path::new("")).display();
+            tracing::warn!(%path, %error, "cache entry not written here");
         }
         Err(error)
     }

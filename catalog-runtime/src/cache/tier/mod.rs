@@ -5,6 +5,7 @@
 #[cfg(feature = "disk")]
 pub mod disk;
 mod error;
+mod memory;
 
 use std::fmt;
 use std::ops::ControlFlow;
@@ -15,12 +16,18 @@ use std::time::{Duration, SystemTime};
 use super::{Entry, Envelope, Key, Namespace, Pattern};
 
 pub use error::{TierError, TierErrorKind};
+pub use memory::{MemoryLimits, MemoryTier};
 
 /// One storage layer: memory, disk, or one of your own.
 ///
 /// Calls may block; the cache keeps them off async threads. A tier answers what it has, fresh or
 /// not: expiry is judged by the cache. It answers only entries of the asked namespace and key, whole
-/// and of a version it reads. It is used from many threads at once and never panics.
+/// and of a version it reads. It is used from many threads at once and never panics, and it never
+/// calls the cache it is part of.
+///
+/// The cache logs hits, writes and errors, with the paths that [`Found`], [`Receipt`] and
+/// [`TierError`] name. A tier with several places logs only what these do not say: each place it
+/// looked at in vain (`DEBUG`) or will not use (`WARN`), with the path.
 pub trait Tier: fmt::Debug + Send + Sync + 'static {
     /// A short word for logs and statistics, such as `disk`. Unique among the tiers of a cache.
     fn name(&self) -> &'static str;
