@@ -28,6 +28,8 @@ mod reason;
 mod shelf;
 mod steps;
 mod sweep;
+#[cfg(test)]
+mod tests;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -348,7 +350,10 @@ impl Tier for DiskTier {
         }
         // One error is the answer; what happened before it is told here.
         let error = failed.pop().unwrap_or_else(|| {
-            TierError::new(TierErrorKind::Unavailable, "there is no usable cache folder")
+            TierError::new(
+                TierErrorKind::Unavailable,
+                "there is no usable cache folder",
+            )
         });
         for error in &failed {
             let path = error.path().unwrap_or(std::path::Path::new("")).display();
@@ -422,7 +427,6 @@ impl Tier for DiskTier {
                 .shelf(Format::CURRENT, &folder, Absent::Make)
                 .and_then(|shelf| shelf.ok_or(Reason::Missing)?.lease_folders(&place))
                 .and_then(|folders| {
-                    let wait = wait.min(self.lock_wait);
                     HeldLease::take(folders, &place.lease(), wait, self.clock.now(), lease)
                 });
             match taken {
@@ -432,7 +436,11 @@ impl Tier for DiskTier {
                     return Ok(LeaseOutcome::Held(Lease::new(held, Some(token))));
                 }
                 Err(reason) => {
+                    let is_busy = matches!(reason, Reason::Busy);
                     let error = TierError::from(reason).at(&site.location.path);
+                    if is_busy {
+                        return Err(error);
+                    }
                     tracing::debug!(path = %site.location.path.display(), %error, "no lease here");
                     failed.get_or_insert(error);
                 }

@@ -127,12 +127,20 @@ pub(crate) struct Surroundings {
 impl Surroundings {
     fn of_process() -> Self {
         use etcetera::base_strategy::{BaseStrategy, choose_native_strategy};
-        let xdg = cfg!(not(any(windows, target_vendor = "apple")));
+        let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        let is_xdg = cfg!(not(any(windows, target_vendor = "apple")));
+        let cache_variable = set("XDG_CACHE_HOME").filter(|_| is_xdg);
+        // A process without `HOME` is a service or a sandbox. The home that the user database names
+        // is not looked up for it: it would be a surprise there.
+        let is_at_home = cfg!(windows) || set("HOME").is_some();
+        let by_variable = cache_variable
+            .as_ref()
+            .is_some_and(|value| Path::new(value).is_absolute());
         Self {
-            cache_variable: std::env::var_os("XDG_CACHE_HOME")
-                .filter(|value| xdg && !value.is_empty()),
+            cache_variable,
             cache: choose_native_strategy()
                 .ok()
+                .filter(|_| is_at_home || by_variable)
                 .map(|strategy| (strategy.cache_dir(), strategy.home_dir().to_path_buf())),
             temp: std::env::temp_dir(),
             user: user_tag(),
@@ -142,7 +150,7 @@ impl Surroundings {
     /// The folder, and the home that must be there.
     fn platform_folder(&self) -> Result<(PathBuf, Option<PathBuf>), (PathBuf, Reason)> {
         let Some((cache, home)) = &self.cache else {
-            return Err((PathBuf::new(), Reason::Missing));
+            return Err((PathBuf::from("$HOME"), Reason::Missing));
         };
         check_guess(cache).map_err(|reason| (cache.clone(), reason))?;
         let by_variable = self.cache_variable.as_deref() == Some(cache.as_os_str());

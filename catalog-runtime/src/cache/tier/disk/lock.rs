@@ -13,6 +13,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+use super::LOCK_WAIT;
 use super::files::Folder;
 use super::layout::LOCK;
 use super::reason::Reason;
@@ -93,7 +94,8 @@ pub(crate) struct HeldLease {
 
 impl HeldLease {
     /// Tries for `wait` to get the lease `name` in `folder` until `now + length`; the lock is that
-    /// of `locked`. `None` while another holds it.
+    /// of `locked`. `None` while another holds it; [`Reason::Busy`] where the lock itself is not
+    /// given back.
     pub(crate) fn take(
         (locked, folder): (Folder, Folder),
         name: &str,
@@ -103,13 +105,10 @@ impl HeldLease {
     ) -> Result<Option<Self>, Reason> {
         let now = now.duration_since(UNIX_EPOCH).map_or(0, millis);
         let granted = patiently(wait, || {
-            let attempt = Lock::take(&locked, Duration::ZERO)
-                .and_then(|_lock| claim(&folder, name, now, millis(length)));
-            match attempt {
-                Ok(token) => token.map(Ok),
-                Err(Reason::Busy) => None,
-                Err(reason) => Some(Err(reason)),
-            }
+            // A lock that is not given back soon is not a computation: waiting longer is no use.
+            Lock::take(&locked, wait.min(LOCK_WAIT))
+                .and_then(|_lock| claim(&folder, name, now, millis(length)))
+                .transpose()
         });
         let token = granted.transpose()?;
         Ok(token.map(|token| Self {
