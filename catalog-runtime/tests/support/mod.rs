@@ -1,5 +1,5 @@
 //! What the disk tests share: tiers, entries, child processes, and saying aloud what was skipped.
-#![allow(dead_code)] // Each test binary uses its part.
+#![allow(dead_code, unreachable_pub)] // Each test binary uses its part.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
