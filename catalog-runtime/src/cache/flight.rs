@@ -7,9 +7,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_lock::{Mutex as AsyncMutex, MutexGuard};
-
-use super::sync::{Mutex, lock};
+use super::sync::{LeadGuard, LeadMutex, Mutex, lock};
 
 /// So many failures are remembered at once; beyond, failures are forgotten at once.
 const MAX_FAILURES: usize = 1024;
@@ -17,10 +15,27 @@ const MAX_FAILURES: usize = 1024;
 /// The names in flight, and those that failed a moment ago.
 #[derive(Debug)]
 pub(super) struct Flights<N> {
-    lanes: Mutex<HashMap<N, Arc<Lane>>>,
+    lanes: Mutex<HashMap<N, Lane>>,
 }
 
-type Lane = AsyncMutex<Option<Failure>>;
+#[derive(Debug, Default)]
+struct Lane {
+    /// So many hold a ticket. Counted under the lock: an `Arc`'s own count goes down too late.
+    joined: usize,
+    lead: Arc<LeadMutex<Option<Failure>>>,
+}
+
+impl Lane {
+    /// Whether it can go, now that nobody has joined.
+    fn is_over(&self, now: Option<Duration>) -> bool {
+        let remembers = |failure: &Failure| now.is_none_or(|now| now < failure.until);
+        self.joined == 0
+            && !self
+                .lead
+                .try_lock()
+                .is_some_and(|failure| failure.as_ref().is_some_and(remembers))
+    }
+}
 
 /// A failure, while it is remembered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,18 +56,15 @@ impl<N: Hash + Eq + Clone> Flights<N> {
     pub(super) fn join(&self, name: &N, now: Duration) -> Ticket<'_, N> {
         let mut lanes = lock(&self.lanes);
         if lanes.len() > MAX_FAILURES {
-            lanes.retain(|_, lane| {
-                Arc::strong_count(lane) > 1
-                    || lane
-                        .try_lock()
-                        .is_none_or(|f| is_remembered(f.as_ref(), now))
-            });
+            lanes.retain(|_, lane| !lane.is_over(Some(now)));
         }
-        let lane = Arc::clone(lanes.entry(name.clone()).or_default());
+        let lane = lanes.entry(name.clone()).or_default();
+        lane.joined += 1;
+        let lead = Arc::clone(&lane.lead);
         Ticket {
             flights: self,
             name: name.clone(),
-            lane,
+            lead,
         }
     }
 
@@ -62,55 +74,47 @@ impl<N: Hash + Eq + Clone> Flights<N> {
     }
 }
 
-fn is_remembered(failure: Option<&Failure>, now: Duration) -> bool {
-    failure.is_some_and(|failure| now < failure.until)
-}
-
 /// A place in a flight. The lane is gone when the last one leaves, unless it remembers a failure.
 #[derive(Debug)]
 pub(super) struct Ticket<'a, N: Hash + Eq + Clone> {
     flights: &'a Flights<N>,
     name: N,
-    lane: Arc<Lane>,
+    lead: Arc<LeadMutex<Option<Failure>>>,
 }
 
 impl<N: Hash + Eq + Clone> Ticket<'_, N> {
     /// Waits, blocking the thread, until this caller leads.
     pub(super) fn lead_blocking(&self) -> Lead<'_> {
-        Lead(self.lane.lock_blocking())
+        Lead(self.lead.lock_blocking())
     }
 
     /// Waits until this caller leads.
     pub(super) async fn lead(&self) -> Lead<'_> {
-        Lead(self.lane.lock().await)
+        Lead(self.lead.lock().await)
     }
 }
 
 impl<N: Hash + Eq + Clone> Drop for Ticket<'_, N> {
     fn drop(&mut self) {
         let mut lanes = lock(&self.flights.lanes);
-        // Two: the map's and this one. Nobody can join meanwhile: joining takes the same lock.
-        let last = Arc::strong_count(&self.lane) <= 2;
-        let empty = self
-            .lane
-            .try_lock()
-            .is_some_and(|failure| failure.is_none());
-        if last && (empty || lanes.len() > MAX_FAILURES) {
-            lanes.remove(&self.name);
+        let full = lanes.len() > MAX_FAILURES;
+        if let Some(lane) = lanes.get_mut(&self.name) {
+            lane.joined = lane.joined.saturating_sub(1);
+            if lane.joined == 0 && (full || lane.is_over(None)) {
+                lanes.remove(&self.name);
+            }
         }
     }
 }
 
 /// The one who computes, until dropped.
 #[derive(Debug)]
-pub(super) struct Lead<'a>(MutexGuard<'a, Option<Failure>>);
+pub(super) struct Lead<'a>(LeadGuard<'a, Option<Failure>>);
 
 impl Lead<'_> {
     /// The failure of an earlier leader, while it is remembered.
     pub(super) fn recent_failure(&mut self, now: Duration) -> Option<Failure> {
-        if !is_remembered(self.0.as_ref(), now) {
-            *self.0 = None;
-        }
+        self.0.take_if(|failure| now >= failure.until);
         self.0.clone()
     }
 

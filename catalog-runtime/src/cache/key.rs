@@ -85,7 +85,7 @@ impl Key {
         }
         let room = Self::MAX_LEN - 65;
         // Whole parts only; an already shortened key is cut before its mark.
-        let end = text.find('~').unwrap_or(text.len()).min(room + 1);
+        let end = text.find('~').unwrap_or(text.len()).min(room);
         let kept = text
             .get(..end)
             .and_then(|head| head.rfind(':'))

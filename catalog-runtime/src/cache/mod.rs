@@ -30,6 +30,10 @@ mod settings;
 mod shared;
 mod statistics;
 mod sync;
+#[cfg(any(test, feature = "test-support"))]
+pub mod testing;
+#[cfg(test)]
+mod tests;
 pub mod tier;
 
 pub use admin::{Cleaner, Recent, TierHealth};

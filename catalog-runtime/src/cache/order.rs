@@ -98,6 +98,12 @@ impl<N: Hash + Eq + Clone> Order<N> {
         written
     }
 
+    /// How many names are being watched.
+    #[cfg(test)]
+    pub(super) fn watched_now(&self) -> usize {
+        self.watched.iter().map(|watched| lock(watched).len()).sum()
+    }
+
     fn stripe(&self, name: &N) -> usize {
         // The remainder fits: it is less than 64.
         (self.hasher.hash_one(name) % STRIPES as u64) as usize

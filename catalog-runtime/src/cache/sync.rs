@@ -1,6 +1,8 @@
 //! The locks and atomics of the cache's own shared state, in one place: the model checks compile
 //! the files that use them a second time, over another module of this name.
 
+/// A lock that async and blocking callers take alike.
+pub(super) use async_lock::{Mutex as LeadMutex, MutexGuard as LeadGuard};
 pub(super) use std::sync::atomic::{AtomicBool, Ordering};
 pub(super) use std::sync::{Mutex, MutexGuard, TryLockError};
 
