@@ -111,6 +111,18 @@ fn payload_of(found: Result<Option<Found>, TierError>) -> Option<String> {
 }
 
 #[test]
+fn it_keeps_the_promises_of_every_tier() {
+    let root = tempfile::tempdir().unwrap();
+    let clock = ManualClock::new();
+    let made = std::cell::Cell::new(0);
+    crate::cache::testing::conformance::check(&clock, &|| {
+        made.set(made.get() + 1);
+        let folder = root.path().join(made.get().to_string());
+        Arc::new(tier(&[folder], &clock))
+    });
+}
+
+#[test]
 fn an_entry_that_replaces_another_removes_what_would_shadow_it() {
     let stage = Stage::new(2);
     stage.tier.put(&stage.entry("old")).unwrap();
