@@ -4,6 +4,12 @@
 //! not give is skipped by name. Power cuts, mounts and the system's own errors are in
 //! `disk_privileged.rs`.
 #![cfg(all(unix, feature = "disk"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 
 mod support;
 
@@ -182,7 +188,16 @@ fn no_truncated_file_is_accepted() {
     }
 }
 
+fn cases() -> ProptestConfig {
+    if std::env::var_os("PROPTEST_CASES").is_some() {
+        return ProptestConfig::default();
+    }
+    ProptestConfig::with_cases(figure(10_000, 100) as u32)
+}
+
 proptest! {
+    #![proptest_config(cases())]
+
     #[test]
     fn no_mutated_file_is_accepted_and_none_panics(
         edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0_u8..3), 1..20),

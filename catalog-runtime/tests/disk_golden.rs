@@ -5,6 +5,12 @@
 //! deterministic, so what it writes today must be these bytes: where it is not, the test says so and, with
 //! `BEDROCK_CATALOG_BLESS=1`, writes the files of a format that has none yet.
 #![cfg(feature = "disk")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 
 mod support;
 

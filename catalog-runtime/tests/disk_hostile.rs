@@ -3,6 +3,12 @@
 //! The full figures run with `BEDROCK_CATALOG_LONG=1`. What needs rights this machine does not give is
 //! skipped by name.
 #![cfg(all(unix, feature = "disk"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 
 mod support;
 

@@ -2,6 +2,12 @@
 //! system calls. They need root, loop devices, mounts or `strace`; what a machine does not allow is skipped
 //! by name. A slice runs everywhere, the full figures with `BEDROCK_CATALOG_LONG=1`.
 #![cfg(all(target_os = "linux", feature = "disk"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 
 mod support;
 

@@ -1,5 +1,11 @@
 //! What the disk tests share: tiers, entries, child processes, and saying aloud what was skipped.
 #![allow(dead_code, unreachable_pub)] // Each test binary uses its part.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

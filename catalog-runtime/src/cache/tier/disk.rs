@@ -51,7 +51,7 @@ pub use self::locations::{Locations, check_guess};
 pub use self::reason::Reason;
 pub use self::steps::Step;
 
-/// The longest wait for the lock of a namespace.
+/// The longest wait for the lock of a folder.
 pub const LOCK_WAIT: Duration = Duration::from_millis(200);
 
 /// The default of [`DiskTier::with_max_bytes`], in bytes.
@@ -209,11 +209,11 @@ impl DiskTier {
         let shelf = site
             .shelf(Format::CURRENT, &namespace, Absent::Make)?
             .ok_or(Reason::Missing)?;
-        let lock = shelf.lock(self.lock_wait)?;
+        let (folder, lock) = shelf.lock(place, self.lock_wait)?;
         if self.is_superseded(&shelf, place, entry) {
             return Err(Reason::Superseded);
         }
-        shelf.write(place, bytes, &lock)?;
+        folder.write(&place.entry(), bytes)?;
         drop(lock);
         let held = site.bytes.load(Ordering::Relaxed);
         site.bytes
@@ -425,9 +425,9 @@ impl Tier for DiskTier {
         for site in &self.sites {
             let taken = site
                 .shelf(Format::CURRENT, &folder, Absent::Make)
-                .and_then(|shelf| shelf.ok_or(Reason::Missing)?.lease_folders(&place))
-                .and_then(|folders| {
-                    HeldLease::take(folders, &place.lease(), wait, self.clock.now(), lease)
+                .and_then(|shelf| shelf.ok_or(Reason::Missing)?.make_for(&place))
+                .and_then(|folder| {
+                    HeldLease::take(folder, &place.lease(), wait, self.clock.now(), lease)
                 });
             match taken {
                 Ok(None) => return Ok(LeaseOutcome::Busy),

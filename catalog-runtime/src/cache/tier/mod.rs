@@ -39,7 +39,8 @@ pub trait Tier: fmt::Debug + Send + Sync + 'static {
     /// The tier could not be asked, or what it holds cannot be used.
     fn get(&self, namespace: &Namespace, key: &Key) -> Result<Option<Found>, TierError>;
 
-    /// Stores the entry in place of what was there. After an error either the old entry is there,
+    /// Stores the entry in place of what was there; a tier that processes share may keep an entry
+    /// there that was written later, as if this one had come just before it. After an error either the old entry is there,
     /// whole, or none.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::cache::{Codec, Key};
 
-/// The file that writers of one namespace lock.
+/// The file that writers to one folder lock.
 pub(crate) const LOCK: &str = "lock";
 /// The folder of the hashed entries of one namespace.
 pub(crate) const ENTRIES: &str = "entries";
@@ -54,11 +54,12 @@ const _: () = assert!(Codec::FORMAT == 1);
 /// LOCATION/
 /// └── v1/                        the format
 ///     └── 6f1e…32 digits/        the namespace
-///         ├── lock               locked while something is written
+///         ├── lock               locked while something is written here
 ///         ├── catalog.jsonl      Place::WellKnown: the one entry that people look for
 ///         ├── catalog.lease      who computes it, until when
 ///         └── entries/           Place::Hashed: all others
 ///             └── 3a/            the first two digits of the hash
+///                 ├── lock       the same for this folder
 ///                 ├── 3a9c…64 digits.jsonl
 ///                 └── 3a9c…64 digits.lease
 /// ```

@@ -24,7 +24,7 @@ use crate::cache::CLOCK_SKEW;
 const POLL: Duration = Duration::from_millis(2);
 const MAX_LEASE_FILE: u64 = 1 << 10;
 
-/// The lock of one namespace, given back when dropped.
+/// The lock of one folder, given back when dropped.
 #[derive(Debug)]
 pub(crate) struct Lock {
     /// `None` on a file system without locks: writes are atomic there too, only not ordered.
@@ -87,17 +87,15 @@ impl Claim {
 #[derive(Debug)]
 pub(crate) struct HeldLease {
     folder: Folder,
-    locked: Folder,
     name: String,
     token: u64,
 }
 
 impl HeldLease {
-    /// Tries for `wait` to get the lease `name` in `folder` until `now + length`; the lock is that
-    /// of `locked`. `None` while another holds it; [`Reason::Busy`] where the lock itself is not
+    /// Tries for `wait` to get the lease `name` in `folder` until `now + length`. `None` while another holds it; [`Reason::Busy`] where the lock itself is not
     /// given back.
     pub(crate) fn take(
-        (locked, folder): (Folder, Folder),
+        folder: Folder,
         name: &str,
         wait: Duration,
         now: SystemTime,
@@ -106,14 +104,13 @@ impl HeldLease {
         let now = now.duration_since(UNIX_EPOCH).map_or(0, millis);
         let granted = patiently(wait, || {
             // A lock that is not given back soon is not a computation: waiting longer is no use.
-            Lock::take(&locked, wait.min(LOCK_WAIT))
+            Lock::take(&folder, wait.min(LOCK_WAIT))
                 .and_then(|_lock| claim(&folder, name, now, millis(length)))
                 .transpose()
         });
         let token = granted.transpose()?;
         Ok(token.map(|token| Self {
             folder,
-            locked,
             name: name.to_owned(),
             token,
         }))
@@ -130,7 +127,7 @@ impl HeldLease {
     }
 
     fn give_back(&self) -> Result<(), Reason> {
-        let _lock = Lock::take(&self.locked, 10 * POLL)?;
+        let _lock = Lock::take(&self.folder, 10 * POLL)?;
         // It may have run out and be another's by now.
         if read_claim(&self.folder, &self.name).is_some_and(|claim| claim.token == self.token) {
             self.folder.remove(&self.name)?;

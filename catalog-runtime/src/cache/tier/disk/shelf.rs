@@ -105,13 +105,19 @@ impl Shelf {
         }
     }
 
-    /// Writes an entry, atomically and durably, under the lock that is given.
-    pub(crate) fn write(&self, place: &Place, bytes: &[u8], _lock: &Lock) -> Result<(), Reason> {
+    /// Takes the lock of a place and answers its folder with it. Locks are per folder, so that writers
+    /// of different keys seldom wait for each other.
+    pub(crate) fn lock(&self, place: &Place, wait: Duration) -> Result<(Folder, Lock), Reason> {
+        let folder = self.make_for(place)?;
+        let lock = Lock::take(&folder, wait)?;
+        Ok((folder, lock))
+    }
+
+    /// The folder of a place, made where it is missing.
+    pub(crate) fn make_for(&self, place: &Place) -> Result<Folder, Reason> {
         // Not missing after it was made, unless someone removes it under us.
-        let folder = self
-            .sub(place.folder(), Absent::Make)?
-            .ok_or(Reason::Missing)?;
-        folder.write(&place.entry(), bytes)
+        self.sub(place.folder(), Absent::Make)?
+            .ok_or(Reason::Missing)
     }
 
     /// Removes an entry; whether there was one.
@@ -120,19 +126,6 @@ impl Shelf {
             None => Ok(false),
             Some(folder) => folder.remove(&place.entry()),
         }
-    }
-
-    /// Takes the lock of the namespace.
-    pub(crate) fn lock(&self, wait: Duration) -> Result<Lock, Reason> {
-        Lock::take(&self.folder, wait)
-    }
-
-    /// The folders a lease on this place needs: that of the lock and that of the lease.
-    pub(crate) fn lease_folders(self, place: &Place) -> Result<(Folder, Folder), Reason> {
-        let folder = self
-            .sub(place.folder(), Absent::Make)?
-            .ok_or(Reason::Missing)?;
-        Ok((self.folder, folder))
     }
 
     /// Shows every file of a kind we know, until `visit` answers false.

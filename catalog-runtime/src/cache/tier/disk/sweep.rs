@@ -13,6 +13,7 @@ use bytes::Bytes;
 
 use super::files::{Absent, Folder};
 use super::layout::{Format, Kind, Place};
+use super::lock::Lock;
 use super::reason::Reason;
 use super::shelf::{Seen, Shelf, Site};
 use super::{DiskTier, Health, Listed, LocationHealth, LocationState, Namespace, Standing};
@@ -141,11 +142,11 @@ impl DiskTier {
                 true
             })?;
             for (sub, name, kind, why) in doomed {
-                let _lock = shelf.lock(self.lock_wait)?;
                 let (sub, name) = (sub.as_deref(), name.as_str());
                 let Some(folder) = shelf.sub(sub, Absent::Leave)? else {
                     continue;
                 };
+                let _lock = Lock::take(&folder, self.lock_wait)?;
                 let file = Seen {
                     folder: &folder,
                     sub,

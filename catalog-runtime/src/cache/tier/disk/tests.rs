@@ -76,6 +76,18 @@ fn tier(folders: &[std::path::PathBuf], clock: &ManualClock) -> DiskTier {
         .with_lock_wait(Duration::ZERO)
 }
 
+/// Whether the full figures are asked for.
+fn long() -> bool {
+    std::env::var_os("BEDROCK_CATALOG_LONG").is_some_and(|value| value == "1")
+}
+
+fn cases() -> proptest::test_runner::Config {
+    if std::env::var_os("PROPTEST_CASES").is_some() {
+        return proptest::test_runner::Config::default();
+    }
+    proptest::test_runner::Config::with_cases(if long() { 1_000 } else { 100 })
+}
+
 fn namespace() -> Namespace {
     Namespace::of(["test"])
 }
@@ -118,7 +130,7 @@ fn it_keeps_the_promises_of_every_tier() {
     crate::cache::testing::conformance::check(&clock, &|| {
         made.set(made.get() + 1);
         let folder = root.path().join(made.get().to_string());
-        Arc::new(tier(&[folder], &clock))
+        Arc::new(tier(&[folder], &clock).with_lock_wait(LOCK_WAIT))
     });
 }
 

@@ -1,5 +1,5 @@
 //! The numbered properties of the fallback cache that this project took over, at the level of files.
-//! `PROPTEST_CASES` sets how many cases each runs (256 by default, 1,000 and more in the long lane).
+//! Each runs 100 cases, with `BEDROCK_CATALOG_LONG=1` 1,000, and what `PROPTEST_CASES` says where it is set.
 
 use proptest::prelude::*;
 
@@ -81,6 +81,8 @@ fn location_of(stage: &Stage, path: &Path) -> usize {
 }
 
 proptest! {
+    #![proptest_config(cases())]
+
     #[test]
     fn seed_000_property_1_the_first_location_is_written_first(count in 1_usize..5, text in "[a-z]{0,40}") {
         let stage = Stage::new(count);
