@@ -28,6 +28,8 @@ use super::{Entry, Envelope, Horizons, Key, Namespace};
 const MAX_ENVELOPE: usize = 4096;
 const MARK: &[u8] = b"\"checksum\":\"";
 const DIGITS: usize = 64;
+/// The broken build in which no checksum is compared: the tests must notice.
+const CHECKSUM_IS_BROKEN: bool = cfg!(broken = "no-checksum");
 
 /// Writes entries down and reads them back, within bounds. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -193,7 +195,9 @@ impl Codec {
         if last <= end || bytes.get(last) != Some(&b'\n') {
             return Err(corrupt("the payload is cut off"));
         }
-        if bytes.get(digits..digits + DIGITS) != Some(checksum(&bytes, digits).as_slice()) {
+        if !CHECKSUM_IS_BROKEN
+            && bytes.get(digits..digits + DIGITS) != Some(checksum(&bytes, digits).as_slice())
+        {
             return Err(corrupt("the checksum does not agree"));
         }
         let (envelope, written) = self.envelope(bytes.get(..end).unwrap_or_default())?;

@@ -2,6 +2,8 @@
 //! tiers, nor what the bytes mean; the order, promotion, freshness, breaker, statistics and logs are
 //! the cache's.
 
+#[cfg(feature = "disk")]
+pub mod disk;
 mod error;
 mod memory;
 
@@ -50,7 +52,9 @@ pub trait Tier: fmt::Debug + Send + Sync + 'static {
         self.get(namespace, key)
     }
 
-    /// Stores the entry in place of what was there. After an error either the old entry is there,
+    /// Stores the entry in place of what was there; a tier that processes share may keep an entry
+    /// there that was written later, as if this one had come just before it. After an error either
+    /// the old entry is there,
     /// whole, or none.
     ///
     /// # Errors
