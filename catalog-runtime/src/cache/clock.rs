@@ -60,22 +60,23 @@ impl Clock for SystemClock {
         ORIGIN.get_or_init(Instant::now).elapsed()
     }
 
-    /// Asks the system for the steady clock only, and every 50 ms how far apart the two are.
+    /// Where the system has coarse clocks, a few milliseconds late and a fraction of the cost: a hit
+    /// in memory would else spend a third of its time on asking for it.
+    #[cfg(all(target_os = "linux", feature = "disk"))]
     fn moment(&self) -> Moment {
-        /// Nanoseconds: how far the wall clock is ahead, and the steady time at which it was asked.
-        static AHEAD: AtomicU64 = AtomicU64::new(0);
-        static ASKED: AtomicU64 = AtomicU64::new(0);
-        let steady = self.steady();
-        let now = u64::try_from(steady.as_nanos()).unwrap_or(u64::MAX);
-        let mut ahead = AHEAD.load(Ordering::Relaxed);
-        if ahead == 0 || now.saturating_sub(ASKED.load(Ordering::Relaxed)) > 50_000_000 {
-            ahead = nanos(self.now()).saturating_sub(now);
-            AHEAD.store(ahead, Ordering::Relaxed);
-            ASKED.store(now, Ordering::Relaxed);
-        }
+        use rustix::time::{ClockId, Timespec, clock_gettime};
+        static ORIGIN: OnceLock<Duration> = OnceLock::new();
+        let duration = |time: Timespec| {
+            let (seconds, nanos) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec));
+            Duration::new(seconds.unwrap_or(0), nanos.unwrap_or(0))
+        };
+        let steady = duration(clock_gettime(ClockId::MonotonicCoarse));
+        let wall = duration(clock_gettime(ClockId::RealtimeCoarse));
+        // The origin of `steady()`, on this clock.
+        let origin = ORIGIN.get_or_init(|| steady.saturating_sub(self.steady()));
         Moment {
-            wall: UNIX_EPOCH + Duration::from_nanos(now.saturating_add(ahead)),
-            steady,
+            wall: UNIX_EPOCH + wall,
+            steady: steady.saturating_sub(*origin),
         }
     }
 }

@@ -1,11 +1,13 @@
 //! The cache: tiers in order. This file may not know what any tier is made of.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 
+use super::entry::{CLOCK_SKEW, from_millis, to_millis};
 use super::flight::Flights;
 use super::level::Level;
 use super::order::{Order, Watch};
@@ -55,6 +57,30 @@ pub(super) struct Inner {
     pub(super) flights: Flights<Name>,
     pub(super) counts: Counts,
     package_version: String,
+    /// When the last entry was written, in milliseconds.
+    last_written: AtomicU64,
+}
+
+impl Inner {
+    /// The time to write into an entry. It does not go back when the clock is set back a little, so
+    /// that tiers shared with other processes, which go by it, keep the order of this one's writes.
+    fn written_now(&self) -> SystemTime {
+        let now = to_millis(self.clock.now());
+        let skew = u64::try_from(CLOCK_SKEW.as_millis()).unwrap_or(u64::MAX);
+        let forward = |last: u64| {
+            if last > now && last - now <= skew {
+                last
+            } else {
+                now
+            }
+        };
+        let last = self
+            .last_written
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| {
+                Some(forward(last))
+            });
+        from_millis(forward(last.unwrap_or(now))).unwrap_or(UNIX_EPOCH)
+    }
 }
 
 /// On which terms a value is stored.
@@ -220,6 +246,7 @@ impl CacheBuilder {
             flights: Flights::new(),
             counts: Counts::new(&self.name, None),
             package_version: self.package_version,
+            last_written: AtomicU64::new(0),
         };
         Ok(Cache {
             namespace: self.namespace,
@@ -274,6 +301,7 @@ impl Cache {
 
     /// What the cache has for the key.
     #[must_use]
+    #[inline]
     pub fn get(&self, key: &Key) -> Freshness {
         let mut search = Search::default();
         let done = self.ask_instant(key, &mut search);
@@ -430,12 +458,14 @@ impl Cache {
     }
 
     /// Asks the tiers that do not block; whether that settled it.
+    #[inline]
     pub(super) fn ask_instant(&self, key: &Key, search: &mut Search) -> bool {
         let levels = self.inner.levels.iter().take(self.inner.instant);
         self.ask(key, search, levels.enumerate())
     }
 
     /// Asks the other tiers, unless it is settled, and answers.
+    #[inline]
     pub(super) fn ask_below(
         &self,
         key: &Key,
@@ -466,6 +496,7 @@ impl Cache {
         self.ask_below(key, search, settled, false)
     }
 
+    #[inline]
     fn ask<'a>(
         &self,
         key: &Key,
@@ -484,6 +515,7 @@ impl Cache {
     }
 
     /// Takes the find if it is better than what there is; whether no other is needed.
+    #[inline]
     fn consider(&self, search: &mut Search, level: usize, found: Found, now: SystemTime) -> bool {
         let envelope = found.entry.envelope();
         let (standing, age) = envelope.standing_and_age(now);
@@ -516,6 +548,7 @@ impl Cache {
         settles
     }
 
+    #[inline]
     fn answer(
         &self,
         key: &Key,
@@ -589,7 +622,7 @@ impl Cache {
         let envelope = Envelope {
             key: key.clone(),
             namespace: self.namespace,
-            written_at: self.inner.clock.now(),
+            written_at: self.inner.written_now(),
             horizons: terms.horizons.unwrap_or_else(|| self.settings().horizons),
             source: terms.source.clone(),
             package_version: self.inner.package_version.clone(),

@@ -60,6 +60,7 @@ impl Envelope {
         self.standing_and_age(now).0
     }
 
+    #[inline]
     pub(super) fn standing_and_age(&self, now: SystemTime) -> (Standing, Duration) {
         let Horizons {
             fresh_for,
