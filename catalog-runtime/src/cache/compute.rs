@@ -186,7 +186,7 @@ impl Cache {
     }
 
     /// Runs in place where no tier blocks, else on a thread for blocking work.
-    pub(super) async fn off_thread<R: Send + 'static>(
+    pub(crate) async fn off_thread<R: Send + 'static>(
         &self,
         work: impl FnOnce(&Self) -> R + Send + 'static,
     ) -> R {

@@ -94,7 +94,7 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    pub(super) fn new(
+    pub(crate) fn new(
         setting: impl Into<String>,
         value: impl Into<String>,
         allowed: impl Into<String>,
