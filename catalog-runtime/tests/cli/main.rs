@@ -1,6 +1,11 @@
 //! The command line to the letter of its promise: examples, shapes, exit codes, and every answer
 //! against a reading of the recording that shares no code with it.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 
 mod answers;
 mod independent;
