@@ -157,7 +157,8 @@ fn check(folder: &Path, baked: &Baked, differing: &[&str]) -> Verdict {
             .map(String::as_str)
             .unwrap_or_default();
         println!("{} differs:", folder.join(file).display());
-        let diff = TextDiff::from_lines(present.as_str(), baked);
+        let present = String::from_utf8_lossy(&present);
+        let diff = TextDiff::from_lines(&*present, baked);
         let changes = diff
             .iter_all_changes()
             .filter(|change| change.tag() != ChangeTag::Equal);
