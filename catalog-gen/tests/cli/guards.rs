@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use bedrock_catalog::recording::{ModelSummary, Recording};
+use bedrock_catalog::recording::{ModelSummary, Recording, RegionAnswers};
 
 use crate::{Call, call, committed_catalog, contents, recording, stage};
 
@@ -340,4 +340,52 @@ fn a_malformed_row_is_reported_and_the_rest_goes_on() {
         assert!(built.stderr.contains(&place), "{}", built.stderr);
     }
     assert!(built.stdout.contains("nothing changed"), "{}", built.stdout);
+}
+
+#[test]
+fn a_hostile_recording_cannot_steer_the_terminal() {
+    let hostile = "a\u{1b}[2J\u{202e}\u{9b}b";
+    let stage = stage();
+    let catalog = committed_catalog();
+    // A catalog whose every region and model is hostile, and a recording without any of them.
+    let mut document = catalog.to_document();
+    document.models.truncate(1);
+    document.profiles.clear();
+    document.regions = vec![hostile.to_owned().into()];
+    document.models[0].id = hostile.to_owned().into();
+    document.models[0].access.truncate(1);
+    document.models[0].access[0].regions = vec![hostile.to_owned().into()];
+    let json = serde_json::to_string(&document).unwrap();
+    fs::write(stage.path().join("before.json"), json).unwrap();
+    let told = |name: &str, words: &[&str], change: &dyn Fn(&mut Recording)| {
+        let words = [&["--previous", "before.json"], words].concat();
+        let call = build(stage.path(), name, &words, change);
+        let told = [call.stdout, call.stderr].concat();
+        let raw = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+        assert!(!told.contains(raw), "{told:?}");
+        assert!(told.contains("\\u{202e}"), "the id is named: {told}");
+        call.code
+    };
+    // Unheard, without and with a reason; a row that is left out; an id that is gone.
+    assert_eq!(told("unheard", &[], &|_| ()), 1);
+    let fail = |recording: &mut Recording| {
+        recording
+            .failures
+            .insert(hostile.to_owned(), hostile.to_owned());
+    };
+    assert_eq!(told("failed", &[], &fail), 0);
+    assert_eq!(told("required", &["--require-all-regions"], &fail), 1);
+    let answer = |recording: &mut Recording| {
+        let row = ModelSummary {
+            model_id: "another".to_owned(),
+            model_arn: Some(hostile.to_owned()),
+            ..ModelSummary::default()
+        };
+        let answers = RegionAnswers {
+            models: vec![row],
+            profiles: Vec::new(),
+        };
+        recording.regions.insert(hostile.to_owned(), answers);
+    };
+    assert_eq!(told("answered", &[], &answer), 1);
 }
