@@ -7,7 +7,7 @@ use bedrock_catalog::{Catalog, Timestamp, transform};
 use bedrock_catalog_gen::{Baked, bake, complaints, named};
 use similar::{ChangeTag, TextDiff};
 
-use crate::{Outcome, Place, Verdict, moment, project};
+use crate::{Outcome, Place, Verdict, moment, plain, project};
 
 /// Without a recording, the tables are baked again from the committed catalog.json.
 #[derive(Debug, clap::Args)]
@@ -66,7 +66,7 @@ pub(crate) fn run(args: &Args) -> Verdict {
     );
     for region in catalog.regions() {
         if let Some(since) = region.stale_since() {
-            println!("kept the rows of {} from {since}", region.id());
+            println!("kept the rows of {} from {since}", plain(region.id()));
         }
     }
     match differing.as_slice() {
@@ -112,16 +112,16 @@ fn transformed(
         }
     }
     for problem in &problems {
-        eprintln!("warning: {problem}");
+        eprintln!("warning: {}", plain(&problem.to_string()));
     }
     for (region, reason) in &recording.failures {
-        eprintln!("warning: {region} failed: {}", reason.escape_debug());
+        eprintln!("warning: {} failed: {}", plain(region), plain(reason));
     }
     if args.require_all_regions && !document.stale.is_empty() {
         let regions: Vec<&str> = document.stale.keys().map(|region| &**region).collect();
         eprintln!(
             "error: no answer of {}, and all regions are required",
-            regions.join(", ")
+            plain(&regions.join(", "))
         );
         return Ok(None);
     }
@@ -131,7 +131,7 @@ fn transformed(
         } else {
             "error"
         };
-        eprintln!("{word}: {complaint}");
+        eprintln!("{word}: {}", plain(complaint));
     }
     if !complaints.is_empty() && !args.accept_shrink {
         eprintln!(

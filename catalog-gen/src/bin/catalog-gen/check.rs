@@ -7,7 +7,7 @@ use bedrock_catalog::{Catalog, Timestamp};
 use bedrock_catalog_gen::{bake, named};
 use serde_json::json;
 
-use crate::{Outcome, Place, Verdict, moment, project};
+use crate::{Outcome, Place, Verdict, moment, plain, project};
 
 /// Exits 1 where something is wrong.
 #[derive(Debug, clap::Args)]
@@ -105,7 +105,7 @@ pub(crate) fn run(args: &Args) -> Verdict {
         println!("{document}");
     } else {
         for problem in &problems {
-            eprintln!("{}: {}", problem.kind, problem.message);
+            eprintln!("{}: {}", problem.kind, plain(&problem.message));
         }
         match (ok, observed_at) {
             (true, Some(at)) => println!(
