@@ -10,5 +10,7 @@
 
 mod answers;
 mod arbitrary;
+mod compiled;
+mod hostile;
 mod plain;
 mod properties;
