@@ -252,3 +252,31 @@ fn documentation_is_never_code() {
         }
     }
 }
+
+#[test]
+fn a_recorded_name_that_is_none_is_refused() {
+    let mut document = Catalog::bundled().to_document();
+    for name in [
+        "",
+        "a b",
+        "fn",
+        "_",
+        "9",
+        "A\u{202e}",
+        "X = 0; fn f() {} const Y",
+        "Brand",
+    ] {
+        document.models[0].constant = Some(name.into());
+        let catalog = named(document.clone(), None);
+        assert!(
+            catalog.and_then(|catalog| bake(&catalog)).is_err(),
+            "{name:?}"
+        );
+    }
+    // The name of another one.
+    let other = bedrock_catalog_gen::constant_name(&document.models[1].id);
+    document.models[0].constant = Some(other.clone().into());
+    document.models[1].constant = Some(other.into());
+    let catalog = named(document, None);
+    assert!(catalog.and_then(|catalog| bake(&catalog)).is_err());
+}
