@@ -8,6 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bedrock_catalog::{Catalog, Document, Text};
 
+/// Documentation has a file per constant, and file systems stop at 255 bytes. No real id is near.
+const LONGEST: usize = 200;
+
 /// The name an id gives by itself: an identifier in upper case.
 ///
 /// ```
@@ -19,6 +22,7 @@ use bedrock_catalog::{Catalog, Document, Text};
 pub fn constant_name(id: &str) -> String {
     let name: String = id
         .chars()
+        .take(LONGEST)
         .map(|letter| match letter.is_ascii_alphanumeric() {
             true => letter.to_ascii_uppercase(),
             false => '_',
