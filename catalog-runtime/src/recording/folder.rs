@@ -367,3 +367,72 @@ impl Row for ProfileSummary {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn recording(region: &str) -> Recording {
+        Recording {
+            observed_at: Timestamp::baked(0),
+            partition: "aws".to_owned(),
+            regions: BTreeMap::from([(region.to_owned(), RegionAnswers::default())]),
+            failures: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let stage = tempfile::tempdir().unwrap();
+        let folder = stage.path().join("recording");
+        let mut recording = recording("eu-west-1");
+        recording
+            .failures
+            .insert("eu-west-2".to_owned(), "denied \u{202e}".to_owned());
+        recording.write(&folder).unwrap();
+        assert_eq!(
+            Recording::read(&folder, None).unwrap(),
+            (recording.clone(), Vec::new())
+        );
+        assert!(recording.write(&folder).is_err(), "nothing is written over");
+    }
+
+    #[test]
+    fn a_region_is_no_way_out_of_the_folder() {
+        for region in [
+            "",
+            ".",
+            "..",
+            "../outside",
+            "a/b",
+            "a/",
+            "/outside",
+            ".hidden",
+        ] {
+            let stage = tempfile::tempdir().unwrap();
+            let folder = stage.path().join("in/recording");
+            fs::create_dir_all(&folder).unwrap();
+            let written = recording(region).write(&folder);
+            assert_eq!(
+                written.unwrap_err().kind(),
+                ErrorKind::InvalidRecording,
+                "{region}"
+            );
+            assert_eq!(
+                fs::read_dir(stage.path().join("in")).unwrap().count(),
+                1,
+                "{region}"
+            );
+            assert_eq!(fs::read_dir(&folder).unwrap().count(), 0, "{region}");
+
+            let about = serde_json::json!({"observed_at": "2026-08-22", "regions": [region]});
+            fs::write(folder.join(ABOUT), about.to_string()).unwrap();
+            let read = Recording::read(&folder, None);
+            assert_eq!(
+                read.unwrap_err().kind(),
+                ErrorKind::InvalidRecording,
+                "{region}"
+            );
+        }
+    }
+}

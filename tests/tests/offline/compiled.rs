@@ -238,6 +238,22 @@ fn a_hostile_catalog_bakes_to_nothing_but_its_items() {
 }
 
 #[test]
+fn a_build_script_reads_a_hostile_recording_from_its_folder() {
+    let stage = tempfile::tempdir().unwrap();
+    let mut recording = hostile::recording();
+    // A folder has these names only.
+    recording
+        .regions
+        .retain(|id, _| id.len() < 200 && !id.contains(['/', '\0']));
+    assert!(recording.regions.len() > 10);
+    let folder = stage.path().join("recording");
+    recording.write(&folder).unwrap();
+    let (text, warnings) = BuildScript::new(&folder).text().unwrap();
+    assert!(warnings.is_empty());
+    assert_eq!(text, one_file(stage.path(), &build(&recording)));
+}
+
+#[test]
 fn documentation_is_never_code() {
     let catalog = build(&hostile::recording());
     for (file, text) in &bake(&catalog).unwrap().files {
