@@ -127,6 +127,7 @@ impl Recording {
             }
         }
         let asked = about.regions.unwrap_or(found);
+        asked.iter().try_for_each(|region| check_name(region))?;
         let mut problems = Vec::new();
         let mut regions = BTreeMap::new();
         for region in asked
@@ -178,6 +179,8 @@ impl Recording {
         if occupied {
             return Err(taken());
         }
+        let mut regions = self.regions.keys().chain(self.failures.keys());
+        regions.try_for_each(|region| check_name(region))?;
         let beside = sibling(folder);
         let written = self.write_files(&beside).and_then(|()| {
             // Over an empty folder, which rename replaces; over a full one it fails.
@@ -212,6 +215,15 @@ impl Recording {
             write_json(&folder.join(PROFILES), &profiles)?;
         }
         Ok(())
+    }
+}
+
+/// A region is a folder of the recording and nothing else: not above it, not hidden.
+fn check_name(region: &str) -> Result<(), Error> {
+    let is_name = Path::new(region).file_name() == Some(region.as_ref());
+    match is_name && !region.starts_with('.') {
+        true => Ok(()),
+        false => Err(invalid(format!("{region:?} is no region"))),
     }
 }
 
