@@ -61,16 +61,19 @@ fn number<'d>(
     if let Some([id, _]) = sorted.array_windows().find(|[a, b]| a == b) {
         return Err(Error::invalid(format!("two {what} have the id {id:?}")));
     }
-    if let Some(id) = sorted
-        .iter()
-        .find(|id| id.is_empty() || id.len() > LONGEST_ID)
-    {
-        let length = id.len();
-        return Err(Error::invalid(format!(
-            "an id of {what} has {length} bytes"
-        )));
-    }
+    check_ids(what, sorted.iter())?;
     Ok(sorted.into_iter().zip(0u16..).collect())
+}
+
+/// Whether ids are as long as ids are.
+fn check_ids<'d>(what: &str, mut ids: impl Iterator<Item = &'d &'d str>) -> Result<(), Error> {
+    match ids.find(|id| id.is_empty() || id.len() > LONGEST_ID) {
+        None => Ok(()),
+        Some(id) => Err(Error::invalid(format!(
+            "an id of {what} has {} bytes",
+            id.len()
+        ))),
+    }
 }
 
 /// A row of access while it is being gathered.
@@ -128,6 +131,7 @@ impl<'d> Builder<'d> {
                 regions.extend(destinations.iter().map(|id| (&**id, 0)));
             }
         }
+        check_ids("regions", regions.keys())?;
         if regions.len() > MOST_REGIONS {
             return Err(too_many("regions", MOST_REGIONS));
         }
