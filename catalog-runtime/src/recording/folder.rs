@@ -372,6 +372,7 @@ impl Row for ProfileSummary {
         }
         for model in &self.models {
             let arn = &model.model_arn;
+            check_id("modelArn", arn)?;
             if self.is_system_defined() && ModelArn::parse(arn).is_none() {
                 return Err(format!("modelArn {arn:?} is no ARN of a foundation model"));
             }
@@ -446,5 +447,29 @@ mod tests {
                 "{region}"
             );
         }
+    }
+
+    #[test]
+    fn an_id_too_long_for_a_catalog_is_one_bad_row() {
+        let long = "a".repeat(LONGEST_ID + 1);
+        let mut recording = recording("eu-west-1");
+        let answers = recording.regions.get_mut("eu-west-1").unwrap();
+        answers.models.push(ModelSummary {
+            model_id: long.clone(),
+            ..ModelSummary::default()
+        });
+        for arn in [
+            format!("arn:aws:bedrock:eu-west-1::foundation-model/{long}"),
+            format!("arn:aws:bedrock:{long}::foundation-model/a"),
+        ] {
+            answers.profiles.push(ProfileSummary {
+                inference_profile_id: format!("p{}", answers.profiles.len()),
+                models: vec![crate::recording::ProfileModel { model_arn: arn }],
+                ..ProfileSummary::default()
+            });
+        }
+        let (document, problems) = crate::transform(&recording, None);
+        assert_eq!(problems.len(), 3);
+        assert!(bedrock_catalog_data::Catalog::from_document(&document).is_ok());
     }
 }
