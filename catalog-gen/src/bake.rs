@@ -63,10 +63,11 @@ pub fn bake(catalog: &Catalog) -> Result<Baked, String> {
     let table_items = tables::emit(catalog.tables(), &digest);
     let imports = quote! { use crate::baked_v1::*; };
     let constants = |items: TokenStream, id: TokenStream| {
-        // A catalog without rows has no constants.
+        // A catalog without rows has no constants. No constant has the name of an import: theirs
+        // have no small letters.
         let imports = (!items.is_empty()).then(|| {
             quote! {
-                use super::tables::BRAND;
+                use super::tables::BRAND as Brand;
                 use crate::baked_v1::#id;
             }
         });
@@ -82,15 +83,15 @@ pub fn bake(catalog: &Catalog) -> Result<Baked, String> {
         ),
         (
             "src/bundle/models.rs",
-            constants(constants::models(catalog), quote!(ModelId))?,
+            constants(constants::models(catalog)?, quote!(ModelId))?,
         ),
         (
             "src/bundle/profiles.rs",
-            constants(constants::profiles(catalog), quote!(ProfileId))?,
+            constants(constants::profiles(catalog)?, quote!(ProfileId))?,
         ),
         (
             "src/bundle/regions.rs",
-            constants(constants::regions(catalog), quote!(RegionId))?,
+            constants(constants::regions(catalog)?, quote!(RegionId))?,
         ),
     ]);
     Ok(Baked { files })
@@ -108,19 +109,23 @@ pub(crate) fn one_file(catalog: &Catalog, root: &TokenStream) -> Result<String, 
             #[doc = #docs]
             #[allow(unused_imports, dead_code, deprecated)]
             pub mod #name {
-                use super::tables::BRAND;
+                use super::tables::BRAND as Brand;
                 use #root::baked_v1::{ModelId, ProfileId, RegionId};
                 #items
             }
         }
     };
-    let models = module("models", " The models' ids.", constants::models(catalog));
+    let models = module("models", " The models' ids.", constants::models(catalog)?);
     let profiles = module(
         "profiles",
         " The inference profiles' ids.",
-        constants::profiles(catalog),
+        constants::profiles(catalog)?,
     );
-    let regions = module("regions", " The regions' ids.", constants::regions(catalog));
+    let regions = module(
+        "regions",
+        " The regions' ids.",
+        constants::regions(catalog)?,
+    );
     let items = quote! {
         #[allow(unused_imports, clippy::all)]
         mod tables {
