@@ -2,7 +2,7 @@
 //!
 //! Goals, as ratios of one run: `memory_hit` at most 1.5 × `bare_moka`; `invalidate_prefix` below
 //! 10 ms; `hot_key` with 8 threads no worse than bare moka's own with the same threads, within 1.5 ×.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::indexing_slicing, clippy::expect_used)]
 
 use std::sync::Arc;
 
@@ -61,7 +61,7 @@ fn moka() -> (moka::sync::Cache<String, Arc<[u8]>>, Vec<String>) {
     (cache, keys)
 }
 
-#[divan::bench]
+#[divan::bench(sample_count = 200, sample_size = 2000)]
 fn bare_moka_hit(bencher: Bencher<'_, '_>) {
     let (cache, keys) = moka();
     let mut n = 0;
@@ -71,7 +71,7 @@ fn bare_moka_hit(bencher: Bencher<'_, '_>) {
     });
 }
 
-#[divan::bench]
+#[divan::bench(sample_count = 200, sample_size = 2000)]
 fn memory_hit(bencher: Bencher<'_, '_>) {
     let (cache, keys) = cache();
     let mut n = 0;
@@ -81,20 +81,26 @@ fn memory_hit(bencher: Bencher<'_, '_>) {
     });
 }
 
-#[divan::bench]
+#[divan::bench(sample_count = 200, sample_size = 2000)]
+fn clock(bencher: Bencher<'_, '_>) {
+    use bedrock_catalog::cache::{Clock, SystemClock};
+    bencher.bench_local(|| black_box(SystemClock.moment()));
+}
+
+#[divan::bench(sample_count = 200, sample_size = 2000)]
 fn memory_miss(bencher: Bencher<'_, '_>) {
     let (cache, _) = cache();
     let key = Key::new("not", "there", "at all");
     bencher.bench_local(|| black_box(cache.get(&key)));
 }
 
-#[divan::bench(threads = [1, 2, 8])]
+#[divan::bench(threads = [1, 2, 8], sample_count = 200, sample_size = 2000)]
 fn bare_moka_hot_key(bencher: Bencher<'_, '_>) {
     let (cache, keys) = moka();
     bencher.bench(|| black_box(cache.get(&keys[0])));
 }
 
-#[divan::bench(threads = [1, 2, 8])]
+#[divan::bench(threads = [1, 2, 8], sample_count = 200, sample_size = 2000)]
 fn hot_key(bencher: Bencher<'_, '_>) {
     let (cache, keys) = cache();
     bencher.bench(|| black_box(cache.get(&keys[0])));

@@ -1,6 +1,6 @@
 //! Model checks of the cache's own shared state: the same source files, compiled once more over
 //! shuttle's locks and atomics, under thousands of random schedules that shuttle can replay.
-#![allow(dead_code, missing_docs, unreachable_pub)]
+#![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used)]
 
 #[path = "../src/cache/breaker.rs"]
 mod breaker;

@@ -114,12 +114,6 @@ impl Cache {
         if first.is_fresh() {
             return Ok(first);
         }
-        if SINGLE_FLIGHT_IS_BROKEN {
-            let watch = self.inner.order.watch(&self.name_of(key));
-            return compute()
-                .map(|data| self.store(key, data, terms, &watch))
-                .map_err(|cause| ComputeError(Reason::Failed(cause)));
-        }
         let ticket = self
             .inner
             .flights
@@ -315,6 +309,3 @@ impl Cache {
         })
     }
 }
-
-/// The broken build in which every caller computes: the tests must notice.
-const SINGLE_FLIGHT_IS_BROKEN: bool = cfg!(broken = "no-single-flight");

@@ -1,11 +1,13 @@
 //! The cache: tiers in order. This file may not know what any tier is made of.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 
+use super::entry::{CLOCK_SKEW, from_millis, to_millis};
 use super::flight::Flights;
 use super::level::Level;
 use super::order::{Order, Watch};
@@ -55,6 +57,30 @@ pub(super) struct Inner {
     pub(super) flights: Flights<Name>,
     pub(super) counts: Counts,
     package_version: String,
+    /// When the last entry was written, in milliseconds.
+    last_written: AtomicU64,
+}
+
+impl Inner {
+    /// The time to write into an entry. It does not go back when the clock is set back a little, so
+    /// that tiers shared with other processes, which go by it, keep the order of this one's writes.
+    fn written_now(&self) -> SystemTime {
+        let now = to_millis(self.clock.now());
+        let skew = u64::try_from(CLOCK_SKEW.as_millis()).unwrap_or(u64::MAX);
+        let forward = |last: u64| {
+            if last > now && last - now <= skew {
+                last
+            } else {
+                now
+            }
+        };
+        let last = self
+            .last_written
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| {
+                Some(forward(last))
+            });
+        from_millis(forward(last.unwrap_or(now))).unwrap_or(UNIX_EPOCH)
+    }
 }
 
 /// On which terms a value is stored.
@@ -145,6 +171,27 @@ impl CacheBuilder {
         self
     }
 
+    /// What `config` says: memory and, below it, the tier that `files` makes; memory alone; or
+    /// neither. `files` is called only where files are wanted.
+    #[must_use]
+    pub fn config(
+        mut self,
+        config: &super::CacheConfig,
+        files: impl FnOnce(&super::CacheConfig) -> Arc<dyn Tier>,
+    ) -> Self {
+        self.settings.horizons = config.horizons;
+        if config.store != super::Store::None {
+            self.memory = Some(super::MemoryLimits {
+                bytes: config.max_bytes,
+                ..super::MemoryLimits::default()
+            });
+        }
+        if config.store == super::Store::File {
+            self.tiers.push(files(config));
+        }
+        self
+    }
+
     /// The clock. Default: the system's.
     #[must_use]
     pub fn clock(mut self, clock: impl Clock) -> Self {
@@ -199,6 +246,7 @@ impl CacheBuilder {
             flights: Flights::new(),
             counts: Counts::new(&self.name, None),
             package_version: self.package_version,
+            last_written: AtomicU64::new(0),
         };
         Ok(Cache {
             namespace: self.namespace,
@@ -253,6 +301,7 @@ impl Cache {
 
     /// What the cache has for the key.
     #[must_use]
+    #[inline]
     pub fn get(&self, key: &Key) -> Freshness {
         let mut search = Search::default();
         let done = self.ask_instant(key, &mut search);
@@ -409,12 +458,14 @@ impl Cache {
     }
 
     /// Asks the tiers that do not block; whether that settled it.
+    #[inline]
     pub(super) fn ask_instant(&self, key: &Key, search: &mut Search) -> bool {
         let levels = self.inner.levels.iter().take(self.inner.instant);
         self.ask(key, search, levels.enumerate())
     }
 
     /// Asks the other tiers, unless it is settled, and answers.
+    #[inline]
     pub(super) fn ask_below(
         &self,
         key: &Key,
@@ -445,16 +496,17 @@ impl Cache {
         self.ask_below(key, search, settled, false)
     }
 
+    #[inline]
     fn ask<'a>(
         &self,
         key: &Key,
         search: &mut Search,
         levels: impl Iterator<Item = (usize, &'a Level)>,
     ) -> bool {
-        let now = self.inner.clock.now();
+        let now = self.inner.clock.moment();
         for (index, level) in levels {
-            if let Some(found) = level.get(&self.namespace, key)
-                && self.consider(search, index, found, now)
+            if let Some(found) = level.get(&self.namespace, key, now.steady)
+                && self.consider(search, index, found, now.wall)
             {
                 return true;
             }
@@ -463,9 +515,11 @@ impl Cache {
     }
 
     /// Takes the find if it is better than what there is; whether no other is needed.
+    #[inline]
     fn consider(&self, search: &mut Search, level: usize, found: Found, now: SystemTime) -> bool {
         let envelope = found.entry.envelope();
-        let fresh = match envelope.standing(now) {
+        let (standing, age) = envelope.standing_and_age(now);
+        let fresh = match standing {
             // However the wall clock stands, no copy lives longer in this process than it may.
             _ if found.held >= envelope.horizons.keep_for => None,
             Standing::Expired => None,
@@ -484,7 +538,6 @@ impl Cache {
             (fresh, envelope.written_at) > (best.fresh, best.found.entry.envelope().written_at)
         });
         if better {
-            let age = envelope.age(now);
             search.best = Some(Candidate {
                 level,
                 found,
@@ -495,6 +548,7 @@ impl Cache {
         settles
     }
 
+    #[inline]
     fn answer(
         &self,
         key: &Key,
@@ -526,7 +580,9 @@ impl Cache {
         let (envelope, data) = entry.into_parts();
         if counted {
             from.counts.hits.one();
-            from.counts.bytes_read.add(data.len() as u64);
+            if level >= self.inner.instant {
+                from.counts.bytes_read.add(data.len() as u64);
+            }
             if !fresh {
                 self.inner.counts.stale.one();
             }
@@ -566,7 +622,7 @@ impl Cache {
         let envelope = Envelope {
             key: key.clone(),
             namespace: self.namespace,
-            written_at: self.inner.clock.now(),
+            written_at: self.inner.written_now(),
             horizons: terms.horizons.unwrap_or_else(|| self.settings().horizons),
             source: terms.source.clone(),
             package_version: self.inner.package_version.clone(),

@@ -57,21 +57,27 @@ impl Envelope {
     /// no clock makes an entry last for ever.
     #[must_use]
     pub fn standing(&self, now: SystemTime) -> Standing {
+        self.standing_and_age(now).0
+    }
+
+    #[inline]
+    pub(super) fn standing_and_age(&self, now: SystemTime) -> (Standing, Duration) {
         let Horizons {
             fresh_for,
             keep_for,
         } = self.horizons;
-        match now.duration_since(self.written_at) {
-            Ok(age) if age >= keep_for => Standing::Expired,
-            Ok(age) if age < fresh_for => Standing::Fresh,
-            Ok(_) => Standing::Stale,
-            Err(ahead) => match ahead.duration() {
-                ahead if ahead > CLOCK_SKEW && ahead >= keep_for => Standing::Expired,
-                _ if keep_for.is_zero() => Standing::Expired,
-                ahead if ahead <= CLOCK_SKEW && !fresh_for.is_zero() => Standing::Fresh,
-                _ => Standing::Stale,
-            },
-        }
+        let (age, ahead) = match now.duration_since(self.written_at) {
+            Ok(age) => (age, Duration::ZERO),
+            Err(ahead) => (Duration::ZERO, ahead.duration()),
+        };
+        let standing = if age >= keep_for || (ahead > CLOCK_SKEW && ahead >= keep_for) {
+            Standing::Expired
+        } else if age < fresh_for && ahead <= CLOCK_SKEW {
+            Standing::Fresh
+        } else {
+            Standing::Stale
+        };
+        (standing, age)
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::breaker::{Breaker, BreakerLimits};
 use super::doubt::Doubts;
@@ -17,6 +18,7 @@ pub(super) struct Level {
     pub(super) counts: TierCounts,
     pub(super) doubts: Doubts,
     clock: Arc<dyn Clock>,
+    is_instant: bool,
 }
 
 impl Level {
@@ -27,12 +29,14 @@ impl Level {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let counts = TierCounts::new(cache, Some(tier.name()));
+        let is_instant = tier.is_instant();
         Self {
             tier,
             breaker: Breaker::new(limits),
             counts,
             doubts: Doubts::default(),
             clock,
+            is_instant,
         }
     }
 
@@ -42,6 +46,7 @@ impl Level {
 
     /// Asks the tier, if its breaker lets us; `None` where it was not asked or failed, which is
     /// logged here.
+    #[inline]
     pub(super) fn call<R>(
         &self,
         action: &'static str,
@@ -81,8 +86,9 @@ impl Level {
     }
 
     /// The tier's entry, if it is to be believed.
-    pub(super) fn get(&self, namespace: &Namespace, key: &Key) -> Option<Found> {
-        let found = self.call("get", key, |tier| tier.get(namespace, key))?;
+    #[inline]
+    pub(super) fn get(&self, namespace: &Namespace, key: &Key, now: Duration) -> Option<Found> {
+        let found = self.call("get", key, |tier| tier.get_at(namespace, key, now))?;
         self.believe(namespace, key, found?)
     }
 
@@ -113,9 +119,11 @@ impl Level {
             .collect()
     }
 
+    #[inline]
     fn believe(&self, namespace: &Namespace, key: &Key, found: Found) -> Option<Found> {
         let envelope = found.entry.envelope();
-        if envelope.namespace != *namespace || envelope.key != *key {
+        // Another entry than was asked for is only possible where entries are read from outside.
+        if !self.is_instant && (envelope.namespace != *namespace || envelope.key != *key) {
             let error = TierError::new(
                 TierErrorKind::Foreign,
                 "the tier answered with an entry of another namespace or key",

@@ -38,7 +38,7 @@ pub mod tier;
 
 pub use admin::{Cleaner, Recent, TierHealth};
 pub use breaker::{BreakerLimits, BreakerState};
-pub use clock::{Clock, ManualClock, SystemClock};
+pub use clock::{Clock, ManualClock, Moment, SystemClock};
 pub use codec::{Codec, Encoded};
 pub use compute::ComputeError;
 pub use core::{Cache, CacheBuilder, Stored, Terms, Watched};

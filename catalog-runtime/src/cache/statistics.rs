@@ -108,7 +108,7 @@ counts! {
         errors: "cache_errors_total",
         /// Calls left out because the breaker was open.
         skipped: "cache_skipped_total",
-        /// Bytes of payload read in hits.
+        /// Bytes of payload read in hits, where reading costs something: not in memory.
         bytes_read: "cache_read_bytes_total",
         /// Bytes written, as stored.
         bytes_written: "cache_written_bytes_total",

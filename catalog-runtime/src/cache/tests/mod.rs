@@ -5,6 +5,8 @@ mod environment;
 mod flight;
 mod keys;
 mod logs;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod order;
 mod properties;
 mod tiers;

@@ -43,7 +43,7 @@ impl Default for MemoryLimits {
 /// The tier in memory. A read costs about what one of the `moka` crate costs.
 #[derive(Debug)]
 pub struct MemoryTier {
-    slots: moka::sync::Cache<Id, Arc<Slot>>,
+    slots: moka::sync::Cache<Id, Arc<Slot>, foldhash::quality::RandomState>,
     clock: Arc<dyn Clock>,
     max_bytes: u64,
     /// Nanoseconds.
@@ -110,7 +110,7 @@ impl MemoryTier {
                     evicted.fetch_add(1, Ordering::Relaxed);
                 }
             })
-            .build();
+            .build_with_hasher(foldhash::quality::RandomState::default());
         Self {
             slots,
             clock,
@@ -136,10 +136,19 @@ impl Tier for MemoryTier {
     }
 
     fn get(&self, namespace: &Namespace, key: &Key) -> Result<Option<Found>, TierError> {
+        self.get_at(namespace, key, self.clock.steady())
+    }
+
+    fn get_at(
+        &self,
+        namespace: &Namespace,
+        key: &Key,
+        now: Duration,
+    ) -> Result<Option<Found>, TierError> {
         let Some(slot) = self.slots.get(&IdRef(namespace, key)) else {
             return Ok(None);
         };
-        let now = self.steady();
+        let now = nanos(now);
         slot.accesses.fetch_add(1, Ordering::Relaxed);
         slot.last_access.store(now, Ordering::Relaxed);
         // Whoever sets the new time is the one who asks below; nobody else waits for the answer.

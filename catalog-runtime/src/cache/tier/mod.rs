@@ -39,8 +39,22 @@ pub trait Tier: fmt::Debug + Send + Sync + 'static {
     /// The tier could not be asked, or what it holds cannot be used.
     fn get(&self, namespace: &Namespace, key: &Key) -> Result<Option<Found>, TierError>;
 
+    /// The same at `now`, a steady time that the cache has read already; for tiers that want one.
+    ///
+    /// # Errors
+    /// As [`Tier::get`].
+    fn get_at(
+        &self,
+        namespace: &Namespace,
+        key: &Key,
+        _now: Duration,
+    ) -> Result<Option<Found>, TierError> {
+        self.get(namespace, key)
+    }
+
     /// Stores the entry in place of what was there; a tier that processes share may keep an entry
-    /// there that was written later, as if this one had come just before it. After an error either the old entry is there,
+    /// there that was written later, as if this one had come just before it. After an error either
+    /// the old entry is there,
     /// whole, or none.
     ///
     /// # Errors
