@@ -23,7 +23,7 @@ for broken in ${*:-no-fsync no-nofollow no-checksum}; do
     *) echo "unknown broken build: $broken"; exit 2 ;;
     esac
     if ! CARGO_TARGET_DIR="$target/broken" RUSTFLAGS="${RUSTFLAGS:-} --cfg broken=\"$broken\"" \
-        cargo test --quiet --package bedrock-catalog --lib --test disk_faults --test disk_hostile --no-run >/dev/null 2>&1; then
+        cargo test --quiet --package bedrock-catalog --lib --test disk_faults --test disk_hostile --test disk_privileged --no-run >/dev/null 2>&1; then
         echo "$broken: does not build, so it shows nothing"
         missed=1
     elif CARGO_TARGET_DIR="$target/broken" RUSTFLAGS="${RUSTFLAGS:-} --cfg broken=\"$broken\"" \

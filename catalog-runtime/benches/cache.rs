@@ -123,3 +123,30 @@ fn invalidate_glob(bencher: Bencher<'_, '_>) {
             assert_eq!(cache.invalidate(&Pattern::glob("*:list:*-v1*")), 5_000)
         });
 }
+
+/// A prefix that few of the entries have: what looking through them costs.
+#[divan::bench(sample_count = 20, sample_size = 1)]
+fn invalidate_few(bencher: Bencher<'_, '_>) {
+    bencher
+        .with_inputs(|| cache().0)
+        .bench_local_values(|cache| {
+            assert_eq!(
+                cache.invalidate(&Pattern::glob("models:list:*-99?-v1%3A0")),
+                5
+            );
+            cache
+        });
+}
+
+/// What removing one by one costs by hand.
+#[divan::bench(sample_count = 20, sample_size = 1)]
+fn bare_moka_remove_half(bencher: Bencher<'_, '_>) {
+    bencher
+        .with_inputs(moka)
+        .bench_local_values(|(cache, keys)| {
+            for key in keys.iter().step_by(2) {
+                cache.invalidate(key);
+            }
+            cache
+        });
+}

@@ -204,6 +204,15 @@ fn an_entry_that_is_a_link_is_refused_and_its_target_untouched() {
     }
 }
 
+/// Raises a flag when dropped.
+struct Raise<'a>(&'a AtomicBool);
+
+impl Drop for Raise<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn an_entry_swapped_for_a_link_during_reads_and_writes_never_leads_out() {
     let (root, folder, tier) = filled();
@@ -223,13 +232,14 @@ fn an_entry_swapped_for_a_link_during_reads_and_writes_never_leads_out() {
                 let _ = fs::rename(&spare, &path);
             }
         });
+        // Also when an assertion below fails.
+        let _stop = Raise(&stop);
         for round in 0..rounds {
             if round % 8 == 0 {
                 let _ = tier.put(&entry(1, 100));
             }
             assert_ne!(read(&tier), Some(666_666), "escaped in round {round}");
         }
-        stop.store(true, Ordering::Relaxed);
     });
     assert_eq!(fs::read(&target).unwrap(), before, "the target was written");
     support::tell("swapped links", &format!("{rounds} rounds, 0 escapes"));

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 
@@ -11,11 +11,10 @@ use super::entry::{CLOCK_SKEW, from_millis, to_millis};
 use super::flight::Flights;
 use super::level::Level;
 use super::order::{Order, Watch};
+use super::search::Search;
 use super::statistics::Counts;
-use super::tier::Found;
 use super::{
-    Clock, ConfigError, Entry, Envelope, Freshness, Hit, Horizons, Key, Namespace, Pattern,
-    Settings, Standing, SystemClock, Tier,
+    Clock, ConfigError, Entry, Envelope, Freshness, Horizons, Key, Namespace, Pattern, Settings,
 };
 
 pub(super) type Name = (Namespace, Key);
@@ -56,9 +55,9 @@ pub(super) struct Inner {
     pub(super) order: Arc<Order<Name>>,
     pub(super) flights: Flights<Name>,
     pub(super) counts: Counts,
-    package_version: String,
+    pub(super) package_version: String,
     /// When the last entry was written, in milliseconds.
-    last_written: AtomicU64,
+    pub(super) last_written: AtomicU64,
 }
 
 impl Inner {
@@ -130,160 +129,7 @@ pub struct Stored {
 #[derive(Debug)]
 pub struct Watched(pub(super) Watch<Name>, pub(super) Key);
 
-/// Makes a [`Cache`].
-#[derive(Debug)]
-pub struct CacheBuilder {
-    name: String,
-    namespace: Namespace,
-    tiers: Vec<Arc<dyn Tier>>,
-    memory: Option<super::MemoryLimits>,
-    clock: Arc<dyn Clock>,
-    settings: Settings,
-    package_version: String,
-}
-
-impl CacheBuilder {
-    /// The cache's name in metrics. Default `cache`.
-    #[must_use]
-    pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.name = name.into();
-        self
-    }
-
-    /// Whose entries the cache holds. Default: the namespace of no parts.
-    #[must_use]
-    pub fn namespace(mut self, namespace: Namespace) -> Self {
-        self.namespace = namespace;
-        self
-    }
-
-    /// A memory tier, above all others.
-    #[must_use]
-    pub fn memory(mut self, limits: super::MemoryLimits) -> Self {
-        self.memory = Some(limits);
-        self
-    }
-
-    /// One more tier, below those added before. Without any, the cache remembers nothing.
-    #[must_use]
-    pub fn tier(mut self, tier: impl Into<Arc<dyn Tier>>) -> Self {
-        self.tiers.push(tier.into());
-        self
-    }
-
-    /// What `config` says: memory and, below it, the tier that `files` makes; memory alone; or
-    /// neither. `files` is called only where files are wanted.
-    #[must_use]
-    pub fn config(
-        mut self,
-        config: &super::CacheConfig,
-        files: impl FnOnce(&super::CacheConfig) -> Arc<dyn Tier>,
-    ) -> Self {
-        self.settings.horizons = config.horizons;
-        if config.store != super::Store::None {
-            self.memory = Some(super::MemoryLimits {
-                bytes: config.max_bytes,
-                ..super::MemoryLimits::default()
-            });
-        }
-        if config.store == super::Store::File {
-            self.tiers.push(files(config));
-        }
-        self
-    }
-
-    /// The clock. Default: the system's.
-    #[must_use]
-    pub fn clock(mut self, clock: impl Clock) -> Self {
-        self.clock = Arc::new(clock);
-        self
-    }
-
-    /// The settings.
-    #[must_use]
-    pub fn settings(mut self, settings: Settings) -> Self {
-        self.settings = settings;
-        self
-    }
-
-    /// The version written into entries. Default: this crate's.
-    #[must_use]
-    pub fn package_version(mut self, version: impl Into<String>) -> Self {
-        self.package_version = version.into();
-        self
-    }
-
-    /// The cache. Touches no storage.
-    ///
-    /// # Errors
-    /// A setting is out of range, or two tiers have one name.
-    pub fn build(self) -> Result<Cache, ConfigError> {
-        self.settings.validate()?;
-        let memory = self
-            .memory
-            .map(|limits| Arc::new(super::MemoryTier::new(limits, Arc::clone(&self.clock))) as _);
-        let tiers: Vec<Arc<dyn Tier>> = memory.into_iter().chain(self.tiers).collect();
-        let mut names: Vec<_> = tiers.iter().map(|tier| tier.name()).collect();
-        names.sort_unstable();
-        if let Some([name, _]) = names.array_windows().find(|[a, b]| a == b) {
-            return Err(ConfigError::new("tiers", *name, "each name once"));
-        }
-        let instant = tiers.iter().take_while(|tier| tier.is_instant()).count();
-        let level = |tier| {
-            Level::new(
-                tier,
-                &self.name,
-                self.settings.breaker,
-                Arc::clone(&self.clock),
-            )
-        };
-        let inner = Inner {
-            levels: tiers.into_iter().map(level).collect(),
-            instant,
-            clock: self.clock,
-            settings: RwLock::new(self.settings),
-            order: Arc::new(Order::new()),
-            flights: Flights::new(),
-            counts: Counts::new(&self.name, None),
-            package_version: self.package_version,
-            last_written: AtomicU64::new(0),
-        };
-        Ok(Cache {
-            namespace: self.namespace,
-            inner: Arc::new(inner),
-        })
-    }
-}
-
-/// A question under way: the best answer so far.
-#[derive(Debug, Default)]
-pub(super) struct Search {
-    best: Option<Candidate>,
-}
-
-#[derive(Debug)]
-struct Candidate {
-    level: usize,
-    found: Found,
-    fresh: bool,
-    age: Duration,
-}
-
 impl Cache {
-    /// Makes a cache.
-    #[must_use]
-    pub fn builder() -> CacheBuilder {
-        CacheBuilder {
-            name: "cache".into(),
-            namespace: Namespace::of::<[&str; 0]>([]),
-            tiers: Vec::new(),
-            memory: None,
-            clock: Arc::new(SystemClock),
-            settings: Settings::default(),
-            package_version: env!("CARGO_PKG_VERSION").into(),
-        }
-    }
-
     /// The same cache for another namespace: the same tiers, bounds and statistics.
     #[must_use]
     pub fn in_namespace(&self, namespace: Namespace) -> Self {
@@ -301,21 +147,25 @@ impl Cache {
 
     /// What the cache has for the key.
     #[must_use]
-    #[inline]
     pub fn get(&self, key: &Key) -> Freshness {
         let mut search = Search::default();
-        let done = self.ask_instant(key, &mut search);
-        self.ask_below(key, search, done, true)
+        match self.ask_instant(key, &mut search) {
+            Some(answer) => answer,
+            None => self.ask_below(key, search, true),
+        }
     }
 
     /// The same for async callers: tiers that block are asked on another thread.
     pub async fn get_async(&self, key: &Key) -> Freshness {
         let mut search = Search::default();
-        if self.ask_instant(key, &mut search) || self.inner.instant == self.inner.levels.len() {
-            return self.ask_below(key, search, true, true);
+        if let Some(answer) = self.ask_instant(key, &mut search) {
+            return answer;
+        }
+        if self.inner.instant == self.inner.levels.len() {
+            return self.ask_below(key, search, true);
         }
         let (cache, key) = (self.clone(), key.clone());
-        blocking::unblock(move || cache.ask_below(&key, search, false, true)).await
+        blocking::unblock(move || cache.ask_below(&key, search, true)).await
     }
 
     /// What the cache has for each of the keys, in their order; each tier is asked once.
@@ -326,25 +176,24 @@ impl Cache {
             .iter()
             .map(|key| self.inner.order.watch(&(self.namespace, key.clone())))
             .collect();
-        let mut searches: Vec<(Search, bool)> =
-            keys.iter().map(|_| (Search::default(), false)).collect();
+        let mut searches: Vec<Search> = keys.iter().map(|_| Search::default()).collect();
         for (index, level) in self.inner.levels.iter().enumerate() {
             let open: Vec<usize> = (0..keys.len())
-                .filter(|i| searches.get(*i).is_some_and(|(_, done)| !done))
+                .filter(|i| searches.get(*i).is_some_and(|search| !search.settled))
                 .collect();
             if open.is_empty() {
                 break;
             }
             let asked: Vec<Key> = open.iter().filter_map(|i| keys.get(*i).cloned()).collect();
             for (i, found) in open.iter().zip(level.get_many(&self.namespace, &asked)) {
-                if let (Some((search, done)), Some(found)) = (searches.get_mut(*i), found) {
-                    *done = self.consider(search, index, found, now);
+                if let (Some(search), Some(found)) = (searches.get_mut(*i), found) {
+                    search.settled = self.consider(search, index, found, now);
                 }
             }
         }
         let answers = keys.iter().zip(searches).zip(&watches);
         answers
-            .map(|((key, (search, _)), watch)| self.answer(key, search, Some(watch), true))
+            .map(|((key, search), watch)| self.answer(key, search, Some(watch), true))
             .collect()
     }
 
@@ -455,153 +304,6 @@ impl Cache {
         self.inner.counts.invalidated.add(removed);
         tracing::debug!(%pattern, removed, "cache entries invalidated");
         removed
-    }
-
-    /// Asks the tiers that do not block; whether that settled it.
-    #[inline]
-    pub(super) fn ask_instant(&self, key: &Key, search: &mut Search) -> bool {
-        let levels = self.inner.levels.iter().take(self.inner.instant);
-        self.ask(key, search, levels.enumerate())
-    }
-
-    /// Asks the other tiers, unless it is settled, and answers.
-    #[inline]
-    pub(super) fn ask_below(
-        &self,
-        key: &Key,
-        mut search: Search,
-        settled: bool,
-        counted: bool,
-    ) -> Freshness {
-        if settled || self.inner.instant == self.inner.levels.len() {
-            return self.answer(key, search, None, counted);
-        }
-        let watch = self.inner.order.watch(&(self.namespace, key.clone()));
-        self.ask(
-            key,
-            &mut search,
-            self.inner
-                .levels
-                .iter()
-                .enumerate()
-                .skip(self.inner.instant),
-        );
-        self.answer(key, search, Some(&watch), counted)
-    }
-
-    /// Asks every tier without counting it as a question.
-    pub(super) fn look_again(&self, key: &Key) -> Freshness {
-        let mut search = Search::default();
-        let settled = self.ask_instant(key, &mut search);
-        self.ask_below(key, search, settled, false)
-    }
-
-    #[inline]
-    fn ask<'a>(
-        &self,
-        key: &Key,
-        search: &mut Search,
-        levels: impl Iterator<Item = (usize, &'a Level)>,
-    ) -> bool {
-        let now = self.inner.clock.moment();
-        for (index, level) in levels {
-            if let Some(found) = level.get(&self.namespace, key, now.steady)
-                && self.consider(search, index, found, now.wall)
-            {
-                return true;
-            }
-        }
-        false
-    }
-
-    /// Takes the find if it is better than what there is; whether no other is needed.
-    #[inline]
-    fn consider(&self, search: &mut Search, level: usize, found: Found, now: SystemTime) -> bool {
-        let envelope = found.entry.envelope();
-        let (standing, age) = envelope.standing_and_age(now);
-        let fresh = match standing {
-            // However the wall clock stands, no copy lives longer in this process than it may.
-            _ if found.held >= envelope.horizons.keep_for => None,
-            Standing::Expired => None,
-            Standing::Fresh => Some(found.held < envelope.horizons.fresh_for),
-            Standing::Stale => Some(false),
-        };
-        let Some(fresh) = fresh else {
-            self.inner
-                .levels
-                .get(level)
-                .inspect(|level| level.counts.expirations.one());
-            return false;
-        };
-        let settles = fresh && !found.ask_below;
-        let better = search.best.as_ref().is_none_or(|best| {
-            (fresh, envelope.written_at) > (best.fresh, best.found.entry.envelope().written_at)
-        });
-        if better {
-            search.best = Some(Candidate {
-                level,
-                found,
-                fresh,
-                age,
-            });
-        }
-        settles
-    }
-
-    #[inline]
-    fn answer(
-        &self,
-        key: &Key,
-        search: Search,
-        watch: Option<&Watch<Name>>,
-        counted: bool,
-    ) -> Freshness {
-        let Some(Candidate {
-            level,
-            found,
-            fresh,
-            age,
-        }) = search.best
-        else {
-            if counted {
-                self.inner.counts.misses.one();
-            }
-            tracing::debug!(%key, "cache miss");
-            return Freshness::Missing;
-        };
-        let Some(from) = self.inner.levels.get(level) else {
-            return Freshness::Missing;
-        };
-        if let Some(watch) = watch.filter(|_| level > 0) {
-            let above = self.inner.levels.iter().take(level);
-            watch.repeat_unless_overtaken(|| above.for_each(|level| level.promote(&found.entry)));
-        }
-        let Found { entry, path, .. } = found;
-        let (envelope, data) = entry.into_parts();
-        if counted {
-            from.counts.hits.one();
-            if level >= self.inner.instant {
-                from.counts.bytes_read.add(data.len() as u64);
-            }
-            if !fresh {
-                self.inner.counts.stale.one();
-            }
-        }
-        if let Some(path) = &path {
-            tracing::info!(tier = from.name(), %key, path = %path.display(), age_seconds = age.as_secs(), fresh, "cache entry read");
-        }
-        let hit = Hit {
-            data,
-            envelope,
-            age,
-            tier: Some(from.name()),
-            path,
-        };
-        if fresh {
-            Freshness::Fresh(hit)
-        } else {
-            Freshness::Stale(hit)
-        }
     }
 
     /// Writes to every tier. Only within a turn.

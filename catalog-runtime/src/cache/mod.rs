@@ -10,6 +10,7 @@
 
 mod admin;
 mod breaker;
+mod builder;
 mod clock;
 mod codec;
 #[cfg(feature = "compression")]
@@ -26,6 +27,7 @@ mod key;
 mod level;
 mod namespace;
 mod order;
+mod search;
 mod settings;
 mod shared;
 mod statistics;
@@ -38,10 +40,11 @@ pub mod tier;
 
 pub use admin::{Cleaner, Recent, TierHealth};
 pub use breaker::{BreakerLimits, BreakerState};
+pub use builder::CacheBuilder;
 pub use clock::{Clock, ManualClock, Moment, SystemClock};
 pub use codec::{Codec, Encoded};
 pub use compute::ComputeError;
-pub use core::{Cache, CacheBuilder, Stored, Terms, Watched};
+pub use core::{Cache, Stored, Terms, Watched};
 pub use entry::{CLOCK_SKEW, Entry, Envelope, Horizons, Standing};
 pub use environment::{CacheConfig, Environment, Store, parse_duration};
 pub use freshness::{Freshness, Hit};

@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 /// assert_eq!(one.to_string().len(), 32);
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Namespace([u8; 16]);
+pub struct Namespace(u128);
 
 impl Namespace {
     /// The namespace of these parts, in this order. Different lists of parts give different
@@ -40,14 +40,14 @@ impl Namespace {
         half.iter_mut()
             .zip(hash.finalize())
             .for_each(|(to, from)| *to = from);
-        Self(half)
+        Self(u128::from_be_bytes(half))
     }
 }
 
 impl fmt::Display for Namespace {
     /// 32 lower-case hexadecimal digits: safe as a folder's name.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        write!(f, "{:032x}", self.0)
     }
 }
 
@@ -64,8 +64,9 @@ impl FromStr for Namespace {
         if text.len() != 32 || !text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
             return Err(NotANamespace);
         }
-        let number = u128::from_str_radix(text, 16).map_err(|_| NotANamespace)?;
-        Ok(Self(number.to_be_bytes()))
+        u128::from_str_radix(text, 16)
+            .map(Self)
+            .map_err(|_| NotANamespace)
     }
 }
 

@@ -34,6 +34,8 @@ pub enum Op {
     Lease,
 }
 
+/// The keys that are leased, shared by the tiers of several "processes".
+type Leases = Arc<Mutex<BTreeSet<(Namespace, Key)>>>;
 type Hook = Arc<dyn Fn(Op) + Send + Sync>;
 type Plan = Box<dyn FnMut(Op) -> Option<TierErrorKind> + Send>;
 
@@ -54,7 +56,7 @@ struct State {
     plan: Option<Plan>,
     before: Option<Hook>,
     after: Option<Hook>,
-    leases: Option<Arc<Mutex<BTreeSet<(Namespace, Key)>>>>,
+    leases: Option<Leases>,
     instead_of: Option<PathBuf>,
 }
 
@@ -308,7 +310,7 @@ impl Tier for FaultyTier {
     }
 }
 
-struct Held(Arc<Mutex<BTreeSet<(Namespace, Key)>>>, (Namespace, Key));
+struct Held(Leases, (Namespace, Key));
 
 impl Drop for Held {
     fn drop(&mut self) {

@@ -193,3 +193,33 @@ fn generations_never_go_back() {
         }
     });
 }
+
+/// Among many entries, while the library below moves them about, none is missed.
+#[test]
+fn invalidating_by_prefix_reaches_every_entry() {
+    let limits = super::MemoryLimits {
+        entries: 20_000,
+        ..super::MemoryLimits::default()
+    };
+    let cache = super::Cache::builder().memory(limits).build().unwrap();
+    let keys: Vec<_> = (0..10_000)
+        .map(|n| super::Key::new(["even", "odd"][n % 2], "n", &n.to_string()))
+        .collect();
+    for _ in 0..super::rounds(3).min(200) {
+        for key in &keys {
+            cache.put(key, "x", &terms());
+        }
+        assert_eq!(cache.invalidate(&Pattern::under(["even"])), 5_000);
+        assert!(
+            keys.iter()
+                .step_by(2)
+                .all(|key| cache.get(key).is_missing())
+        );
+        assert!(
+            keys.iter()
+                .skip(1)
+                .step_by(2)
+                .all(|key| cache.get(key).is_fresh())
+        );
+    }
+}

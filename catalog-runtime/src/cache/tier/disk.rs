@@ -21,6 +21,7 @@
 //! This room alone touches cache files. It may not know what the bytes mean.
 
 mod files;
+mod health;
 mod layout;
 mod locations;
 mod lock;
@@ -47,6 +48,7 @@ use super::{
 };
 use crate::cache::{CLOCK_SKEW, Clock, Codec, Entry, Key, Namespace, Standing, SystemClock};
 
+pub use self::health::{LocationHealth, LocationState};
 pub use self::locations::{Locations, check_guess};
 pub use self::reason::Reason;
 pub use self::steps::Step;
@@ -152,7 +154,7 @@ impl DiskTier {
     /// file where there is one; makes no folder.
     #[must_use]
     pub fn locations(&self) -> Vec<LocationHealth> {
-        self.sites.iter().map(sweep::location_health).collect()
+        self.sites.iter().map(health::of_location).collect()
     }
 
     fn place(&self, key: &Key) -> Place {
@@ -405,7 +407,7 @@ impl Tier for DiskTier {
     }
 
     fn health(&self) -> Health {
-        sweep::health(&self.locations())
+        health::of_all(&self.locations())
     }
 
     fn evictions(&self) -> u64 {
@@ -448,27 +450,4 @@ impl Tier for DiskTier {
         }
         failed.map_or(Ok(LeaseOutcome::Unsupported), Err)
     }
-}
-
-/// What a location is good for.
-#[derive(Debug)]
-pub struct LocationHealth {
-    /// The folder.
-    pub path: std::path::PathBuf,
-    /// What it is good for.
-    pub state: LocationState,
-}
-
-/// What a location is good for.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum LocationState {
-    /// It can be read and written.
-    Usable,
-    /// It is not there yet, and will be made when something is written.
-    NotYetMade,
-    /// It can be read only.
-    ReadOnly(Reason),
-    /// It is not used.
-    Refused(Reason),
 }

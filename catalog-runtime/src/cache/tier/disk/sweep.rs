@@ -1,4 +1,4 @@
-//! All files of a location at once: listing, clearing, sweeping, evicting, and health.
+//! All files of a location at once: listing, clearing, sweeping and evicting.
 //!
 //! Nothing here decides what a lookup answers. A file is judged twice before it is removed, the second
 //! time under the lock, so that a writer that came between keeps its entry.
@@ -16,7 +16,7 @@ use super::layout::{Format, Kind, Place};
 use super::lock::Lock;
 use super::reason::Reason;
 use super::shelf::{Seen, Shelf, Site};
-use super::{DiskTier, Health, Listed, LocationHealth, LocationState, Namespace, Standing};
+use super::{DiskTier, Listed, Namespace, Standing};
 use crate::cache::tier::{TierError, TierErrorKind};
 
 /// A temporary file this old has no writer any more.
@@ -312,41 +312,4 @@ pub(super) fn clear(site: &Site, namespace: &str) -> Result<u64, Reason> {
         true
     })?;
     failed.map_or(Ok(removed), Err)
-}
-
-pub(super) fn location_health(site: &Site) -> LocationHealth {
-    let state = match site.format(Format::CURRENT, Absent::Leave) {
-        Ok(None) => LocationState::NotYetMade,
-        Ok(Some(folder)) => match folder.probe() {
-            Ok(()) => LocationState::Usable,
-            Err(reason) => LocationState::ReadOnly(reason),
-        },
-        Err(reason) => LocationState::Refused(reason),
-    };
-    LocationHealth {
-        path: site.location.path.clone(),
-        state,
-    }
-}
-
-pub(super) fn health(locations: &[LocationHealth]) -> Health {
-    let mut ok = false;
-    let mut message = String::new();
-    for LocationHealth { path, state } in locations {
-        ok |= matches!(state, LocationState::Usable | LocationState::NotYetMade);
-        let what = match state {
-            LocationState::Usable => "usable".to_owned(),
-            LocationState::NotYetMade => "not yet made".to_owned(),
-            LocationState::ReadOnly(reason) => format!("read only: {reason}"),
-            LocationState::Refused(reason) => format!("not used: {reason}"),
-        };
-        if !message.is_empty() {
-            message.push_str("; ");
-        }
-        message.push_str(&format!("{}: {what}", path.display()));
-    }
-    if locations.is_empty() {
-        message.push_str("there is no cache folder");
-    }
-    Health { ok, message }
 }
