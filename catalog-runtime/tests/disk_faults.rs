@@ -139,7 +139,7 @@ fn many_processes_see_whole_generations_that_never_go_back() {
 #[test]
 fn no_flipped_bit_is_accepted() {
     let (root, tier) = filled();
-    let whole = entry(1, figure(65_000, 1_000) as usize);
+    let whole = entry(1, figure(65_536, 1_000) as usize);
     tier.put(&whole).unwrap();
     let path = file_in(root.path());
     let bytes = fs::read(&path).unwrap();
