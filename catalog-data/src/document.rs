@@ -252,19 +252,14 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
-/// The geography of a profile's id: what stands before the id of a model it serves.
+/// The geography of a profile's id: what stands before the id of a model it serves. Where several
+/// models complete it, before the longest, whatever their order.
 ///
 /// An id is never taken apart by itself: without a model that completes it there is none.
 pub fn geography_of<'m>(id: &str, models: impl Iterator<Item = &'m str>) -> Option<Geography> {
-    for model in models {
-        if let Some(scope) = id
-            .strip_suffix(model)
-            .and_then(|head| head.strip_suffix('.'))
-        {
-            return Some(Geography::from(scope)).filter(|scope| !scope.as_str().is_empty());
-        }
-    }
-    None
+    let scopes = models.filter_map(|model| id.strip_suffix(model)?.strip_suffix('.'));
+    let scope = scopes.min_by_key(|scope| scope.len())?;
+    Some(Geography::from(scope)).filter(|scope| !scope.as_str().is_empty())
 }
 
 #[cfg(feature = "serde")]

@@ -63,10 +63,11 @@ pub fn bake(catalog: &Catalog) -> Result<Baked, String> {
     let table_items = tables::emit(catalog.tables(), &digest);
     let imports = quote! { use crate::baked_v1::*; };
     let constants = |items: TokenStream, id: TokenStream| {
-        // A catalog without rows has no constants.
+        // A catalog without rows has no constants. No constant has the name of an import: theirs
+        // have no small letters.
         let imports = (!items.is_empty()).then(|| {
             quote! {
-                use super::tables::BRAND;
+                use super::tables::BRAND as Brand;
                 use crate::baked_v1::#id;
             }
         });
@@ -108,7 +109,7 @@ pub(crate) fn one_file(catalog: &Catalog, root: &TokenStream) -> Result<String, 
             #[doc = #docs]
             #[allow(unused_imports, dead_code, deprecated)]
             pub mod #name {
-                use super::tables::BRAND;
+                use super::tables::BRAND as Brand;
                 use #root::baked_v1::{ModelId, ProfileId, RegionId};
                 #items
             }

@@ -19,7 +19,7 @@ pub(crate) fn models(catalog: &Catalog) -> TokenStream {
         quote! {
             #docs
             #deprecated
-            pub const #name: ModelId = ModelId::baked(#id, BRAND, #number);
+            pub const #name: ModelId = ModelId::baked(#id, Brand, #number);
         }
     });
     constants.collect()
@@ -37,7 +37,7 @@ pub(crate) fn profiles(catalog: &Catalog) -> TokenStream {
         quote! {
             #docs
             #deprecated
-            pub const #name: ProfileId = ProfileId::baked(#id, BRAND, #number);
+            pub const #name: ProfileId = ProfileId::baked(#id, Brand, #number);
         }
     });
     constants.collect()
@@ -53,7 +53,7 @@ pub(crate) fn regions(catalog: &Catalog) -> TokenStream {
         let docs = docs(&[doc_text(id)]);
         quote! {
             #docs
-            pub const #name: RegionId = RegionId::baked(#id, BRAND, #number);
+            pub const #name: RegionId = RegionId::baked(#id, Brand, #number);
         }
     });
     constants.collect()

@@ -90,10 +90,13 @@ pub(crate) fn doc_text(text: &str) -> String {
             ),
         }
     }
-    if safe.trim().is_empty() {
-        return "(no text)".to_owned();
+    // Blanks at the start of a line, or after a list's sign, would begin a block of code; those at
+    // its end are not printed.
+    let words: Vec<&str> = safe.split(' ').filter(|word| !word.is_empty()).collect();
+    match words.is_empty() {
+        true => "(no text)".to_owned(),
+        false => words.join(" "),
     }
-    safe.replace("*/", "")
 }
 
 #[cfg(test)]
@@ -108,6 +111,8 @@ mod tests {
             assert!(!hostile.contains(forbidden), "{hostile}");
         }
         assert_eq!(doc_text("\n").as_str(), "ua");
+        assert_eq!(doc_text("    exit(7)  "), "exit(7)");
+        assert_eq!(doc_text("-     exit(7)"), "- exit(7)");
         assert_eq!(doc_text(""), "(no text)");
     }
 }

@@ -3,7 +3,7 @@
 // Observed at: 2026-08-22T00:52:43Z
 // Digest of the catalog: sha256:6ae5749c83b53ecccca9d6acaf57d19fa88b2801ea963bcf0c85c11642cd8e94
 
-use super::tables::BRAND;
+use super::tables::BRAND as Brand;
 use crate::baked_v1::ModelId;
 /// Jamba 1.5 Large, of AI21 Labs.
 ///
@@ -17,7 +17,7 @@ use crate::baked_v1::ModelId;
 )]
 pub const AI21_JAMBA_1_5_LARGE_V1_0: ModelId = ModelId::baked(
     "ai21.jamba-1-5-large-v1:0",
-    BRAND,
+    Brand,
     0u16,
 );
 /// Jamba 1.5 Mini, of AI21 Labs.
@@ -32,7 +32,7 @@ pub const AI21_JAMBA_1_5_LARGE_V1_0: ModelId = ModelId::baked(
 )]
 pub const AI21_JAMBA_1_5_MINI_V1_0: ModelId = ModelId::baked(
     "ai21.jamba-1-5-mini-v1:0",
-    BRAND,
+    Brand,
     1u16,
 );
 /// Nova 2 Lite, of Amazon.
@@ -44,7 +44,7 @@ pub const AI21_JAMBA_1_5_MINI_V1_0: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-12-02.
 pub const AMAZON_NOVA_2_LITE_V1_0: ModelId = ModelId::baked(
     "amazon.nova-2-lite-v1:0",
-    BRAND,
+    Brand,
     2u16,
 );
 /// Nova 2 Lite, of Amazon.
@@ -56,7 +56,7 @@ pub const AMAZON_NOVA_2_LITE_V1_0: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-12-02.
 pub const AMAZON_NOVA_2_LITE_V1_0_256K: ModelId = ModelId::baked(
     "amazon.nova-2-lite-v1:0:256k",
-    BRAND,
+    Brand,
     3u16,
 );
 /// Amazon Nova Multimodal Embeddings, of Amazon.
@@ -68,7 +68,7 @@ pub const AMAZON_NOVA_2_LITE_V1_0_256K: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-10-28.
 pub const AMAZON_NOVA_2_MULTIMODAL_EMBEDDINGS_V1_0: ModelId = ModelId::baked(
     "amazon.nova-2-multimodal-embeddings-v1:0",
-    BRAND,
+    Brand,
     4u16,
 );
 /// Nova 2 Sonic, of Amazon.
@@ -80,7 +80,7 @@ pub const AMAZON_NOVA_2_MULTIMODAL_EMBEDDINGS_V1_0: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-12-02.
 pub const AMAZON_NOVA_2_SONIC_V1_0: ModelId = ModelId::baked(
     "amazon.nova-2-sonic-v1:0",
-    BRAND,
+    Brand,
     5u16,
 );
 /// Nova Canvas, of Amazon.
@@ -95,7 +95,7 @@ pub const AMAZON_NOVA_2_SONIC_V1_0: ModelId = ModelId::baked(
 )]
 pub const AMAZON_NOVA_CANVAS_V1_0: ModelId = ModelId::baked(
     "amazon.nova-canvas-v1:0",
-    BRAND,
+    Brand,
     6u16,
 );
 /// Nova Lite, of Amazon.
@@ -107,7 +107,7 @@ pub const AMAZON_NOVA_CANVAS_V1_0: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2024-12-03.
 pub const AMAZON_NOVA_LITE_V1_0: ModelId = ModelId::baked(
     "amazon.nova-lite-v1:0",
-    BRAND,
+    Brand,
     7u16,
 );
 /// Nova Lite, of Amazon.
@@ -119,7 +119,7 @@ pub const AMAZON_NOVA_LITE_V1_0: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2024-12-03.
 pub const AMAZON_NOVA_LITE_V1_0_24K: ModelId = ModelId::baked(
     "amazon.nova-lite-v1:0:24k",
-    BRAND,
+    Brand,
     8u16,
 );
 /// Nova Lite, of Amazon.
@@ -131,7 +131,7 @@ pub const AMAZON_NOVA_LITE_V1_0_24K: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2024-12-03.
 pub const AMAZON_NOVA_LITE_V1_0_300K: ModelId = ModelId::baked(
     "amazon.nova-lite-v1:0:300k",
-    BRAND,
+    Brand,
     9u16,
 );
 /// Nova Micro, of Amazon.
@@ -143,7 +143,7 @@ pub const AMAZON_NOVA_LITE_V1_0_300K: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2024-12-03.
 pub const AMAZON_NOVA_MICRO_V1_0: ModelId = ModelId::baked(
     "amazon.nova-micro-v1:0",
-    BRAND,
+    Brand,
     10u16,
 );
 /// Nova Micro, of Amazon.
@@ -155,7 +155,7 @@ pub const AMAZON_NOVA_MICRO_V1_0: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2024-12-03.
 pub const AMAZON_NOVA_MICRO_V1_0_128K: ModelId = ModelId::baked(
     "amazon.nova-micro-v1:0:128k",
-    BRAND,
+    Brand,
     11u16,
 );
 /// Nova Micro, of Amazon.
@@ -167,7 +167,7 @@ pub const AMAZON_NOVA_MICRO_V1_0_128K: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2024-12-03.
 pub const AMAZON_NOVA_MICRO_V1_0_24K: ModelId = ModelId::baked(
     "amazon.nova-micro-v1:0:24k",
-    BRAND,
+    Brand,
     12u16,
 );
 /// Nova Premier, of Amazon.
@@ -182,7 +182,7 @@ pub const AMAZON_NOVA_MICRO_V1_0_24K: ModelId = ModelId::baked(
 )]
 pub const AMAZON_NOVA_PREMIER_V1_0: ModelId = ModelId::baked(
     "amazon.nova-premier-v1:0",
-    BRAND,
+    Brand,
     13u16,
 );
 /// Nova Premier, of Amazon.
@@ -197,7 +197,7 @@ pub const AMAZON_NOVA_PREMIER_V1_0: ModelId = ModelId::baked(
 )]
 pub const AMAZON_NOVA_PREMIER_V1_0_1000K: ModelId = ModelId::baked(
     "amazon.nova-premier-v1:0:1000k",
-    BRAND,
+    Brand,
     14u16,
 );
 /// Nova Premier, of Amazon.
@@ -212,7 +212,7 @@ pub const AMAZON_NOVA_PREMIER_V1_0_1000K: ModelId = ModelId::baked(
 )]
 pub const AMAZON_NOVA_PREMIER_V1_0_20K: ModelId = ModelId::baked(
     "amazon.nova-premier-v1:0:20k",
-    BRAND,
+    Brand,
     15u16,
 );
 /// Nova Premier, of Amazon.
@@ -227,7 +227,7 @@ pub const AMAZON_NOVA_PREMIER_V1_0_20K: ModelId = ModelId::baked(
 )]
 pub const AMAZON_NOVA_PREMIER_V1_0_8K: ModelId = ModelId::baked(
     "amazon.nova-premier-v1:0:8k",
-    BRAND,
+    Brand,
     16u16,
 );
 /// Nova Premier, of Amazon.
@@ -242,7 +242,7 @@ pub const AMAZON_NOVA_PREMIER_V1_0_8K: ModelId = ModelId::baked(
 )]
 pub const AMAZON_NOVA_PREMIER_V1_0_MM: ModelId = ModelId::baked(
     "amazon.nova-premier-v1:0:mm",
-    BRAND,
+    Brand,
     17u16,
 );
 /// Nova Pro, of Amazon.
@@ -254,7 +254,7 @@ pub const AMAZON_NOVA_PREMIER_V1_0_MM: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2024-12-03.
 pub const AMAZON_NOVA_PRO_V1_0: ModelId = ModelId::baked(
     "amazon.nova-pro-v1:0",
-    BRAND,
+    Brand,
     18u16,
 );
 /// Nova Pro, of Amazon.
@@ -266,7 +266,7 @@ pub const AMAZON_NOVA_PRO_V1_0: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2024-12-03.
 pub const AMAZON_NOVA_PRO_V1_0_24K: ModelId = ModelId::baked(
     "amazon.nova-pro-v1:0:24k",
-    BRAND,
+    Brand,
     19u16,
 );
 /// Nova Pro, of Amazon.
@@ -278,7 +278,7 @@ pub const AMAZON_NOVA_PRO_V1_0_24K: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2024-12-03.
 pub const AMAZON_NOVA_PRO_V1_0_300K: ModelId = ModelId::baked(
     "amazon.nova-pro-v1:0:300k",
-    BRAND,
+    Brand,
     20u16,
 );
 /// Nova Reel, of Amazon.
@@ -293,7 +293,7 @@ pub const AMAZON_NOVA_PRO_V1_0_300K: ModelId = ModelId::baked(
 )]
 pub const AMAZON_NOVA_REEL_V1_0: ModelId = ModelId::baked(
     "amazon.nova-reel-v1:0",
-    BRAND,
+    Brand,
     21u16,
 );
 /// Nova Reel, of Amazon.
@@ -308,7 +308,7 @@ pub const AMAZON_NOVA_REEL_V1_0: ModelId = ModelId::baked(
 )]
 pub const AMAZON_NOVA_REEL_V1_1: ModelId = ModelId::baked(
     "amazon.nova-reel-v1:1",
-    BRAND,
+    Brand,
     22u16,
 );
 /// Nova Sonic, of Amazon.
@@ -323,7 +323,7 @@ pub const AMAZON_NOVA_REEL_V1_1: ModelId = ModelId::baked(
 )]
 pub const AMAZON_NOVA_SONIC_V1_0: ModelId = ModelId::baked(
     "amazon.nova-sonic-v1:0",
-    BRAND,
+    Brand,
     23u16,
 );
 /// Rerank 1.0, of Amazon.
@@ -335,7 +335,7 @@ pub const AMAZON_NOVA_SONIC_V1_0: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-04-03.
 pub const AMAZON_RERANK_V1_0: ModelId = ModelId::baked(
     "amazon.rerank-v1:0",
-    BRAND,
+    Brand,
     24u16,
 );
 /// Titan Text Embeddings v2, of Amazon.
@@ -347,7 +347,7 @@ pub const AMAZON_RERANK_V1_0: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2023-11-29.
 pub const AMAZON_TITAN_EMBED_G1_TEXT_02: ModelId = ModelId::baked(
     "amazon.titan-embed-g1-text-02",
-    BRAND,
+    Brand,
     25u16,
 );
 /// Titan Multimodal Embeddings G1, of Amazon.
@@ -359,7 +359,7 @@ pub const AMAZON_TITAN_EMBED_G1_TEXT_02: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2023-11-29.
 pub const AMAZON_TITAN_EMBED_IMAGE_V1: ModelId = ModelId::baked(
     "amazon.titan-embed-image-v1",
-    BRAND,
+    Brand,
     26u16,
 );
 /// Titan Multimodal Embeddings G1, of Amazon.
@@ -371,7 +371,7 @@ pub const AMAZON_TITAN_EMBED_IMAGE_V1: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2023-11-29.
 pub const AMAZON_TITAN_EMBED_IMAGE_V1_0: ModelId = ModelId::baked(
     "amazon.titan-embed-image-v1:0",
-    BRAND,
+    Brand,
     27u16,
 );
 /// Titan Embeddings G1 - Text, of Amazon.
@@ -383,7 +383,7 @@ pub const AMAZON_TITAN_EMBED_IMAGE_V1_0: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-04-03.
 pub const AMAZON_TITAN_EMBED_TEXT_V1: ModelId = ModelId::baked(
     "amazon.titan-embed-text-v1",
-    BRAND,
+    Brand,
     28u16,
 );
 /// Titan Embeddings G1 - Text, of Amazon.
@@ -395,7 +395,7 @@ pub const AMAZON_TITAN_EMBED_TEXT_V1: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-04-03.
 pub const AMAZON_TITAN_EMBED_TEXT_V1_2_8K: ModelId = ModelId::baked(
     "amazon.titan-embed-text-v1:2:8k",
-    BRAND,
+    Brand,
     29u16,
 );
 /// Titan Text Embeddings V2, of Amazon.
@@ -407,7 +407,7 @@ pub const AMAZON_TITAN_EMBED_TEXT_V1_2_8K: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2024-04-30.
 pub const AMAZON_TITAN_EMBED_TEXT_V2_0: ModelId = ModelId::baked(
     "amazon.titan-embed-text-v2:0",
-    BRAND,
+    Brand,
     30u16,
 );
 /// Titan Text Embeddings V2, of Amazon.
@@ -419,7 +419,7 @@ pub const AMAZON_TITAN_EMBED_TEXT_V2_0: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2024-04-30.
 pub const AMAZON_TITAN_EMBED_TEXT_V2_0_8K: ModelId = ModelId::baked(
     "amazon.titan-embed-text-v2:0:8k",
-    BRAND,
+    Brand,
     31u16,
 );
 /// Claude 3.5 Sonnet, of Anthropic.
@@ -431,7 +431,7 @@ pub const AMAZON_TITAN_EMBED_TEXT_V2_0_8K: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2024-06-20.
 pub const ANTHROPIC_CLAUDE_3_5_SONNET_20240620_V1_0: ModelId = ModelId::baked(
     "anthropic.claude-3-5-sonnet-20240620-v1:0",
-    BRAND,
+    Brand,
     32u16,
 );
 /// Claude 3.5 Sonnet v2, of Anthropic.
@@ -443,7 +443,7 @@ pub const ANTHROPIC_CLAUDE_3_5_SONNET_20240620_V1_0: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2024-10-22.
 pub const ANTHROPIC_CLAUDE_3_5_SONNET_20241022_V2_0: ModelId = ModelId::baked(
     "anthropic.claude-3-5-sonnet-20241022-v2:0",
-    BRAND,
+    Brand,
     33u16,
 );
 /// Claude 3.7 Sonnet, of Anthropic.
@@ -455,7 +455,7 @@ pub const ANTHROPIC_CLAUDE_3_5_SONNET_20241022_V2_0: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-02-19.
 pub const ANTHROPIC_CLAUDE_3_7_SONNET_20250219_V1_0: ModelId = ModelId::baked(
     "anthropic.claude-3-7-sonnet-20250219-v1:0",
-    BRAND,
+    Brand,
     34u16,
 );
 /// Claude 3 Haiku, of Anthropic.
@@ -467,7 +467,7 @@ pub const ANTHROPIC_CLAUDE_3_7_SONNET_20250219_V1_0: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2024-03-13.
 pub const ANTHROPIC_CLAUDE_3_HAIKU_20240307_V1_0: ModelId = ModelId::baked(
     "anthropic.claude-3-haiku-20240307-v1:0",
-    BRAND,
+    Brand,
     35u16,
 );
 /// Claude 3 Haiku, of Anthropic.
@@ -482,7 +482,7 @@ pub const ANTHROPIC_CLAUDE_3_HAIKU_20240307_V1_0: ModelId = ModelId::baked(
 )]
 pub const ANTHROPIC_CLAUDE_3_HAIKU_20240307_V1_0_200K: ModelId = ModelId::baked(
     "anthropic.claude-3-haiku-20240307-v1:0:200k",
-    BRAND,
+    Brand,
     36u16,
 );
 /// Claude 3 Haiku, of Anthropic.
@@ -494,7 +494,7 @@ pub const ANTHROPIC_CLAUDE_3_HAIKU_20240307_V1_0_200K: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2024-03-13.
 pub const ANTHROPIC_CLAUDE_3_HAIKU_20240307_V1_0_48K: ModelId = ModelId::baked(
     "anthropic.claude-3-haiku-20240307-v1:0:48k",
-    BRAND,
+    Brand,
     37u16,
 );
 /// Claude 3 Sonnet, of Anthropic.
@@ -506,7 +506,7 @@ pub const ANTHROPIC_CLAUDE_3_HAIKU_20240307_V1_0_48K: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2024-03-04.
 pub const ANTHROPIC_CLAUDE_3_SONNET_20240229_V1_0: ModelId = ModelId::baked(
     "anthropic.claude-3-sonnet-20240229-v1:0",
-    BRAND,
+    Brand,
     38u16,
 );
 /// Claude 3 Sonnet, of Anthropic.
@@ -518,7 +518,7 @@ pub const ANTHROPIC_CLAUDE_3_SONNET_20240229_V1_0: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2024-03-04.
 pub const ANTHROPIC_CLAUDE_3_SONNET_20240229_V1_0_200K: ModelId = ModelId::baked(
     "anthropic.claude-3-sonnet-20240229-v1:0:200k",
-    BRAND,
+    Brand,
     39u16,
 );
 /// Claude 3 Sonnet, of Anthropic.
@@ -530,7 +530,7 @@ pub const ANTHROPIC_CLAUDE_3_SONNET_20240229_V1_0_200K: ModelId = ModelId::baked
 /// Lifecycle: ACTIVE, launched 2024-03-04.
 pub const ANTHROPIC_CLAUDE_3_SONNET_20240229_V1_0_28K: ModelId = ModelId::baked(
     "anthropic.claude-3-sonnet-20240229-v1:0:28k",
-    BRAND,
+    Brand,
     40u16,
 );
 /// Claude Fable 5, of Anthropic.
@@ -542,7 +542,7 @@ pub const ANTHROPIC_CLAUDE_3_SONNET_20240229_V1_0_28K: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2026-06-09.
 pub const ANTHROPIC_CLAUDE_FABLE_5: ModelId = ModelId::baked(
     "anthropic.claude-fable-5",
-    BRAND,
+    Brand,
     41u16,
 );
 /// Claude Haiku 4.5, of Anthropic.
@@ -554,7 +554,7 @@ pub const ANTHROPIC_CLAUDE_FABLE_5: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-10-15.
 pub const ANTHROPIC_CLAUDE_HAIKU_4_5_20251001_V1_0: ModelId = ModelId::baked(
     "anthropic.claude-haiku-4-5-20251001-v1:0",
-    BRAND,
+    Brand,
     42u16,
 );
 /// Claude Opus 4.1, of Anthropic.
@@ -569,7 +569,7 @@ pub const ANTHROPIC_CLAUDE_HAIKU_4_5_20251001_V1_0: ModelId = ModelId::baked(
 )]
 pub const ANTHROPIC_CLAUDE_OPUS_4_1_20250805_V1_0: ModelId = ModelId::baked(
     "anthropic.claude-opus-4-1-20250805-v1:0",
-    BRAND,
+    Brand,
     43u16,
 );
 /// Claude Opus 4.5, of Anthropic.
@@ -581,7 +581,7 @@ pub const ANTHROPIC_CLAUDE_OPUS_4_1_20250805_V1_0: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-11-24.
 pub const ANTHROPIC_CLAUDE_OPUS_4_5_20251101_V1_0: ModelId = ModelId::baked(
     "anthropic.claude-opus-4-5-20251101-v1:0",
-    BRAND,
+    Brand,
     44u16,
 );
 /// Claude Opus 4.6, of Anthropic.
@@ -593,7 +593,7 @@ pub const ANTHROPIC_CLAUDE_OPUS_4_5_20251101_V1_0: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2026-02-05.
 pub const ANTHROPIC_CLAUDE_OPUS_4_6_V1: ModelId = ModelId::baked(
     "anthropic.claude-opus-4-6-v1",
-    BRAND,
+    Brand,
     45u16,
 );
 /// Claude Opus 4.7, of Anthropic.
@@ -605,7 +605,7 @@ pub const ANTHROPIC_CLAUDE_OPUS_4_6_V1: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2026-04-16.
 pub const ANTHROPIC_CLAUDE_OPUS_4_7: ModelId = ModelId::baked(
     "anthropic.claude-opus-4-7",
-    BRAND,
+    Brand,
     46u16,
 );
 /// Claude Opus 4.8, of Anthropic.
@@ -617,7 +617,7 @@ pub const ANTHROPIC_CLAUDE_OPUS_4_7: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2026-05-28.
 pub const ANTHROPIC_CLAUDE_OPUS_4_8: ModelId = ModelId::baked(
     "anthropic.claude-opus-4-8",
-    BRAND,
+    Brand,
     47u16,
 );
 /// Claude Opus 5, of Anthropic.
@@ -629,7 +629,7 @@ pub const ANTHROPIC_CLAUDE_OPUS_4_8: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2026-07-23.
 pub const ANTHROPIC_CLAUDE_OPUS_5: ModelId = ModelId::baked(
     "anthropic.claude-opus-5",
-    BRAND,
+    Brand,
     48u16,
 );
 /// Claude Sonnet 4, of Anthropic.
@@ -644,7 +644,7 @@ pub const ANTHROPIC_CLAUDE_OPUS_5: ModelId = ModelId::baked(
 )]
 pub const ANTHROPIC_CLAUDE_SONNET_4_20250514_V1_0: ModelId = ModelId::baked(
     "anthropic.claude-sonnet-4-20250514-v1:0",
-    BRAND,
+    Brand,
     49u16,
 );
 /// Claude Sonnet 4, of Anthropic.
@@ -659,7 +659,7 @@ pub const ANTHROPIC_CLAUDE_SONNET_4_20250514_V1_0: ModelId = ModelId::baked(
 )]
 pub const ANTHROPIC_CLAUDE_SONNET_4_20250514_V1_0_200K: ModelId = ModelId::baked(
     "anthropic.claude-sonnet-4-20250514-v1:0:200k",
-    BRAND,
+    Brand,
     50u16,
 );
 /// Claude Sonnet 4, of Anthropic.
@@ -674,7 +674,7 @@ pub const ANTHROPIC_CLAUDE_SONNET_4_20250514_V1_0_200K: ModelId = ModelId::baked
 )]
 pub const ANTHROPIC_CLAUDE_SONNET_4_20250514_V1_0_32K: ModelId = ModelId::baked(
     "anthropic.claude-sonnet-4-20250514-v1:0:32k",
-    BRAND,
+    Brand,
     51u16,
 );
 /// Claude Sonnet 4.5, of Anthropic.
@@ -686,7 +686,7 @@ pub const ANTHROPIC_CLAUDE_SONNET_4_20250514_V1_0_32K: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-09-29.
 pub const ANTHROPIC_CLAUDE_SONNET_4_5_20250929_V1_0: ModelId = ModelId::baked(
     "anthropic.claude-sonnet-4-5-20250929-v1:0",
-    BRAND,
+    Brand,
     52u16,
 );
 /// Claude Sonnet 4.6, of Anthropic.
@@ -698,7 +698,7 @@ pub const ANTHROPIC_CLAUDE_SONNET_4_5_20250929_V1_0: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2026-02-17.
 pub const ANTHROPIC_CLAUDE_SONNET_4_6: ModelId = ModelId::baked(
     "anthropic.claude-sonnet-4-6",
-    BRAND,
+    Brand,
     53u16,
 );
 /// Claude Sonnet 5, of Anthropic.
@@ -710,7 +710,7 @@ pub const ANTHROPIC_CLAUDE_SONNET_4_6: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2026-06-30.
 pub const ANTHROPIC_CLAUDE_SONNET_5: ModelId = ModelId::baked(
     "anthropic.claude-sonnet-5",
-    BRAND,
+    Brand,
     54u16,
 );
 /// Embed English, of Cohere.
@@ -722,7 +722,7 @@ pub const ANTHROPIC_CLAUDE_SONNET_5: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-01-24.
 pub const COHERE_EMBED_ENGLISH_V3: ModelId = ModelId::baked(
     "cohere.embed-english-v3",
-    BRAND,
+    Brand,
     55u16,
 );
 /// Embed English, of Cohere.
@@ -734,7 +734,7 @@ pub const COHERE_EMBED_ENGLISH_V3: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-01-24.
 pub const COHERE_EMBED_ENGLISH_V3_0_512: ModelId = ModelId::baked(
     "cohere.embed-english-v3:0:512",
-    BRAND,
+    Brand,
     56u16,
 );
 /// Embed Multilingual, of Cohere.
@@ -746,7 +746,7 @@ pub const COHERE_EMBED_ENGLISH_V3_0_512: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-01-24.
 pub const COHERE_EMBED_MULTILINGUAL_V3: ModelId = ModelId::baked(
     "cohere.embed-multilingual-v3",
-    BRAND,
+    Brand,
     57u16,
 );
 /// Embed Multilingual, of Cohere.
@@ -758,7 +758,7 @@ pub const COHERE_EMBED_MULTILINGUAL_V3: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-01-24.
 pub const COHERE_EMBED_MULTILINGUAL_V3_0_512: ModelId = ModelId::baked(
     "cohere.embed-multilingual-v3:0:512",
-    BRAND,
+    Brand,
     58u16,
 );
 /// Embed v4, of Cohere.
@@ -768,7 +768,7 @@ pub const COHERE_EMBED_MULTILINGUAL_V3_0_512: ModelId = ModelId::baked(
 /// In 23 regions: ap-northeast-1, ap-northeast-2, ap-northeast-3, ap-south-1, ap-south-2, ap-southeast-1, ap-southeast-2, ap-southeast-3, ap-southeast-4, ca-central-1, eu-central-1, eu-central-2, eu-north-1, eu-south-1, eu-south-2, eu-west-1, eu-west-2, eu-west-3, sa-east-1, us-east-1, us-east-2, us-west-1, us-west-2.
 ///
 /// Lifecycle: ACTIVE, launched 2025-10-02.
-pub const COHERE_EMBED_V4_0: ModelId = ModelId::baked("cohere.embed-v4:0", BRAND, 59u16);
+pub const COHERE_EMBED_V4_0: ModelId = ModelId::baked("cohere.embed-v4:0", Brand, 59u16);
 /// Rerank 3.5, of Cohere.
 ///
 /// Id: cohere.rerank-v3-5:0
@@ -778,7 +778,7 @@ pub const COHERE_EMBED_V4_0: ModelId = ModelId::baked("cohere.embed-v4:0", BRAND
 /// Lifecycle: ACTIVE, launched 2024-12-01.
 pub const COHERE_RERANK_V3_5_0: ModelId = ModelId::baked(
     "cohere.rerank-v3-5:0",
-    BRAND,
+    Brand,
     60u16,
 );
 /// DeepSeek-R1, of DeepSeek.
@@ -788,7 +788,7 @@ pub const COHERE_RERANK_V3_5_0: ModelId = ModelId::baked(
 /// In 3 regions: us-east-1, us-east-2, us-west-2.
 ///
 /// Lifecycle: ACTIVE, launched 2025-03-10.
-pub const DEEPSEEK_R1_V1_0: ModelId = ModelId::baked("deepseek.r1-v1:0", BRAND, 61u16);
+pub const DEEPSEEK_R1_V1_0: ModelId = ModelId::baked("deepseek.r1-v1:0", Brand, 61u16);
 /// DeepSeek-V3.1, of DeepSeek.
 ///
 /// Id: deepseek.v3-v1:0
@@ -796,7 +796,7 @@ pub const DEEPSEEK_R1_V1_0: ModelId = ModelId::baked("deepseek.r1-v1:0", BRAND, 
 /// In 8 regions: ap-northeast-1, ap-south-1, ap-southeast-2, ap-southeast-3, eu-north-1, eu-west-2, us-east-2, us-west-2.
 ///
 /// Lifecycle: ACTIVE, launched 2025-09-15.
-pub const DEEPSEEK_V3_V1_0: ModelId = ModelId::baked("deepseek.v3-v1:0", BRAND, 62u16);
+pub const DEEPSEEK_V3_V1_0: ModelId = ModelId::baked("deepseek.v3-v1:0", Brand, 62u16);
 /// DeepSeek V3.2, of DeepSeek.
 ///
 /// Id: deepseek.v3.2
@@ -804,7 +804,7 @@ pub const DEEPSEEK_V3_V1_0: ModelId = ModelId::baked("deepseek.v3-v1:0", BRAND, 
 /// In 11 regions: ap-northeast-1, ap-south-1, ap-southeast-2, ap-southeast-3, ap-southeast-4, eu-north-1, eu-west-2, sa-east-1, us-east-1, us-east-2, us-west-2.
 ///
 /// Lifecycle: ACTIVE, launched 2026-02-06.
-pub const DEEPSEEK_V3_2: ModelId = ModelId::baked("deepseek.v3.2", BRAND, 63u16);
+pub const DEEPSEEK_V3_2: ModelId = ModelId::baked("deepseek.v3.2", Brand, 63u16);
 /// Gemma 3 12B IT, of Google.
 ///
 /// Id: google.gemma-3-12b-it
@@ -814,7 +814,7 @@ pub const DEEPSEEK_V3_2: ModelId = ModelId::baked("deepseek.v3.2", BRAND, 63u16)
 /// Lifecycle: ACTIVE, launched 2025-12-02.
 pub const GOOGLE_GEMMA_3_12B_IT: ModelId = ModelId::baked(
     "google.gemma-3-12b-it",
-    BRAND,
+    Brand,
     64u16,
 );
 /// Gemma 3 27B PT, of Google.
@@ -826,7 +826,7 @@ pub const GOOGLE_GEMMA_3_12B_IT: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-12-02.
 pub const GOOGLE_GEMMA_3_27B_IT: ModelId = ModelId::baked(
     "google.gemma-3-27b-it",
-    BRAND,
+    Brand,
     65u16,
 );
 /// Gemma 3 4B IT, of Google.
@@ -838,7 +838,7 @@ pub const GOOGLE_GEMMA_3_27B_IT: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-12-02.
 pub const GOOGLE_GEMMA_3_4B_IT: ModelId = ModelId::baked(
     "google.gemma-3-4b-it",
-    BRAND,
+    Brand,
     66u16,
 );
 /// Ray v2, of Luma AI.
@@ -848,7 +848,7 @@ pub const GOOGLE_GEMMA_3_4B_IT: ModelId = ModelId::baked(
 /// In 1 region: us-west-2.
 ///
 /// Lifecycle: ACTIVE, launched 2025-01-23.
-pub const LUMA_RAY_V2_0: ModelId = ModelId::baked("luma.ray-v2:0", BRAND, 67u16);
+pub const LUMA_RAY_V2_0: ModelId = ModelId::baked("luma.ray-v2:0", Brand, 67u16);
 /// meta.llama3-1-405b-instruct-v1:0, known through inference profiles only.
 ///
 /// Id: meta.llama3-1-405b-instruct-v1:0
@@ -856,7 +856,7 @@ pub const LUMA_RAY_V2_0: ModelId = ModelId::baked("luma.ray-v2:0", BRAND, 67u16)
 /// In 1 region: us-east-2.
 pub const META_LLAMA3_1_405B_INSTRUCT_V1_0: ModelId = ModelId::baked(
     "meta.llama3-1-405b-instruct-v1:0",
-    BRAND,
+    Brand,
     68u16,
 );
 /// Llama 3.1 70B Instruct, of Meta.
@@ -868,7 +868,7 @@ pub const META_LLAMA3_1_405B_INSTRUCT_V1_0: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2024-07-23.
 pub const META_LLAMA3_1_70B_INSTRUCT_V1_0: ModelId = ModelId::baked(
     "meta.llama3-1-70b-instruct-v1:0",
-    BRAND,
+    Brand,
     69u16,
 );
 /// Llama 3.1 70B Instruct, of Meta.
@@ -880,7 +880,7 @@ pub const META_LLAMA3_1_70B_INSTRUCT_V1_0: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2024-07-23.
 pub const META_LLAMA3_1_70B_INSTRUCT_V1_0_128K: ModelId = ModelId::baked(
     "meta.llama3-1-70b-instruct-v1:0:128k",
-    BRAND,
+    Brand,
     70u16,
 );
 /// Llama 3.1 8B Instruct, of Meta.
@@ -892,7 +892,7 @@ pub const META_LLAMA3_1_70B_INSTRUCT_V1_0_128K: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2024-07-23.
 pub const META_LLAMA3_1_8B_INSTRUCT_V1_0: ModelId = ModelId::baked(
     "meta.llama3-1-8b-instruct-v1:0",
-    BRAND,
+    Brand,
     71u16,
 );
 /// Llama 3.1 8B Instruct, of Meta.
@@ -904,7 +904,7 @@ pub const META_LLAMA3_1_8B_INSTRUCT_V1_0: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2024-07-23.
 pub const META_LLAMA3_1_8B_INSTRUCT_V1_0_128K: ModelId = ModelId::baked(
     "meta.llama3-1-8b-instruct-v1:0:128k",
-    BRAND,
+    Brand,
     72u16,
 );
 /// meta.llama3-2-11b-instruct-v1:0, known through inference profiles only.
@@ -914,7 +914,7 @@ pub const META_LLAMA3_1_8B_INSTRUCT_V1_0_128K: ModelId = ModelId::baked(
 /// In 3 regions: us-east-1, us-east-2, us-west-2.
 pub const META_LLAMA3_2_11B_INSTRUCT_V1_0: ModelId = ModelId::baked(
     "meta.llama3-2-11b-instruct-v1:0",
-    BRAND,
+    Brand,
     73u16,
 );
 /// meta.llama3-2-1b-instruct-v1:0, known through inference profiles only.
@@ -924,7 +924,7 @@ pub const META_LLAMA3_2_11B_INSTRUCT_V1_0: ModelId = ModelId::baked(
 /// In 6 regions: eu-central-1, eu-west-1, eu-west-3, us-east-1, us-east-2, us-west-2.
 pub const META_LLAMA3_2_1B_INSTRUCT_V1_0: ModelId = ModelId::baked(
     "meta.llama3-2-1b-instruct-v1:0",
-    BRAND,
+    Brand,
     74u16,
 );
 /// meta.llama3-2-3b-instruct-v1:0, known through inference profiles only.
@@ -934,7 +934,7 @@ pub const META_LLAMA3_2_1B_INSTRUCT_V1_0: ModelId = ModelId::baked(
 /// In 6 regions: eu-central-1, eu-west-1, eu-west-3, us-east-1, us-east-2, us-west-2.
 pub const META_LLAMA3_2_3B_INSTRUCT_V1_0: ModelId = ModelId::baked(
     "meta.llama3-2-3b-instruct-v1:0",
-    BRAND,
+    Brand,
     75u16,
 );
 /// meta.llama3-2-90b-instruct-v1:0, known through inference profiles only.
@@ -944,7 +944,7 @@ pub const META_LLAMA3_2_3B_INSTRUCT_V1_0: ModelId = ModelId::baked(
 /// In 3 regions: us-east-1, us-east-2, us-west-2.
 pub const META_LLAMA3_2_90B_INSTRUCT_V1_0: ModelId = ModelId::baked(
     "meta.llama3-2-90b-instruct-v1:0",
-    BRAND,
+    Brand,
     76u16,
 );
 /// Llama 3.3 70B Instruct, of Meta.
@@ -956,7 +956,7 @@ pub const META_LLAMA3_2_90B_INSTRUCT_V1_0: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2024-12-19.
 pub const META_LLAMA3_3_70B_INSTRUCT_V1_0: ModelId = ModelId::baked(
     "meta.llama3-3-70b-instruct-v1:0",
-    BRAND,
+    Brand,
     77u16,
 );
 /// Llama 3.3 70B Instruct, of Meta.
@@ -968,7 +968,7 @@ pub const META_LLAMA3_3_70B_INSTRUCT_V1_0: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2024-12-19.
 pub const META_LLAMA3_3_70B_INSTRUCT_V1_0_128K: ModelId = ModelId::baked(
     "meta.llama3-3-70b-instruct-v1:0:128k",
-    BRAND,
+    Brand,
     78u16,
 );
 /// Llama 3 70B Instruct, of Meta.
@@ -980,7 +980,7 @@ pub const META_LLAMA3_3_70B_INSTRUCT_V1_0_128K: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2024-04-23.
 pub const META_LLAMA3_70B_INSTRUCT_V1_0: ModelId = ModelId::baked(
     "meta.llama3-70b-instruct-v1:0",
-    BRAND,
+    Brand,
     79u16,
 );
 /// Llama 3 8B Instruct, of Meta.
@@ -992,7 +992,7 @@ pub const META_LLAMA3_70B_INSTRUCT_V1_0: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2024-04-23.
 pub const META_LLAMA3_8B_INSTRUCT_V1_0: ModelId = ModelId::baked(
     "meta.llama3-8b-instruct-v1:0",
-    BRAND,
+    Brand,
     80u16,
 );
 /// Llama 4 Maverick 17B Instruct, of Meta.
@@ -1004,7 +1004,7 @@ pub const META_LLAMA3_8B_INSTRUCT_V1_0: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-04-28.
 pub const META_LLAMA4_MAVERICK_17B_INSTRUCT_V1_0: ModelId = ModelId::baked(
     "meta.llama4-maverick-17b-instruct-v1:0",
-    BRAND,
+    Brand,
     81u16,
 );
 /// Llama 4 Maverick 17B Instruct, of Meta.
@@ -1016,7 +1016,7 @@ pub const META_LLAMA4_MAVERICK_17B_INSTRUCT_V1_0: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-04-28.
 pub const META_LLAMA4_MAVERICK_17B_INSTRUCT_V1_0_128K: ModelId = ModelId::baked(
     "meta.llama4-maverick-17b-instruct-v1:0:128k",
-    BRAND,
+    Brand,
     82u16,
 );
 /// Llama 4 Maverick 17B Instruct, of Meta.
@@ -1028,7 +1028,7 @@ pub const META_LLAMA4_MAVERICK_17B_INSTRUCT_V1_0_128K: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-04-28.
 pub const META_LLAMA4_MAVERICK_17B_INSTRUCT_V1_0_1M: ModelId = ModelId::baked(
     "meta.llama4-maverick-17b-instruct-v1:0:1m",
-    BRAND,
+    Brand,
     83u16,
 );
 /// Llama 4 Scout 17B Instruct, of Meta.
@@ -1040,7 +1040,7 @@ pub const META_LLAMA4_MAVERICK_17B_INSTRUCT_V1_0_1M: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-04-28.
 pub const META_LLAMA4_SCOUT_17B_INSTRUCT_V1_0: ModelId = ModelId::baked(
     "meta.llama4-scout-17b-instruct-v1:0",
-    BRAND,
+    Brand,
     84u16,
 );
 /// Llama 4 Scout 17B Instruct, of Meta.
@@ -1052,7 +1052,7 @@ pub const META_LLAMA4_SCOUT_17B_INSTRUCT_V1_0: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-04-28.
 pub const META_LLAMA4_SCOUT_17B_INSTRUCT_V1_0_10M: ModelId = ModelId::baked(
     "meta.llama4-scout-17b-instruct-v1:0:10m",
-    BRAND,
+    Brand,
     85u16,
 );
 /// Llama 4 Scout 17B Instruct, of Meta.
@@ -1064,7 +1064,7 @@ pub const META_LLAMA4_SCOUT_17B_INSTRUCT_V1_0_10M: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-04-28.
 pub const META_LLAMA4_SCOUT_17B_INSTRUCT_V1_0_128K: ModelId = ModelId::baked(
     "meta.llama4-scout-17b-instruct-v1:0:128k",
-    BRAND,
+    Brand,
     86u16,
 );
 /// MiniMax M2, of MiniMax.
@@ -1076,7 +1076,7 @@ pub const META_LLAMA4_SCOUT_17B_INSTRUCT_V1_0_128K: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-12-02.
 pub const MINIMAX_MINIMAX_M2: ModelId = ModelId::baked(
     "minimax.minimax-m2",
-    BRAND,
+    Brand,
     87u16,
 );
 /// MiniMax M2.1, of MiniMax.
@@ -1088,7 +1088,7 @@ pub const MINIMAX_MINIMAX_M2: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2026-02-06.
 pub const MINIMAX_MINIMAX_M2_1: ModelId = ModelId::baked(
     "minimax.minimax-m2.1",
-    BRAND,
+    Brand,
     88u16,
 );
 /// MiniMax M2.5, of MiniMax.
@@ -1100,7 +1100,7 @@ pub const MINIMAX_MINIMAX_M2_1: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2026-03-18.
 pub const MINIMAX_MINIMAX_M2_5: ModelId = ModelId::baked(
     "minimax.minimax-m2.5",
-    BRAND,
+    Brand,
     89u16,
 );
 /// Devstral 2 123B, of Mistral AI.
@@ -1112,7 +1112,7 @@ pub const MINIMAX_MINIMAX_M2_5: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2026-02-17.
 pub const MISTRAL_DEVSTRAL_2_123B: ModelId = ModelId::baked(
     "mistral.devstral-2-123b",
-    BRAND,
+    Brand,
     90u16,
 );
 /// Magistral Small 2509, of Mistral AI.
@@ -1124,7 +1124,7 @@ pub const MISTRAL_DEVSTRAL_2_123B: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-12-02.
 pub const MISTRAL_MAGISTRAL_SMALL_2509: ModelId = ModelId::baked(
     "mistral.magistral-small-2509",
-    BRAND,
+    Brand,
     91u16,
 );
 /// Ministral 14B 3.0, of Mistral AI.
@@ -1136,7 +1136,7 @@ pub const MISTRAL_MAGISTRAL_SMALL_2509: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-12-02.
 pub const MISTRAL_MINISTRAL_3_14B_INSTRUCT: ModelId = ModelId::baked(
     "mistral.ministral-3-14b-instruct",
-    BRAND,
+    Brand,
     92u16,
 );
 /// Ministral 3B, of Mistral AI.
@@ -1148,7 +1148,7 @@ pub const MISTRAL_MINISTRAL_3_14B_INSTRUCT: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-12-02.
 pub const MISTRAL_MINISTRAL_3_3B_INSTRUCT: ModelId = ModelId::baked(
     "mistral.ministral-3-3b-instruct",
-    BRAND,
+    Brand,
     93u16,
 );
 /// Ministral 3 8B, of Mistral AI.
@@ -1160,7 +1160,7 @@ pub const MISTRAL_MINISTRAL_3_3B_INSTRUCT: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-12-02.
 pub const MISTRAL_MINISTRAL_3_8B_INSTRUCT: ModelId = ModelId::baked(
     "mistral.ministral-3-8b-instruct",
-    BRAND,
+    Brand,
     94u16,
 );
 /// Mistral 7B Instruct, of Mistral AI.
@@ -1172,7 +1172,7 @@ pub const MISTRAL_MINISTRAL_3_8B_INSTRUCT: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2024-03-01.
 pub const MISTRAL_MISTRAL_7B_INSTRUCT_V0_2: ModelId = ModelId::baked(
     "mistral.mistral-7b-instruct-v0:2",
-    BRAND,
+    Brand,
     95u16,
 );
 /// Mistral Large (24.02), of Mistral AI.
@@ -1184,7 +1184,7 @@ pub const MISTRAL_MISTRAL_7B_INSTRUCT_V0_2: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2024-04-03.
 pub const MISTRAL_MISTRAL_LARGE_2402_V1_0: ModelId = ModelId::baked(
     "mistral.mistral-large-2402-v1:0",
-    BRAND,
+    Brand,
     96u16,
 );
 /// Mistral Large (24.07), of Mistral AI.
@@ -1196,7 +1196,7 @@ pub const MISTRAL_MISTRAL_LARGE_2402_V1_0: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2024-07-24.
 pub const MISTRAL_MISTRAL_LARGE_2407_V1_0: ModelId = ModelId::baked(
     "mistral.mistral-large-2407-v1:0",
-    BRAND,
+    Brand,
     97u16,
 );
 /// Mistral Large 3, of Mistral AI.
@@ -1208,7 +1208,7 @@ pub const MISTRAL_MISTRAL_LARGE_2407_V1_0: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-12-02.
 pub const MISTRAL_MISTRAL_LARGE_3_675B_INSTRUCT: ModelId = ModelId::baked(
     "mistral.mistral-large-3-675b-instruct",
-    BRAND,
+    Brand,
     98u16,
 );
 /// Mistral Small (24.02), of Mistral AI.
@@ -1220,7 +1220,7 @@ pub const MISTRAL_MISTRAL_LARGE_3_675B_INSTRUCT: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2024-05-24.
 pub const MISTRAL_MISTRAL_SMALL_2402_V1_0: ModelId = ModelId::baked(
     "mistral.mistral-small-2402-v1:0",
-    BRAND,
+    Brand,
     99u16,
 );
 /// Mixtral 8x7B Instruct, of Mistral AI.
@@ -1232,7 +1232,7 @@ pub const MISTRAL_MISTRAL_SMALL_2402_V1_0: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2024-03-01.
 pub const MISTRAL_MIXTRAL_8X7B_INSTRUCT_V0_1: ModelId = ModelId::baked(
     "mistral.mixtral-8x7b-instruct-v0:1",
-    BRAND,
+    Brand,
     100u16,
 );
 /// Pixtral Large (25.02), of Mistral AI.
@@ -1244,7 +1244,7 @@ pub const MISTRAL_MIXTRAL_8X7B_INSTRUCT_V0_1: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-04-08.
 pub const MISTRAL_PIXTRAL_LARGE_2502_V1_0: ModelId = ModelId::baked(
     "mistral.pixtral-large-2502-v1:0",
-    BRAND,
+    Brand,
     101u16,
 );
 /// Voxtral Mini 3B 2507, of Mistral AI.
@@ -1256,7 +1256,7 @@ pub const MISTRAL_PIXTRAL_LARGE_2502_V1_0: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-12-02.
 pub const MISTRAL_VOXTRAL_MINI_3B_2507: ModelId = ModelId::baked(
     "mistral.voxtral-mini-3b-2507",
-    BRAND,
+    Brand,
     102u16,
 );
 /// Voxtral Small 24B 2507, of Mistral AI.
@@ -1268,7 +1268,7 @@ pub const MISTRAL_VOXTRAL_MINI_3B_2507: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-12-02.
 pub const MISTRAL_VOXTRAL_SMALL_24B_2507: ModelId = ModelId::baked(
     "mistral.voxtral-small-24b-2507",
-    BRAND,
+    Brand,
     103u16,
 );
 /// Kimi K2 Thinking, of Moonshot AI.
@@ -1280,7 +1280,7 @@ pub const MISTRAL_VOXTRAL_SMALL_24B_2507: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-12-02.
 pub const MOONSHOT_KIMI_K2_THINKING: ModelId = ModelId::baked(
     "moonshot.kimi-k2-thinking",
-    BRAND,
+    Brand,
     104u16,
 );
 /// Kimi K2.5, of Moonshot AI.
@@ -1292,7 +1292,7 @@ pub const MOONSHOT_KIMI_K2_THINKING: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2026-02-06.
 pub const MOONSHOTAI_KIMI_K2_5: ModelId = ModelId::baked(
     "moonshotai.kimi-k2.5",
-    BRAND,
+    Brand,
     105u16,
 );
 /// NVIDIA Nemotron Nano 12B v2 VL BF16, of NVIDIA.
@@ -1304,7 +1304,7 @@ pub const MOONSHOTAI_KIMI_K2_5: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-12-02.
 pub const NVIDIA_NEMOTRON_NANO_12B_V2: ModelId = ModelId::baked(
     "nvidia.nemotron-nano-12b-v2",
-    BRAND,
+    Brand,
     106u16,
 );
 /// Nemotron Nano 3 30B, of NVIDIA.
@@ -1316,7 +1316,7 @@ pub const NVIDIA_NEMOTRON_NANO_12B_V2: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-12-23.
 pub const NVIDIA_NEMOTRON_NANO_3_30B: ModelId = ModelId::baked(
     "nvidia.nemotron-nano-3-30b",
-    BRAND,
+    Brand,
     107u16,
 );
 /// NVIDIA Nemotron Nano 9B v2, of NVIDIA.
@@ -1328,7 +1328,7 @@ pub const NVIDIA_NEMOTRON_NANO_3_30B: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-12-02.
 pub const NVIDIA_NEMOTRON_NANO_9B_V2: ModelId = ModelId::baked(
     "nvidia.nemotron-nano-9b-v2",
-    BRAND,
+    Brand,
     108u16,
 );
 /// NVIDIA Nemotron 3 Super 120B A12B, of NVIDIA.
@@ -1340,7 +1340,7 @@ pub const NVIDIA_NEMOTRON_NANO_9B_V2: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2026-03-18.
 pub const NVIDIA_NEMOTRON_SUPER_3_120B: ModelId = ModelId::baked(
     "nvidia.nemotron-super-3-120b",
-    BRAND,
+    Brand,
     109u16,
 );
 /// GPT-5.6 Luna, of OpenAI.
@@ -1352,7 +1352,7 @@ pub const NVIDIA_NEMOTRON_SUPER_3_120B: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2026-08-13.
 pub const OPENAI_GPT_5_6_LUNA: ModelId = ModelId::baked(
     "openai.gpt-5.6-luna",
-    BRAND,
+    Brand,
     110u16,
 );
 /// GPT-5.6 Sol, of OpenAI.
@@ -1364,7 +1364,7 @@ pub const OPENAI_GPT_5_6_LUNA: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2026-08-13.
 pub const OPENAI_GPT_5_6_SOL: ModelId = ModelId::baked(
     "openai.gpt-5.6-sol",
-    BRAND,
+    Brand,
     111u16,
 );
 /// GPT-5.6 Terra, of OpenAI.
@@ -1376,7 +1376,7 @@ pub const OPENAI_GPT_5_6_SOL: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2026-08-13.
 pub const OPENAI_GPT_5_6_TERRA: ModelId = ModelId::baked(
     "openai.gpt-5.6-terra",
-    BRAND,
+    Brand,
     112u16,
 );
 /// gpt-oss-120b, of OpenAI.
@@ -1388,7 +1388,7 @@ pub const OPENAI_GPT_5_6_TERRA: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-08-06.
 pub const OPENAI_GPT_OSS_120B_1_0: ModelId = ModelId::baked(
     "openai.gpt-oss-120b-1:0",
-    BRAND,
+    Brand,
     113u16,
 );
 /// gpt-oss-20b, of OpenAI.
@@ -1400,7 +1400,7 @@ pub const OPENAI_GPT_OSS_120B_1_0: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-08-06.
 pub const OPENAI_GPT_OSS_20B_1_0: ModelId = ModelId::baked(
     "openai.gpt-oss-20b-1:0",
-    BRAND,
+    Brand,
     114u16,
 );
 /// GPT OSS Safeguard 120B, of OpenAI.
@@ -1412,7 +1412,7 @@ pub const OPENAI_GPT_OSS_20B_1_0: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-12-02.
 pub const OPENAI_GPT_OSS_SAFEGUARD_120B: ModelId = ModelId::baked(
     "openai.gpt-oss-safeguard-120b",
-    BRAND,
+    Brand,
     115u16,
 );
 /// GPT OSS Safeguard 20B, of OpenAI.
@@ -1424,7 +1424,7 @@ pub const OPENAI_GPT_OSS_SAFEGUARD_120B: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-12-02.
 pub const OPENAI_GPT_OSS_SAFEGUARD_20B: ModelId = ModelId::baked(
     "openai.gpt-oss-safeguard-20b",
-    BRAND,
+    Brand,
     116u16,
 );
 /// Qwen3 235B A22B 2507, of Qwen.
@@ -1436,7 +1436,7 @@ pub const OPENAI_GPT_OSS_SAFEGUARD_20B: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-09-15.
 pub const QWEN_QWEN3_235B_A22B_2507_V1_0: ModelId = ModelId::baked(
     "qwen.qwen3-235b-a22b-2507-v1:0",
-    BRAND,
+    Brand,
     117u16,
 );
 /// Qwen3 32B (dense), of Qwen.
@@ -1448,7 +1448,7 @@ pub const QWEN_QWEN3_235B_A22B_2507_V1_0: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-09-15.
 pub const QWEN_QWEN3_32B_V1_0: ModelId = ModelId::baked(
     "qwen.qwen3-32b-v1:0",
-    BRAND,
+    Brand,
     118u16,
 );
 /// Qwen3-Coder-30B-A3B-Instruct, of Qwen.
@@ -1460,7 +1460,7 @@ pub const QWEN_QWEN3_32B_V1_0: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-09-15.
 pub const QWEN_QWEN3_CODER_30B_A3B_V1_0: ModelId = ModelId::baked(
     "qwen.qwen3-coder-30b-a3b-v1:0",
-    BRAND,
+    Brand,
     119u16,
 );
 /// Qwen3 Coder 480B A35B Instruct, of Qwen.
@@ -1472,7 +1472,7 @@ pub const QWEN_QWEN3_CODER_30B_A3B_V1_0: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-09-15.
 pub const QWEN_QWEN3_CODER_480B_A35B_V1_0: ModelId = ModelId::baked(
     "qwen.qwen3-coder-480b-a35b-v1:0",
-    BRAND,
+    Brand,
     120u16,
 );
 /// Qwen3 Coder Next, of Qwen.
@@ -1484,7 +1484,7 @@ pub const QWEN_QWEN3_CODER_480B_A35B_V1_0: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2026-02-06.
 pub const QWEN_QWEN3_CODER_NEXT: ModelId = ModelId::baked(
     "qwen.qwen3-coder-next",
-    BRAND,
+    Brand,
     121u16,
 );
 /// Qwen3 Next 80B A3B, of Qwen.
@@ -1496,7 +1496,7 @@ pub const QWEN_QWEN3_CODER_NEXT: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-12-02.
 pub const QWEN_QWEN3_NEXT_80B_A3B: ModelId = ModelId::baked(
     "qwen.qwen3-next-80b-a3b",
-    BRAND,
+    Brand,
     122u16,
 );
 /// Qwen3 VL 235B A22B, of Qwen.
@@ -1508,7 +1508,7 @@ pub const QWEN_QWEN3_NEXT_80B_A3B: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-12-02.
 pub const QWEN_QWEN3_VL_235B_A22B: ModelId = ModelId::baked(
     "qwen.qwen3-vl-235b-a22b",
-    BRAND,
+    Brand,
     123u16,
 );
 /// Stable Diffusion 3.5 Large, of Stability AI.
@@ -1520,7 +1520,7 @@ pub const QWEN_QWEN3_VL_235B_A22B: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2024-12-12.
 pub const STABILITY_SD3_5_LARGE_V1_0: ModelId = ModelId::baked(
     "stability.sd3-5-large-v1:0",
-    BRAND,
+    Brand,
     124u16,
 );
 /// Stable Image Conservative Upscale, of Stability AI.
@@ -1532,7 +1532,7 @@ pub const STABILITY_SD3_5_LARGE_V1_0: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-09-03.
 pub const STABILITY_STABLE_CONSERVATIVE_UPSCALE_V1_0: ModelId = ModelId::baked(
     "stability.stable-conservative-upscale-v1:0",
-    BRAND,
+    Brand,
     125u16,
 );
 /// Stable Image Creative Upscale, of Stability AI.
@@ -1544,7 +1544,7 @@ pub const STABILITY_STABLE_CONSERVATIVE_UPSCALE_V1_0: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-09-03.
 pub const STABILITY_STABLE_CREATIVE_UPSCALE_V1_0: ModelId = ModelId::baked(
     "stability.stable-creative-upscale-v1:0",
-    BRAND,
+    Brand,
     126u16,
 );
 /// Stable Image Fast Upscale, of Stability AI.
@@ -1556,7 +1556,7 @@ pub const STABILITY_STABLE_CREATIVE_UPSCALE_V1_0: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-09-03.
 pub const STABILITY_STABLE_FAST_UPSCALE_V1_0: ModelId = ModelId::baked(
     "stability.stable-fast-upscale-v1:0",
-    BRAND,
+    Brand,
     127u16,
 );
 /// Stable Image Control Sketch, of Stability AI.
@@ -1568,7 +1568,7 @@ pub const STABILITY_STABLE_FAST_UPSCALE_V1_0: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-09-03.
 pub const STABILITY_STABLE_IMAGE_CONTROL_SKETCH_V1_0: ModelId = ModelId::baked(
     "stability.stable-image-control-sketch-v1:0",
-    BRAND,
+    Brand,
     128u16,
 );
 /// Stable Image Control Structure, of Stability AI.
@@ -1580,7 +1580,7 @@ pub const STABILITY_STABLE_IMAGE_CONTROL_SKETCH_V1_0: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-09-03.
 pub const STABILITY_STABLE_IMAGE_CONTROL_STRUCTURE_V1_0: ModelId = ModelId::baked(
     "stability.stable-image-control-structure-v1:0",
-    BRAND,
+    Brand,
     129u16,
 );
 /// Stable Image Core 1.0, of Stability AI.
@@ -1592,7 +1592,7 @@ pub const STABILITY_STABLE_IMAGE_CONTROL_STRUCTURE_V1_0: ModelId = ModelId::bake
 /// Lifecycle: ACTIVE, launched 2024-12-12.
 pub const STABILITY_STABLE_IMAGE_CORE_V1_1: ModelId = ModelId::baked(
     "stability.stable-image-core-v1:1",
-    BRAND,
+    Brand,
     130u16,
 );
 /// Stable Image Erase Object, of Stability AI.
@@ -1604,7 +1604,7 @@ pub const STABILITY_STABLE_IMAGE_CORE_V1_1: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-09-03.
 pub const STABILITY_STABLE_IMAGE_ERASE_OBJECT_V1_0: ModelId = ModelId::baked(
     "stability.stable-image-erase-object-v1:0",
-    BRAND,
+    Brand,
     131u16,
 );
 /// Stable Image Inpaint, of Stability AI.
@@ -1616,7 +1616,7 @@ pub const STABILITY_STABLE_IMAGE_ERASE_OBJECT_V1_0: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-09-03.
 pub const STABILITY_STABLE_IMAGE_INPAINT_V1_0: ModelId = ModelId::baked(
     "stability.stable-image-inpaint-v1:0",
-    BRAND,
+    Brand,
     132u16,
 );
 /// Stable Image Remove Background, of Stability AI.
@@ -1628,7 +1628,7 @@ pub const STABILITY_STABLE_IMAGE_INPAINT_V1_0: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-09-03.
 pub const STABILITY_STABLE_IMAGE_REMOVE_BACKGROUND_V1_0: ModelId = ModelId::baked(
     "stability.stable-image-remove-background-v1:0",
-    BRAND,
+    Brand,
     133u16,
 );
 /// Stable Image Search and Recolor, of Stability AI.
@@ -1640,7 +1640,7 @@ pub const STABILITY_STABLE_IMAGE_REMOVE_BACKGROUND_V1_0: ModelId = ModelId::bake
 /// Lifecycle: ACTIVE, launched 2025-09-03.
 pub const STABILITY_STABLE_IMAGE_SEARCH_RECOLOR_V1_0: ModelId = ModelId::baked(
     "stability.stable-image-search-recolor-v1:0",
-    BRAND,
+    Brand,
     134u16,
 );
 /// Stable Image Search and Replace, of Stability AI.
@@ -1652,7 +1652,7 @@ pub const STABILITY_STABLE_IMAGE_SEARCH_RECOLOR_V1_0: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-09-03.
 pub const STABILITY_STABLE_IMAGE_SEARCH_REPLACE_V1_0: ModelId = ModelId::baked(
     "stability.stable-image-search-replace-v1:0",
-    BRAND,
+    Brand,
     135u16,
 );
 /// Stable Image Style Guide, of Stability AI.
@@ -1664,7 +1664,7 @@ pub const STABILITY_STABLE_IMAGE_SEARCH_REPLACE_V1_0: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-09-03.
 pub const STABILITY_STABLE_IMAGE_STYLE_GUIDE_V1_0: ModelId = ModelId::baked(
     "stability.stable-image-style-guide-v1:0",
-    BRAND,
+    Brand,
     136u16,
 );
 /// Stable Image Ultra 1.0, of Stability AI.
@@ -1676,7 +1676,7 @@ pub const STABILITY_STABLE_IMAGE_STYLE_GUIDE_V1_0: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2024-02-22.
 pub const STABILITY_STABLE_IMAGE_ULTRA_V1_1: ModelId = ModelId::baked(
     "stability.stable-image-ultra-v1:1",
-    BRAND,
+    Brand,
     137u16,
 );
 /// Stable Image Outpaint, of Stability AI.
@@ -1688,7 +1688,7 @@ pub const STABILITY_STABLE_IMAGE_ULTRA_V1_1: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-09-03.
 pub const STABILITY_STABLE_OUTPAINT_V1_0: ModelId = ModelId::baked(
     "stability.stable-outpaint-v1:0",
-    BRAND,
+    Brand,
     138u16,
 );
 /// Stable Image Style Transfer, of Stability AI.
@@ -1700,7 +1700,7 @@ pub const STABILITY_STABLE_OUTPAINT_V1_0: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-09-03.
 pub const STABILITY_STABLE_STYLE_TRANSFER_V1_0: ModelId = ModelId::baked(
     "stability.stable-style-transfer-v1:0",
-    BRAND,
+    Brand,
     139u16,
 );
 /// Marengo Embed v2.7, of TwelveLabs.
@@ -1715,7 +1715,7 @@ pub const STABILITY_STABLE_STYLE_TRANSFER_V1_0: ModelId = ModelId::baked(
 )]
 pub const TWELVELABS_MARENGO_EMBED_2_7_V1_0: ModelId = ModelId::baked(
     "twelvelabs.marengo-embed-2-7-v1:0",
-    BRAND,
+    Brand,
     140u16,
 );
 /// Marengo Embed 3.0, of TwelveLabs.
@@ -1727,7 +1727,7 @@ pub const TWELVELABS_MARENGO_EMBED_2_7_V1_0: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-10-28.
 pub const TWELVELABS_MARENGO_EMBED_3_0_V1_0: ModelId = ModelId::baked(
     "twelvelabs.marengo-embed-3-0-v1:0",
-    BRAND,
+    Brand,
     141u16,
 );
 /// Pegasus v1.2, of TwelveLabs.
@@ -1739,7 +1739,7 @@ pub const TWELVELABS_MARENGO_EMBED_3_0_V1_0: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-10-31.
 pub const TWELVELABS_PEGASUS_1_2_V1_0: ModelId = ModelId::baked(
     "twelvelabs.pegasus-1-2-v1:0",
-    BRAND,
+    Brand,
     142u16,
 );
 /// Writer Palmyra Vision 7B, of Writer.
@@ -1751,7 +1751,7 @@ pub const TWELVELABS_PEGASUS_1_2_V1_0: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2026-03-20.
 pub const WRITER_PALMYRA_VISION_7B: ModelId = ModelId::baked(
     "writer.palmyra-vision-7b",
-    BRAND,
+    Brand,
     143u16,
 );
 /// Palmyra X4, of Writer.
@@ -1763,7 +1763,7 @@ pub const WRITER_PALMYRA_VISION_7B: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-11-21.
 pub const WRITER_PALMYRA_X4_V1_0: ModelId = ModelId::baked(
     "writer.palmyra-x4-v1:0",
-    BRAND,
+    Brand,
     144u16,
 );
 /// Palmyra X5, of Writer.
@@ -1775,7 +1775,7 @@ pub const WRITER_PALMYRA_X4_V1_0: ModelId = ModelId::baked(
 /// Lifecycle: ACTIVE, launched 2025-11-21.
 pub const WRITER_PALMYRA_X5_V1_0: ModelId = ModelId::baked(
     "writer.palmyra-x5-v1:0",
-    BRAND,
+    Brand,
     145u16,
 );
 /// Grok 4.6, of xAI.
@@ -1785,7 +1785,7 @@ pub const WRITER_PALMYRA_X5_V1_0: ModelId = ModelId::baked(
 /// In 28 regions: ap-east-2, ap-northeast-1, ap-northeast-2, ap-northeast-3, ap-south-1, ap-south-2, ap-southeast-1, ap-southeast-2, ap-southeast-3, ap-southeast-4, ap-southeast-5, ap-southeast-7, ca-central-1, ca-west-1, eu-central-1, eu-central-2, eu-north-1, eu-south-1, eu-south-2, eu-west-1, eu-west-2, eu-west-3, il-central-1, sa-east-1, us-east-1, us-east-2, us-west-1, us-west-2.
 ///
 /// Lifecycle: ACTIVE, launched 2026-08-19.
-pub const XAI_GROK_4_6: ModelId = ModelId::baked("xai.grok-4.6", BRAND, 146u16);
+pub const XAI_GROK_4_6: ModelId = ModelId::baked("xai.grok-4.6", Brand, 146u16);
 /// GLM 4.7, of Z.AI.
 ///
 /// Id: zai.glm-4.7
@@ -1793,7 +1793,7 @@ pub const XAI_GROK_4_6: ModelId = ModelId::baked("xai.grok-4.6", BRAND, 146u16);
 /// In 11 regions: ap-northeast-1, ap-south-1, ap-southeast-2, ap-southeast-3, ap-southeast-4, eu-north-1, eu-west-2, sa-east-1, us-east-1, us-east-2, us-west-2.
 ///
 /// Lifecycle: ACTIVE, launched 2026-02-06.
-pub const ZAI_GLM_4_7: ModelId = ModelId::baked("zai.glm-4.7", BRAND, 147u16);
+pub const ZAI_GLM_4_7: ModelId = ModelId::baked("zai.glm-4.7", Brand, 147u16);
 /// GLM 4.7 Flash, of Z.AI.
 ///
 /// Id: zai.glm-4.7-flash
@@ -1803,7 +1803,7 @@ pub const ZAI_GLM_4_7: ModelId = ModelId::baked("zai.glm-4.7", BRAND, 147u16);
 /// Lifecycle: ACTIVE, launched 2026-02-06.
 pub const ZAI_GLM_4_7_FLASH: ModelId = ModelId::baked(
     "zai.glm-4.7-flash",
-    BRAND,
+    Brand,
     148u16,
 );
 /// GLM 5, of Z.AI.
@@ -1813,4 +1813,4 @@ pub const ZAI_GLM_4_7_FLASH: ModelId = ModelId::baked(
 /// In 11 regions: ap-northeast-1, ap-south-1, ap-southeast-2, ap-southeast-3, ap-southeast-4, eu-north-1, eu-west-2, sa-east-1, us-east-1, us-east-2, us-west-2.
 ///
 /// Lifecycle: ACTIVE, launched 2026-03-18.
-pub const ZAI_GLM_5: ModelId = ModelId::baked("zai.glm-5", BRAND, 149u16);
+pub const ZAI_GLM_5: ModelId = ModelId::baked("zai.glm-5", Brand, 149u16);

@@ -3,7 +3,7 @@
 // Observed at: 2026-08-22T00:52:43Z
 // Digest of the catalog: sha256:6ae5749c83b53ecccca9d6acaf57d19fa88b2801ea963bcf0c85c11642cd8e94
 
-use super::tables::BRAND;
+use super::tables::BRAND as Brand;
 use crate::baked_v1::ProfileId;
 /// APAC Nova Lite.
 ///
@@ -14,7 +14,7 @@ use crate::baked_v1::ProfileId;
 /// From 10 regions: ap-east-2, ap-northeast-1, ap-northeast-2, ap-south-1, ap-southeast-1, ap-southeast-2, ap-southeast-3, ap-southeast-4, ap-southeast-5, ap-southeast-7.
 pub const APAC_AMAZON_NOVA_LITE_V1_0: ProfileId = ProfileId::baked(
     "apac.amazon.nova-lite-v1:0",
-    BRAND,
+    Brand,
     0u16,
 );
 /// APAC Nova Micro.
@@ -26,7 +26,7 @@ pub const APAC_AMAZON_NOVA_LITE_V1_0: ProfileId = ProfileId::baked(
 /// From 9 regions: ap-east-2, ap-northeast-1, ap-northeast-2, ap-south-1, ap-southeast-1, ap-southeast-2, ap-southeast-3, ap-southeast-5, ap-southeast-7.
 pub const APAC_AMAZON_NOVA_MICRO_V1_0: ProfileId = ProfileId::baked(
     "apac.amazon.nova-micro-v1:0",
-    BRAND,
+    Brand,
     1u16,
 );
 /// APAC Nova Pro.
@@ -38,7 +38,7 @@ pub const APAC_AMAZON_NOVA_MICRO_V1_0: ProfileId = ProfileId::baked(
 /// From 10 regions: ap-east-2, ap-northeast-1, ap-northeast-2, ap-south-1, ap-southeast-1, ap-southeast-2, ap-southeast-3, ap-southeast-4, ap-southeast-5, ap-southeast-7.
 pub const APAC_AMAZON_NOVA_PRO_V1_0: ProfileId = ProfileId::baked(
     "apac.amazon.nova-pro-v1:0",
-    BRAND,
+    Brand,
     2u16,
 );
 /// APAC Anthropic Claude 3.5 Sonnet.
@@ -50,7 +50,7 @@ pub const APAC_AMAZON_NOVA_PRO_V1_0: ProfileId = ProfileId::baked(
 /// From 5 regions: ap-northeast-1, ap-northeast-2, ap-south-1, ap-southeast-1, ap-southeast-2.
 pub const APAC_ANTHROPIC_CLAUDE_3_5_SONNET_20240620_V1_0: ProfileId = ProfileId::baked(
     "apac.anthropic.claude-3-5-sonnet-20240620-v1:0",
-    BRAND,
+    Brand,
     3u16,
 );
 /// APAC Anthropic Claude 3.5 Sonnet v2.
@@ -62,7 +62,7 @@ pub const APAC_ANTHROPIC_CLAUDE_3_5_SONNET_20240620_V1_0: ProfileId = ProfileId:
 /// From 6 regions: ap-northeast-1, ap-northeast-2, ap-northeast-3, ap-south-1, ap-southeast-1, ap-southeast-2.
 pub const APAC_ANTHROPIC_CLAUDE_3_5_SONNET_20241022_V2_0: ProfileId = ProfileId::baked(
     "apac.anthropic.claude-3-5-sonnet-20241022-v2:0",
-    BRAND,
+    Brand,
     4u16,
 );
 /// APAC Anthropic Claude 3.7 Sonnet.
@@ -74,7 +74,7 @@ pub const APAC_ANTHROPIC_CLAUDE_3_5_SONNET_20241022_V2_0: ProfileId = ProfileId:
 /// From 1 region: ap-south-1.
 pub const APAC_ANTHROPIC_CLAUDE_3_7_SONNET_20250219_V1_0: ProfileId = ProfileId::baked(
     "apac.anthropic.claude-3-7-sonnet-20250219-v1:0",
-    BRAND,
+    Brand,
     5u16,
 );
 /// APAC Anthropic Claude 3 Haiku.
@@ -86,7 +86,7 @@ pub const APAC_ANTHROPIC_CLAUDE_3_7_SONNET_20250219_V1_0: ProfileId = ProfileId:
 /// From 5 regions: ap-northeast-1, ap-northeast-2, ap-south-1, ap-southeast-1, ap-southeast-2.
 pub const APAC_ANTHROPIC_CLAUDE_3_HAIKU_20240307_V1_0: ProfileId = ProfileId::baked(
     "apac.anthropic.claude-3-haiku-20240307-v1:0",
-    BRAND,
+    Brand,
     6u16,
 );
 /// APAC Anthropic Claude 3 Sonnet.
@@ -98,7 +98,7 @@ pub const APAC_ANTHROPIC_CLAUDE_3_HAIKU_20240307_V1_0: ProfileId = ProfileId::ba
 /// From 5 regions: ap-northeast-1, ap-northeast-2, ap-south-1, ap-southeast-1, ap-southeast-2.
 pub const APAC_ANTHROPIC_CLAUDE_3_SONNET_20240229_V1_0: ProfileId = ProfileId::baked(
     "apac.anthropic.claude-3-sonnet-20240229-v1:0",
-    BRAND,
+    Brand,
     7u16,
 );
 /// APAC Claude Sonnet 4.
@@ -113,7 +113,7 @@ pub const APAC_ANTHROPIC_CLAUDE_3_SONNET_20240229_V1_0: ProfileId = ProfileId::b
 )]
 pub const APAC_ANTHROPIC_CLAUDE_SONNET_4_20250514_V1_0: ProfileId = ProfileId::baked(
     "apac.anthropic.claude-sonnet-4-20250514-v1:0",
-    BRAND,
+    Brand,
     8u16,
 );
 /// APAC TwelveLabs Marengo Embed v2.7.
@@ -128,7 +128,7 @@ pub const APAC_ANTHROPIC_CLAUDE_SONNET_4_20250514_V1_0: ProfileId = ProfileId::b
 )]
 pub const APAC_TWELVELABS_MARENGO_EMBED_2_7_V1_0: ProfileId = ProfileId::baked(
     "apac.twelvelabs.marengo-embed-2-7-v1:0",
-    BRAND,
+    Brand,
     9u16,
 );
 /// APAC Pegasus v1.2.
@@ -140,7 +140,7 @@ pub const APAC_TWELVELABS_MARENGO_EMBED_2_7_V1_0: ProfileId = ProfileId::baked(
 /// From 1 region: ap-northeast-2.
 pub const APAC_TWELVELABS_PEGASUS_1_2_V1_0: ProfileId = ProfileId::baked(
     "apac.twelvelabs.pegasus-1-2-v1:0",
-    BRAND,
+    Brand,
     10u16,
 );
 /// AU Anthropic Claude Haiku 4.5.
@@ -152,7 +152,7 @@ pub const APAC_TWELVELABS_PEGASUS_1_2_V1_0: ProfileId = ProfileId::baked(
 /// From 3 regions: ap-southeast-2, ap-southeast-4, ap-southeast-6.
 pub const AU_ANTHROPIC_CLAUDE_HAIKU_4_5_20251001_V1_0: ProfileId = ProfileId::baked(
     "au.anthropic.claude-haiku-4-5-20251001-v1:0",
-    BRAND,
+    Brand,
     11u16,
 );
 /// AU Anthropic Claude Opus 4.6.
@@ -164,7 +164,7 @@ pub const AU_ANTHROPIC_CLAUDE_HAIKU_4_5_20251001_V1_0: ProfileId = ProfileId::ba
 /// From 3 regions: ap-southeast-2, ap-southeast-4, ap-southeast-6.
 pub const AU_ANTHROPIC_CLAUDE_OPUS_4_6_V1: ProfileId = ProfileId::baked(
     "au.anthropic.claude-opus-4-6-v1",
-    BRAND,
+    Brand,
     12u16,
 );
 /// AU Anthropic Claude Opus 4.7.
@@ -176,7 +176,7 @@ pub const AU_ANTHROPIC_CLAUDE_OPUS_4_6_V1: ProfileId = ProfileId::baked(
 /// From 2 regions: ap-southeast-2, ap-southeast-4.
 pub const AU_ANTHROPIC_CLAUDE_OPUS_4_7: ProfileId = ProfileId::baked(
     "au.anthropic.claude-opus-4-7",
-    BRAND,
+    Brand,
     13u16,
 );
 /// AU Anthropic Claude Opus 4.8.
@@ -188,7 +188,7 @@ pub const AU_ANTHROPIC_CLAUDE_OPUS_4_7: ProfileId = ProfileId::baked(
 /// From 2 regions: ap-southeast-2, ap-southeast-4.
 pub const AU_ANTHROPIC_CLAUDE_OPUS_4_8: ProfileId = ProfileId::baked(
     "au.anthropic.claude-opus-4-8",
-    BRAND,
+    Brand,
     14u16,
 );
 /// AU Anthropic Claude Opus 5.
@@ -200,7 +200,7 @@ pub const AU_ANTHROPIC_CLAUDE_OPUS_4_8: ProfileId = ProfileId::baked(
 /// From 2 regions: ap-southeast-2, ap-southeast-4.
 pub const AU_ANTHROPIC_CLAUDE_OPUS_5: ProfileId = ProfileId::baked(
     "au.anthropic.claude-opus-5",
-    BRAND,
+    Brand,
     15u16,
 );
 /// AU AU Anthropic Claude Sonnet 4.5.
@@ -212,7 +212,7 @@ pub const AU_ANTHROPIC_CLAUDE_OPUS_5: ProfileId = ProfileId::baked(
 /// From 3 regions: ap-southeast-2, ap-southeast-4, ap-southeast-6.
 pub const AU_ANTHROPIC_CLAUDE_SONNET_4_5_20250929_V1_0: ProfileId = ProfileId::baked(
     "au.anthropic.claude-sonnet-4-5-20250929-v1:0",
-    BRAND,
+    Brand,
     16u16,
 );
 /// AU Anthropic Claude Sonnet 4.6.
@@ -224,7 +224,7 @@ pub const AU_ANTHROPIC_CLAUDE_SONNET_4_5_20250929_V1_0: ProfileId = ProfileId::b
 /// From 3 regions: ap-southeast-2, ap-southeast-4, ap-southeast-6.
 pub const AU_ANTHROPIC_CLAUDE_SONNET_4_6: ProfileId = ProfileId::baked(
     "au.anthropic.claude-sonnet-4-6",
-    BRAND,
+    Brand,
     17u16,
 );
 /// AU Anthropic Claude Sonnet 5.
@@ -236,7 +236,7 @@ pub const AU_ANTHROPIC_CLAUDE_SONNET_4_6: ProfileId = ProfileId::baked(
 /// From 2 regions: ap-southeast-2, ap-southeast-4.
 pub const AU_ANTHROPIC_CLAUDE_SONNET_5: ProfileId = ProfileId::baked(
     "au.anthropic.claude-sonnet-5",
-    BRAND,
+    Brand,
     18u16,
 );
 /// CA Nova Lite.
@@ -248,7 +248,7 @@ pub const AU_ANTHROPIC_CLAUDE_SONNET_5: ProfileId = ProfileId::baked(
 /// From 2 regions: ca-central-1, ca-west-1.
 pub const CA_AMAZON_NOVA_LITE_V1_0: ProfileId = ProfileId::baked(
     "ca.amazon.nova-lite-v1:0",
-    BRAND,
+    Brand,
     19u16,
 );
 /// EU Amazon Nova 2 Lite.
@@ -260,7 +260,7 @@ pub const CA_AMAZON_NOVA_LITE_V1_0: ProfileId = ProfileId::baked(
 /// From 6 regions: eu-central-1, eu-north-1, eu-south-1, eu-south-2, eu-west-1, eu-west-3.
 pub const EU_AMAZON_NOVA_2_LITE_V1_0: ProfileId = ProfileId::baked(
     "eu.amazon.nova-2-lite-v1:0",
-    BRAND,
+    Brand,
     20u16,
 );
 /// EU Nova Lite.
@@ -272,7 +272,7 @@ pub const EU_AMAZON_NOVA_2_LITE_V1_0: ProfileId = ProfileId::baked(
 /// From 7 regions: eu-central-1, eu-north-1, eu-south-1, eu-south-2, eu-west-1, eu-west-3, il-central-1.
 pub const EU_AMAZON_NOVA_LITE_V1_0: ProfileId = ProfileId::baked(
     "eu.amazon.nova-lite-v1:0",
-    BRAND,
+    Brand,
     21u16,
 );
 /// EU Nova Micro.
@@ -284,7 +284,7 @@ pub const EU_AMAZON_NOVA_LITE_V1_0: ProfileId = ProfileId::baked(
 /// From 7 regions: eu-central-1, eu-north-1, eu-south-1, eu-south-2, eu-west-1, eu-west-3, il-central-1.
 pub const EU_AMAZON_NOVA_MICRO_V1_0: ProfileId = ProfileId::baked(
     "eu.amazon.nova-micro-v1:0",
-    BRAND,
+    Brand,
     22u16,
 );
 /// EU Nova Pro.
@@ -296,7 +296,7 @@ pub const EU_AMAZON_NOVA_MICRO_V1_0: ProfileId = ProfileId::baked(
 /// From 7 regions: eu-central-1, eu-north-1, eu-south-1, eu-south-2, eu-west-1, eu-west-3, il-central-1.
 pub const EU_AMAZON_NOVA_PRO_V1_0: ProfileId = ProfileId::baked(
     "eu.amazon.nova-pro-v1:0",
-    BRAND,
+    Brand,
     23u16,
 );
 /// EU Anthropic Claude 3 Haiku.
@@ -308,7 +308,7 @@ pub const EU_AMAZON_NOVA_PRO_V1_0: ProfileId = ProfileId::baked(
 /// From 3 regions: eu-central-1, eu-west-1, eu-west-3.
 pub const EU_ANTHROPIC_CLAUDE_3_HAIKU_20240307_V1_0: ProfileId = ProfileId::baked(
     "eu.anthropic.claude-3-haiku-20240307-v1:0",
-    BRAND,
+    Brand,
     24u16,
 );
 /// EU Anthropic Claude 3 Sonnet.
@@ -320,7 +320,7 @@ pub const EU_ANTHROPIC_CLAUDE_3_HAIKU_20240307_V1_0: ProfileId = ProfileId::bake
 /// From 3 regions: eu-central-1, eu-west-1, eu-west-3.
 pub const EU_ANTHROPIC_CLAUDE_3_SONNET_20240229_V1_0: ProfileId = ProfileId::baked(
     "eu.anthropic.claude-3-sonnet-20240229-v1:0",
-    BRAND,
+    Brand,
     25u16,
 );
 /// EU Anthropic Claude Haiku 4.5.
@@ -332,7 +332,7 @@ pub const EU_ANTHROPIC_CLAUDE_3_SONNET_20240229_V1_0: ProfileId = ProfileId::bak
 /// From 8 regions: eu-central-1, eu-central-2, eu-north-1, eu-south-1, eu-south-2, eu-west-1, eu-west-2, eu-west-3.
 pub const EU_ANTHROPIC_CLAUDE_HAIKU_4_5_20251001_V1_0: ProfileId = ProfileId::baked(
     "eu.anthropic.claude-haiku-4-5-20251001-v1:0",
-    BRAND,
+    Brand,
     26u16,
 );
 /// EU Anthropic Claude Opus 4.5.
@@ -344,7 +344,7 @@ pub const EU_ANTHROPIC_CLAUDE_HAIKU_4_5_20251001_V1_0: ProfileId = ProfileId::ba
 /// From 8 regions: eu-central-1, eu-central-2, eu-north-1, eu-south-1, eu-south-2, eu-west-1, eu-west-2, eu-west-3.
 pub const EU_ANTHROPIC_CLAUDE_OPUS_4_5_20251101_V1_0: ProfileId = ProfileId::baked(
     "eu.anthropic.claude-opus-4-5-20251101-v1:0",
-    BRAND,
+    Brand,
     27u16,
 );
 /// EU Anthropic Claude Opus 4.6.
@@ -356,7 +356,7 @@ pub const EU_ANTHROPIC_CLAUDE_OPUS_4_5_20251101_V1_0: ProfileId = ProfileId::bak
 /// From 8 regions: eu-central-1, eu-central-2, eu-north-1, eu-south-1, eu-south-2, eu-west-1, eu-west-2, eu-west-3.
 pub const EU_ANTHROPIC_CLAUDE_OPUS_4_6_V1: ProfileId = ProfileId::baked(
     "eu.anthropic.claude-opus-4-6-v1",
-    BRAND,
+    Brand,
     28u16,
 );
 /// EU Anthropic Claude Opus 4.7.
@@ -368,7 +368,7 @@ pub const EU_ANTHROPIC_CLAUDE_OPUS_4_6_V1: ProfileId = ProfileId::baked(
 /// From 8 regions: eu-central-1, eu-central-2, eu-north-1, eu-south-1, eu-south-2, eu-west-1, eu-west-2, eu-west-3.
 pub const EU_ANTHROPIC_CLAUDE_OPUS_4_7: ProfileId = ProfileId::baked(
     "eu.anthropic.claude-opus-4-7",
-    BRAND,
+    Brand,
     29u16,
 );
 /// EU Anthropic Claude Opus 4.8.
@@ -380,7 +380,7 @@ pub const EU_ANTHROPIC_CLAUDE_OPUS_4_7: ProfileId = ProfileId::baked(
 /// From 8 regions: eu-central-1, eu-central-2, eu-north-1, eu-south-1, eu-south-2, eu-west-1, eu-west-2, eu-west-3.
 pub const EU_ANTHROPIC_CLAUDE_OPUS_4_8: ProfileId = ProfileId::baked(
     "eu.anthropic.claude-opus-4-8",
-    BRAND,
+    Brand,
     30u16,
 );
 /// EU Anthropic Claude Opus 5.
@@ -392,7 +392,7 @@ pub const EU_ANTHROPIC_CLAUDE_OPUS_4_8: ProfileId = ProfileId::baked(
 /// From 8 regions: eu-central-1, eu-central-2, eu-north-1, eu-south-1, eu-south-2, eu-west-1, eu-west-2, eu-west-3.
 pub const EU_ANTHROPIC_CLAUDE_OPUS_5: ProfileId = ProfileId::baked(
     "eu.anthropic.claude-opus-5",
-    BRAND,
+    Brand,
     31u16,
 );
 /// EU Claude Sonnet 4.
@@ -407,7 +407,7 @@ pub const EU_ANTHROPIC_CLAUDE_OPUS_5: ProfileId = ProfileId::baked(
 )]
 pub const EU_ANTHROPIC_CLAUDE_SONNET_4_20250514_V1_0: ProfileId = ProfileId::baked(
     "eu.anthropic.claude-sonnet-4-20250514-v1:0",
-    BRAND,
+    Brand,
     32u16,
 );
 /// EU Anthropic Claude Sonnet 4.5.
@@ -419,7 +419,7 @@ pub const EU_ANTHROPIC_CLAUDE_SONNET_4_20250514_V1_0: ProfileId = ProfileId::bak
 /// From 8 regions: eu-central-1, eu-central-2, eu-north-1, eu-south-1, eu-south-2, eu-west-1, eu-west-2, eu-west-3.
 pub const EU_ANTHROPIC_CLAUDE_SONNET_4_5_20250929_V1_0: ProfileId = ProfileId::baked(
     "eu.anthropic.claude-sonnet-4-5-20250929-v1:0",
-    BRAND,
+    Brand,
     33u16,
 );
 /// EU Anthropic Claude Sonnet 4.6.
@@ -431,7 +431,7 @@ pub const EU_ANTHROPIC_CLAUDE_SONNET_4_5_20250929_V1_0: ProfileId = ProfileId::b
 /// From 8 regions: eu-central-1, eu-central-2, eu-north-1, eu-south-1, eu-south-2, eu-west-1, eu-west-2, eu-west-3.
 pub const EU_ANTHROPIC_CLAUDE_SONNET_4_6: ProfileId = ProfileId::baked(
     "eu.anthropic.claude-sonnet-4-6",
-    BRAND,
+    Brand,
     34u16,
 );
 /// EU Anthropic Claude Sonnet 5.
@@ -443,7 +443,7 @@ pub const EU_ANTHROPIC_CLAUDE_SONNET_4_6: ProfileId = ProfileId::baked(
 /// From 8 regions: eu-central-1, eu-central-2, eu-north-1, eu-south-1, eu-south-2, eu-west-1, eu-west-2, eu-west-3.
 pub const EU_ANTHROPIC_CLAUDE_SONNET_5: ProfileId = ProfileId::baked(
     "eu.anthropic.claude-sonnet-5",
-    BRAND,
+    Brand,
     35u16,
 );
 /// EU Cohere Embed v4.
@@ -455,7 +455,7 @@ pub const EU_ANTHROPIC_CLAUDE_SONNET_5: ProfileId = ProfileId::baked(
 /// From 8 regions: eu-central-1, eu-central-2, eu-north-1, eu-south-1, eu-south-2, eu-west-1, eu-west-2, eu-west-3.
 pub const EU_COHERE_EMBED_V4_0: ProfileId = ProfileId::baked(
     "eu.cohere.embed-v4:0",
-    BRAND,
+    Brand,
     36u16,
 );
 /// EU Meta Llama 3.2 1B Instruct.
@@ -467,7 +467,7 @@ pub const EU_COHERE_EMBED_V4_0: ProfileId = ProfileId::baked(
 /// From 3 regions: eu-central-1, eu-west-1, eu-west-3.
 pub const EU_META_LLAMA3_2_1B_INSTRUCT_V1_0: ProfileId = ProfileId::baked(
     "eu.meta.llama3-2-1b-instruct-v1:0",
-    BRAND,
+    Brand,
     37u16,
 );
 /// EU Meta Llama 3.2 3B Instruct.
@@ -479,7 +479,7 @@ pub const EU_META_LLAMA3_2_1B_INSTRUCT_V1_0: ProfileId = ProfileId::baked(
 /// From 3 regions: eu-central-1, eu-west-1, eu-west-3.
 pub const EU_META_LLAMA3_2_3B_INSTRUCT_V1_0: ProfileId = ProfileId::baked(
     "eu.meta.llama3-2-3b-instruct-v1:0",
-    BRAND,
+    Brand,
     38u16,
 );
 /// EU Mistral Pixtral Large 25.02.
@@ -491,7 +491,7 @@ pub const EU_META_LLAMA3_2_3B_INSTRUCT_V1_0: ProfileId = ProfileId::baked(
 /// From 4 regions: eu-central-1, eu-north-1, eu-west-1, eu-west-3.
 pub const EU_MISTRAL_PIXTRAL_LARGE_2502_V1_0: ProfileId = ProfileId::baked(
     "eu.mistral.pixtral-large-2502-v1:0",
-    BRAND,
+    Brand,
     39u16,
 );
 /// EU TwelveLabs Marengo Embed v2.7.
@@ -506,7 +506,7 @@ pub const EU_MISTRAL_PIXTRAL_LARGE_2502_V1_0: ProfileId = ProfileId::baked(
 )]
 pub const EU_TWELVELABS_MARENGO_EMBED_2_7_V1_0: ProfileId = ProfileId::baked(
     "eu.twelvelabs.marengo-embed-2-7-v1:0",
-    BRAND,
+    Brand,
     40u16,
 );
 /// EU TwelveLabs Marengo Embed 3.0.
@@ -518,7 +518,7 @@ pub const EU_TWELVELABS_MARENGO_EMBED_2_7_V1_0: ProfileId = ProfileId::baked(
 /// From 1 region: eu-west-1.
 pub const EU_TWELVELABS_MARENGO_EMBED_3_0_V1_0: ProfileId = ProfileId::baked(
     "eu.twelvelabs.marengo-embed-3-0-v1:0",
-    BRAND,
+    Brand,
     41u16,
 );
 /// EU TwelveLabs Pegasus v1.2.
@@ -530,7 +530,7 @@ pub const EU_TWELVELABS_MARENGO_EMBED_3_0_V1_0: ProfileId = ProfileId::baked(
 /// From 8 regions: eu-central-1, eu-central-2, eu-north-1, eu-south-1, eu-south-2, eu-west-1, eu-west-2, eu-west-3.
 pub const EU_TWELVELABS_PEGASUS_1_2_V1_0: ProfileId = ProfileId::baked(
     "eu.twelvelabs.pegasus-1-2-v1:0",
-    BRAND,
+    Brand,
     42u16,
 );
 /// GLOBAL Amazon Nova 2 Lite.
@@ -542,7 +542,7 @@ pub const EU_TWELVELABS_PEGASUS_1_2_V1_0: ProfileId = ProfileId::baked(
 /// From 25 regions: ap-east-2, ap-northeast-1, ap-northeast-2, ap-south-1, ap-southeast-1, ap-southeast-2, ap-southeast-3, ap-southeast-4, ap-southeast-5, ap-southeast-6, ap-southeast-7, ca-central-1, ca-west-1, eu-central-1, eu-north-1, eu-south-1, eu-south-2, eu-west-1, eu-west-2, eu-west-3, il-central-1, us-east-1, us-east-2, us-west-1, us-west-2.
 pub const GLOBAL_AMAZON_NOVA_2_LITE_V1_0: ProfileId = ProfileId::baked(
     "global.amazon.nova-2-lite-v1:0",
-    BRAND,
+    Brand,
     43u16,
 );
 /// Global Anthropic Claude Fable 5.
@@ -554,7 +554,7 @@ pub const GLOBAL_AMAZON_NOVA_2_LITE_V1_0: ProfileId = ProfileId::baked(
 /// From 31 regions: af-south-1, ap-east-2, ap-northeast-1, ap-northeast-2, ap-northeast-3, ap-south-1, ap-south-2, ap-southeast-1, ap-southeast-2, ap-southeast-3, ap-southeast-4, ap-southeast-5, ap-southeast-6, ap-southeast-7, ca-central-1, ca-west-1, eu-central-1, eu-central-2, eu-north-1, eu-south-1, eu-south-2, eu-west-1, eu-west-2, eu-west-3, il-central-1, mx-central-1, sa-east-1, us-east-1, us-east-2, us-west-1, us-west-2.
 pub const GLOBAL_ANTHROPIC_CLAUDE_FABLE_5: ProfileId = ProfileId::baked(
     "global.anthropic.claude-fable-5",
-    BRAND,
+    Brand,
     44u16,
 );
 /// Global Anthropic Claude Haiku 4.5.
@@ -566,7 +566,7 @@ pub const GLOBAL_ANTHROPIC_CLAUDE_FABLE_5: ProfileId = ProfileId::baked(
 /// From 31 regions: af-south-1, ap-east-2, ap-northeast-1, ap-northeast-2, ap-northeast-3, ap-south-1, ap-south-2, ap-southeast-1, ap-southeast-2, ap-southeast-3, ap-southeast-4, ap-southeast-5, ap-southeast-6, ap-southeast-7, ca-central-1, ca-west-1, eu-central-1, eu-central-2, eu-north-1, eu-south-1, eu-south-2, eu-west-1, eu-west-2, eu-west-3, il-central-1, mx-central-1, sa-east-1, us-east-1, us-east-2, us-west-1, us-west-2.
 pub const GLOBAL_ANTHROPIC_CLAUDE_HAIKU_4_5_20251001_V1_0: ProfileId = ProfileId::baked(
     "global.anthropic.claude-haiku-4-5-20251001-v1:0",
-    BRAND,
+    Brand,
     45u16,
 );
 /// GLOBAL Anthropic Claude Opus 4.5.
@@ -578,7 +578,7 @@ pub const GLOBAL_ANTHROPIC_CLAUDE_HAIKU_4_5_20251001_V1_0: ProfileId = ProfileId
 /// From 31 regions: af-south-1, ap-east-2, ap-northeast-1, ap-northeast-2, ap-northeast-3, ap-south-1, ap-south-2, ap-southeast-1, ap-southeast-2, ap-southeast-3, ap-southeast-4, ap-southeast-5, ap-southeast-6, ap-southeast-7, ca-central-1, ca-west-1, eu-central-1, eu-central-2, eu-north-1, eu-south-1, eu-south-2, eu-west-1, eu-west-2, eu-west-3, il-central-1, mx-central-1, sa-east-1, us-east-1, us-east-2, us-west-1, us-west-2.
 pub const GLOBAL_ANTHROPIC_CLAUDE_OPUS_4_5_20251101_V1_0: ProfileId = ProfileId::baked(
     "global.anthropic.claude-opus-4-5-20251101-v1:0",
-    BRAND,
+    Brand,
     46u16,
 );
 /// Global Anthropic Claude Opus 4.6.
@@ -590,7 +590,7 @@ pub const GLOBAL_ANTHROPIC_CLAUDE_OPUS_4_5_20251101_V1_0: ProfileId = ProfileId:
 /// From 31 regions: af-south-1, ap-east-2, ap-northeast-1, ap-northeast-2, ap-northeast-3, ap-south-1, ap-south-2, ap-southeast-1, ap-southeast-2, ap-southeast-3, ap-southeast-4, ap-southeast-5, ap-southeast-6, ap-southeast-7, ca-central-1, ca-west-1, eu-central-1, eu-central-2, eu-north-1, eu-south-1, eu-south-2, eu-west-1, eu-west-2, eu-west-3, il-central-1, mx-central-1, sa-east-1, us-east-1, us-east-2, us-west-1, us-west-2.
 pub const GLOBAL_ANTHROPIC_CLAUDE_OPUS_4_6_V1: ProfileId = ProfileId::baked(
     "global.anthropic.claude-opus-4-6-v1",
-    BRAND,
+    Brand,
     47u16,
 );
 /// Global Anthropic Claude Opus 4.7.
@@ -602,7 +602,7 @@ pub const GLOBAL_ANTHROPIC_CLAUDE_OPUS_4_6_V1: ProfileId = ProfileId::baked(
 /// From 31 regions: af-south-1, ap-east-2, ap-northeast-1, ap-northeast-2, ap-northeast-3, ap-south-1, ap-south-2, ap-southeast-1, ap-southeast-2, ap-southeast-3, ap-southeast-4, ap-southeast-5, ap-southeast-6, ap-southeast-7, ca-central-1, ca-west-1, eu-central-1, eu-central-2, eu-north-1, eu-south-1, eu-south-2, eu-west-1, eu-west-2, eu-west-3, il-central-1, mx-central-1, sa-east-1, us-east-1, us-east-2, us-west-1, us-west-2.
 pub const GLOBAL_ANTHROPIC_CLAUDE_OPUS_4_7: ProfileId = ProfileId::baked(
     "global.anthropic.claude-opus-4-7",
-    BRAND,
+    Brand,
     48u16,
 );
 /// Global Anthropic Claude Opus 4.8.
@@ -614,7 +614,7 @@ pub const GLOBAL_ANTHROPIC_CLAUDE_OPUS_4_7: ProfileId = ProfileId::baked(
 /// From 31 regions: af-south-1, ap-east-2, ap-northeast-1, ap-northeast-2, ap-northeast-3, ap-south-1, ap-south-2, ap-southeast-1, ap-southeast-2, ap-southeast-3, ap-southeast-4, ap-southeast-5, ap-southeast-6, ap-southeast-7, ca-central-1, ca-west-1, eu-central-1, eu-central-2, eu-north-1, eu-south-1, eu-south-2, eu-west-1, eu-west-2, eu-west-3, il-central-1, mx-central-1, sa-east-1, us-east-1, us-east-2, us-west-1, us-west-2.
 pub const GLOBAL_ANTHROPIC_CLAUDE_OPUS_4_8: ProfileId = ProfileId::baked(
     "global.anthropic.claude-opus-4-8",
-    BRAND,
+    Brand,
     49u16,
 );
 /// Global Anthropic Claude Opus 5.
@@ -626,7 +626,7 @@ pub const GLOBAL_ANTHROPIC_CLAUDE_OPUS_4_8: ProfileId = ProfileId::baked(
 /// From 31 regions: af-south-1, ap-east-2, ap-northeast-1, ap-northeast-2, ap-northeast-3, ap-south-1, ap-south-2, ap-southeast-1, ap-southeast-2, ap-southeast-3, ap-southeast-4, ap-southeast-5, ap-southeast-6, ap-southeast-7, ca-central-1, ca-west-1, eu-central-1, eu-central-2, eu-north-1, eu-south-1, eu-south-2, eu-west-1, eu-west-2, eu-west-3, il-central-1, mx-central-1, sa-east-1, us-east-1, us-east-2, us-west-1, us-west-2.
 pub const GLOBAL_ANTHROPIC_CLAUDE_OPUS_5: ProfileId = ProfileId::baked(
     "global.anthropic.claude-opus-5",
-    BRAND,
+    Brand,
     50u16,
 );
 /// Global Claude Sonnet 4.
@@ -641,7 +641,7 @@ pub const GLOBAL_ANTHROPIC_CLAUDE_OPUS_5: ProfileId = ProfileId::baked(
 )]
 pub const GLOBAL_ANTHROPIC_CLAUDE_SONNET_4_20250514_V1_0: ProfileId = ProfileId::baked(
     "global.anthropic.claude-sonnet-4-20250514-v1:0",
-    BRAND,
+    Brand,
     51u16,
 );
 /// Global Claude Sonnet 4.5.
@@ -653,7 +653,7 @@ pub const GLOBAL_ANTHROPIC_CLAUDE_SONNET_4_20250514_V1_0: ProfileId = ProfileId:
 /// From 31 regions: af-south-1, ap-east-2, ap-northeast-1, ap-northeast-2, ap-northeast-3, ap-south-1, ap-south-2, ap-southeast-1, ap-southeast-2, ap-southeast-3, ap-southeast-4, ap-southeast-5, ap-southeast-6, ap-southeast-7, ca-central-1, ca-west-1, eu-central-1, eu-central-2, eu-north-1, eu-south-1, eu-south-2, eu-west-1, eu-west-2, eu-west-3, il-central-1, mx-central-1, sa-east-1, us-east-1, us-east-2, us-west-1, us-west-2.
 pub const GLOBAL_ANTHROPIC_CLAUDE_SONNET_4_5_20250929_V1_0: ProfileId = ProfileId::baked(
     "global.anthropic.claude-sonnet-4-5-20250929-v1:0",
-    BRAND,
+    Brand,
     52u16,
 );
 /// Global Anthropic Claude Sonnet 4.6.
@@ -665,7 +665,7 @@ pub const GLOBAL_ANTHROPIC_CLAUDE_SONNET_4_5_20250929_V1_0: ProfileId = ProfileI
 /// From 31 regions: af-south-1, ap-east-2, ap-northeast-1, ap-northeast-2, ap-northeast-3, ap-south-1, ap-south-2, ap-southeast-1, ap-southeast-2, ap-southeast-3, ap-southeast-4, ap-southeast-5, ap-southeast-6, ap-southeast-7, ca-central-1, ca-west-1, eu-central-1, eu-central-2, eu-north-1, eu-south-1, eu-south-2, eu-west-1, eu-west-2, eu-west-3, il-central-1, mx-central-1, sa-east-1, us-east-1, us-east-2, us-west-1, us-west-2.
 pub const GLOBAL_ANTHROPIC_CLAUDE_SONNET_4_6: ProfileId = ProfileId::baked(
     "global.anthropic.claude-sonnet-4-6",
-    BRAND,
+    Brand,
     53u16,
 );
 /// Global Anthropic Claude Sonnet 5.
@@ -677,7 +677,7 @@ pub const GLOBAL_ANTHROPIC_CLAUDE_SONNET_4_6: ProfileId = ProfileId::baked(
 /// From 31 regions: af-south-1, ap-east-2, ap-northeast-1, ap-northeast-2, ap-northeast-3, ap-south-1, ap-south-2, ap-southeast-1, ap-southeast-2, ap-southeast-3, ap-southeast-4, ap-southeast-5, ap-southeast-6, ap-southeast-7, ca-central-1, ca-west-1, eu-central-1, eu-central-2, eu-north-1, eu-south-1, eu-south-2, eu-west-1, eu-west-2, eu-west-3, il-central-1, mx-central-1, sa-east-1, us-east-1, us-east-2, us-west-1, us-west-2.
 pub const GLOBAL_ANTHROPIC_CLAUDE_SONNET_5: ProfileId = ProfileId::baked(
     "global.anthropic.claude-sonnet-5",
-    BRAND,
+    Brand,
     54u16,
 );
 /// Global Cohere Embed v4.
@@ -689,7 +689,7 @@ pub const GLOBAL_ANTHROPIC_CLAUDE_SONNET_5: ProfileId = ProfileId::baked(
 /// From 23 regions: ap-northeast-1, ap-northeast-2, ap-northeast-3, ap-south-1, ap-south-2, ap-southeast-1, ap-southeast-2, ap-southeast-3, ap-southeast-4, ca-central-1, eu-central-1, eu-central-2, eu-north-1, eu-south-1, eu-south-2, eu-west-1, eu-west-2, eu-west-3, sa-east-1, us-east-1, us-east-2, us-west-1, us-west-2.
 pub const GLOBAL_COHERE_EMBED_V4_0: ProfileId = ProfileId::baked(
     "global.cohere.embed-v4:0",
-    BRAND,
+    Brand,
     55u16,
 );
 /// Global OpenAI GPT-5.6 Luna.
@@ -701,7 +701,7 @@ pub const GLOBAL_COHERE_EMBED_V4_0: ProfileId = ProfileId::baked(
 /// From 27 regions: ap-east-2, ap-northeast-1, ap-northeast-2, ap-northeast-3, ap-south-1, ap-south-2, ap-southeast-1, ap-southeast-2, ap-southeast-3, ap-southeast-4, ap-southeast-5, ap-southeast-7, ca-central-1, eu-central-1, eu-central-2, eu-north-1, eu-south-1, eu-south-2, eu-west-1, eu-west-2, eu-west-3, il-central-1, sa-east-1, us-east-1, us-east-2, us-west-1, us-west-2.
 pub const GLOBAL_OPENAI_GPT_5_6_LUNA: ProfileId = ProfileId::baked(
     "global.openai.gpt-5.6-luna",
-    BRAND,
+    Brand,
     56u16,
 );
 /// Global OpenAI GPT-5.6 Sol.
@@ -713,7 +713,7 @@ pub const GLOBAL_OPENAI_GPT_5_6_LUNA: ProfileId = ProfileId::baked(
 /// From 27 regions: ap-east-2, ap-northeast-1, ap-northeast-2, ap-northeast-3, ap-south-1, ap-south-2, ap-southeast-1, ap-southeast-2, ap-southeast-3, ap-southeast-4, ap-southeast-5, ap-southeast-7, ca-central-1, eu-central-1, eu-central-2, eu-north-1, eu-south-1, eu-south-2, eu-west-1, eu-west-2, eu-west-3, il-central-1, sa-east-1, us-east-1, us-east-2, us-west-1, us-west-2.
 pub const GLOBAL_OPENAI_GPT_5_6_SOL: ProfileId = ProfileId::baked(
     "global.openai.gpt-5.6-sol",
-    BRAND,
+    Brand,
     57u16,
 );
 /// Global OpenAI GPT-5.6 Terra.
@@ -725,7 +725,7 @@ pub const GLOBAL_OPENAI_GPT_5_6_SOL: ProfileId = ProfileId::baked(
 /// From 27 regions: ap-east-2, ap-northeast-1, ap-northeast-2, ap-northeast-3, ap-south-1, ap-south-2, ap-southeast-1, ap-southeast-2, ap-southeast-3, ap-southeast-4, ap-southeast-5, ap-southeast-7, ca-central-1, eu-central-1, eu-central-2, eu-north-1, eu-south-1, eu-south-2, eu-west-1, eu-west-2, eu-west-3, il-central-1, sa-east-1, us-east-1, us-east-2, us-west-1, us-west-2.
 pub const GLOBAL_OPENAI_GPT_5_6_TERRA: ProfileId = ProfileId::baked(
     "global.openai.gpt-5.6-terra",
-    BRAND,
+    Brand,
     58u16,
 );
 /// GLOBAL TwelveLabs Pegasus v1.2.
@@ -737,7 +737,7 @@ pub const GLOBAL_OPENAI_GPT_5_6_TERRA: ProfileId = ProfileId::baked(
 /// From 30 regions: af-south-1, ap-east-2, ap-northeast-1, ap-northeast-2, ap-northeast-3, ap-south-1, ap-south-2, ap-southeast-1, ap-southeast-2, ap-southeast-3, ap-southeast-4, ap-southeast-5, ap-southeast-7, ca-central-1, ca-west-1, eu-central-1, eu-central-2, eu-north-1, eu-south-1, eu-south-2, eu-west-1, eu-west-2, eu-west-3, il-central-1, mx-central-1, sa-east-1, us-east-1, us-east-2, us-west-1, us-west-2.
 pub const GLOBAL_TWELVELABS_PEGASUS_1_2_V1_0: ProfileId = ProfileId::baked(
     "global.twelvelabs.pegasus-1-2-v1:0",
-    BRAND,
+    Brand,
     59u16,
 );
 /// Global xAI Grok 4.6.
@@ -749,7 +749,7 @@ pub const GLOBAL_TWELVELABS_PEGASUS_1_2_V1_0: ProfileId = ProfileId::baked(
 /// From 27 regions: ap-east-2, ap-northeast-1, ap-northeast-2, ap-northeast-3, ap-south-1, ap-south-2, ap-southeast-1, ap-southeast-2, ap-southeast-3, ap-southeast-4, ap-southeast-5, ap-southeast-7, ca-central-1, eu-central-1, eu-central-2, eu-north-1, eu-south-1, eu-south-2, eu-west-1, eu-west-2, eu-west-3, il-central-1, sa-east-1, us-east-1, us-east-2, us-west-1, us-west-2.
 pub const GLOBAL_XAI_GROK_4_6: ProfileId = ProfileId::baked(
     "global.xai.grok-4.6",
-    BRAND,
+    Brand,
     60u16,
 );
 /// IN OpenAI GPT-5.6 Luna.
@@ -761,7 +761,7 @@ pub const GLOBAL_XAI_GROK_4_6: ProfileId = ProfileId::baked(
 /// From 2 regions: ap-south-1, ap-south-2.
 pub const IN_OPENAI_GPT_5_6_LUNA: ProfileId = ProfileId::baked(
     "in.openai.gpt-5.6-luna",
-    BRAND,
+    Brand,
     61u16,
 );
 /// IN OpenAI GPT-5.6 Terra.
@@ -773,7 +773,7 @@ pub const IN_OPENAI_GPT_5_6_LUNA: ProfileId = ProfileId::baked(
 /// From 2 regions: ap-south-1, ap-south-2.
 pub const IN_OPENAI_GPT_5_6_TERRA: ProfileId = ProfileId::baked(
     "in.openai.gpt-5.6-terra",
-    BRAND,
+    Brand,
     62u16,
 );
 /// JP Amazon Nova 2 Lite.
@@ -785,7 +785,7 @@ pub const IN_OPENAI_GPT_5_6_TERRA: ProfileId = ProfileId::baked(
 /// From 1 region: ap-northeast-1.
 pub const JP_AMAZON_NOVA_2_LITE_V1_0: ProfileId = ProfileId::baked(
     "jp.amazon.nova-2-lite-v1:0",
-    BRAND,
+    Brand,
     63u16,
 );
 /// JP Anthropic Claude Haiku 4.5.
@@ -797,7 +797,7 @@ pub const JP_AMAZON_NOVA_2_LITE_V1_0: ProfileId = ProfileId::baked(
 /// From 2 regions: ap-northeast-1, ap-northeast-3.
 pub const JP_ANTHROPIC_CLAUDE_HAIKU_4_5_20251001_V1_0: ProfileId = ProfileId::baked(
     "jp.anthropic.claude-haiku-4-5-20251001-v1:0",
-    BRAND,
+    Brand,
     64u16,
 );
 /// JP Anthropic Claude Opus 4.7.
@@ -809,7 +809,7 @@ pub const JP_ANTHROPIC_CLAUDE_HAIKU_4_5_20251001_V1_0: ProfileId = ProfileId::ba
 /// From 2 regions: ap-northeast-1, ap-northeast-3.
 pub const JP_ANTHROPIC_CLAUDE_OPUS_4_7: ProfileId = ProfileId::baked(
     "jp.anthropic.claude-opus-4-7",
-    BRAND,
+    Brand,
     65u16,
 );
 /// JP Anthropic Claude Opus 4.8.
@@ -821,7 +821,7 @@ pub const JP_ANTHROPIC_CLAUDE_OPUS_4_7: ProfileId = ProfileId::baked(
 /// From 2 regions: ap-northeast-1, ap-northeast-3.
 pub const JP_ANTHROPIC_CLAUDE_OPUS_4_8: ProfileId = ProfileId::baked(
     "jp.anthropic.claude-opus-4-8",
-    BRAND,
+    Brand,
     66u16,
 );
 /// JP Anthropic Claude Sonnet 4.5.
@@ -833,7 +833,7 @@ pub const JP_ANTHROPIC_CLAUDE_OPUS_4_8: ProfileId = ProfileId::baked(
 /// From 2 regions: ap-northeast-1, ap-northeast-3.
 pub const JP_ANTHROPIC_CLAUDE_SONNET_4_5_20250929_V1_0: ProfileId = ProfileId::baked(
     "jp.anthropic.claude-sonnet-4-5-20250929-v1:0",
-    BRAND,
+    Brand,
     67u16,
 );
 /// JP Anthropic Claude Sonnet 4.6.
@@ -845,7 +845,7 @@ pub const JP_ANTHROPIC_CLAUDE_SONNET_4_5_20250929_V1_0: ProfileId = ProfileId::b
 /// From 2 regions: ap-northeast-1, ap-northeast-3.
 pub const JP_ANTHROPIC_CLAUDE_SONNET_4_6: ProfileId = ProfileId::baked(
     "jp.anthropic.claude-sonnet-4-6",
-    BRAND,
+    Brand,
     68u16,
 );
 /// US Amazon Nova 2 Lite.
@@ -857,7 +857,7 @@ pub const JP_ANTHROPIC_CLAUDE_SONNET_4_6: ProfileId = ProfileId::baked(
 /// From 6 regions: ca-central-1, ca-west-1, us-east-1, us-east-2, us-west-1, us-west-2.
 pub const US_AMAZON_NOVA_2_LITE_V1_0: ProfileId = ProfileId::baked(
     "us.amazon.nova-2-lite-v1:0",
-    BRAND,
+    Brand,
     69u16,
 );
 /// US Nova Lite.
@@ -869,7 +869,7 @@ pub const US_AMAZON_NOVA_2_LITE_V1_0: ProfileId = ProfileId::baked(
 /// From 4 regions: us-east-1, us-east-2, us-west-1, us-west-2.
 pub const US_AMAZON_NOVA_LITE_V1_0: ProfileId = ProfileId::baked(
     "us.amazon.nova-lite-v1:0",
-    BRAND,
+    Brand,
     70u16,
 );
 /// US Nova Micro.
@@ -881,7 +881,7 @@ pub const US_AMAZON_NOVA_LITE_V1_0: ProfileId = ProfileId::baked(
 /// From 3 regions: us-east-1, us-east-2, us-west-2.
 pub const US_AMAZON_NOVA_MICRO_V1_0: ProfileId = ProfileId::baked(
     "us.amazon.nova-micro-v1:0",
-    BRAND,
+    Brand,
     71u16,
 );
 /// US Nova Premier.
@@ -896,7 +896,7 @@ pub const US_AMAZON_NOVA_MICRO_V1_0: ProfileId = ProfileId::baked(
 )]
 pub const US_AMAZON_NOVA_PREMIER_V1_0: ProfileId = ProfileId::baked(
     "us.amazon.nova-premier-v1:0",
-    BRAND,
+    Brand,
     72u16,
 );
 /// US Nova Pro.
@@ -908,7 +908,7 @@ pub const US_AMAZON_NOVA_PREMIER_V1_0: ProfileId = ProfileId::baked(
 /// From 4 regions: us-east-1, us-east-2, us-west-1, us-west-2.
 pub const US_AMAZON_NOVA_PRO_V1_0: ProfileId = ProfileId::baked(
     "us.amazon.nova-pro-v1:0",
-    BRAND,
+    Brand,
     73u16,
 );
 /// US Anthropic Claude 3 Haiku.
@@ -920,7 +920,7 @@ pub const US_AMAZON_NOVA_PRO_V1_0: ProfileId = ProfileId::baked(
 /// From 3 regions: us-east-1, us-east-2, us-west-2.
 pub const US_ANTHROPIC_CLAUDE_3_HAIKU_20240307_V1_0: ProfileId = ProfileId::baked(
     "us.anthropic.claude-3-haiku-20240307-v1:0",
-    BRAND,
+    Brand,
     74u16,
 );
 /// US Anthropic Claude 3 Sonnet.
@@ -932,7 +932,7 @@ pub const US_ANTHROPIC_CLAUDE_3_HAIKU_20240307_V1_0: ProfileId = ProfileId::bake
 /// From 2 regions: us-east-1, us-west-2.
 pub const US_ANTHROPIC_CLAUDE_3_SONNET_20240229_V1_0: ProfileId = ProfileId::baked(
     "us.anthropic.claude-3-sonnet-20240229-v1:0",
-    BRAND,
+    Brand,
     75u16,
 );
 /// US Anthropic Claude Fable 5.
@@ -944,7 +944,7 @@ pub const US_ANTHROPIC_CLAUDE_3_SONNET_20240229_V1_0: ProfileId = ProfileId::bak
 /// From 6 regions: ca-central-1, ca-west-1, us-east-1, us-east-2, us-west-1, us-west-2.
 pub const US_ANTHROPIC_CLAUDE_FABLE_5: ProfileId = ProfileId::baked(
     "us.anthropic.claude-fable-5",
-    BRAND,
+    Brand,
     76u16,
 );
 /// US Anthropic Claude Haiku 4.5.
@@ -956,7 +956,7 @@ pub const US_ANTHROPIC_CLAUDE_FABLE_5: ProfileId = ProfileId::baked(
 /// From 5 regions: ca-central-1, us-east-1, us-east-2, us-west-1, us-west-2.
 pub const US_ANTHROPIC_CLAUDE_HAIKU_4_5_20251001_V1_0: ProfileId = ProfileId::baked(
     "us.anthropic.claude-haiku-4-5-20251001-v1:0",
-    BRAND,
+    Brand,
     77u16,
 );
 /// US Claude Opus 4.1.
@@ -971,7 +971,7 @@ pub const US_ANTHROPIC_CLAUDE_HAIKU_4_5_20251001_V1_0: ProfileId = ProfileId::ba
 )]
 pub const US_ANTHROPIC_CLAUDE_OPUS_4_1_20250805_V1_0: ProfileId = ProfileId::baked(
     "us.anthropic.claude-opus-4-1-20250805-v1:0",
-    BRAND,
+    Brand,
     78u16,
 );
 /// US Anthropic Claude Opus 4.5.
@@ -983,7 +983,7 @@ pub const US_ANTHROPIC_CLAUDE_OPUS_4_1_20250805_V1_0: ProfileId = ProfileId::bak
 /// From 5 regions: ca-central-1, us-east-1, us-east-2, us-west-1, us-west-2.
 pub const US_ANTHROPIC_CLAUDE_OPUS_4_5_20251101_V1_0: ProfileId = ProfileId::baked(
     "us.anthropic.claude-opus-4-5-20251101-v1:0",
-    BRAND,
+    Brand,
     79u16,
 );
 /// US Anthropic Claude Opus 4.6.
@@ -995,7 +995,7 @@ pub const US_ANTHROPIC_CLAUDE_OPUS_4_5_20251101_V1_0: ProfileId = ProfileId::bak
 /// From 6 regions: ca-central-1, ca-west-1, us-east-1, us-east-2, us-west-1, us-west-2.
 pub const US_ANTHROPIC_CLAUDE_OPUS_4_6_V1: ProfileId = ProfileId::baked(
     "us.anthropic.claude-opus-4-6-v1",
-    BRAND,
+    Brand,
     80u16,
 );
 /// US Anthropic Claude Opus 4.7.
@@ -1007,7 +1007,7 @@ pub const US_ANTHROPIC_CLAUDE_OPUS_4_6_V1: ProfileId = ProfileId::baked(
 /// From 6 regions: ca-central-1, ca-west-1, us-east-1, us-east-2, us-west-1, us-west-2.
 pub const US_ANTHROPIC_CLAUDE_OPUS_4_7: ProfileId = ProfileId::baked(
     "us.anthropic.claude-opus-4-7",
-    BRAND,
+    Brand,
     81u16,
 );
 /// US Anthropic Claude Opus 4.8.
@@ -1019,7 +1019,7 @@ pub const US_ANTHROPIC_CLAUDE_OPUS_4_7: ProfileId = ProfileId::baked(
 /// From 6 regions: ca-central-1, ca-west-1, us-east-1, us-east-2, us-west-1, us-west-2.
 pub const US_ANTHROPIC_CLAUDE_OPUS_4_8: ProfileId = ProfileId::baked(
     "us.anthropic.claude-opus-4-8",
-    BRAND,
+    Brand,
     82u16,
 );
 /// US Anthropic Claude Opus 5.
@@ -1031,7 +1031,7 @@ pub const US_ANTHROPIC_CLAUDE_OPUS_4_8: ProfileId = ProfileId::baked(
 /// From 6 regions: ca-central-1, ca-west-1, us-east-1, us-east-2, us-west-1, us-west-2.
 pub const US_ANTHROPIC_CLAUDE_OPUS_5: ProfileId = ProfileId::baked(
     "us.anthropic.claude-opus-5",
-    BRAND,
+    Brand,
     83u16,
 );
 /// US Claude Sonnet 4.
@@ -1046,7 +1046,7 @@ pub const US_ANTHROPIC_CLAUDE_OPUS_5: ProfileId = ProfileId::baked(
 )]
 pub const US_ANTHROPIC_CLAUDE_SONNET_4_20250514_V1_0: ProfileId = ProfileId::baked(
     "us.anthropic.claude-sonnet-4-20250514-v1:0",
-    BRAND,
+    Brand,
     84u16,
 );
 /// US Anthropic Claude Sonnet 4.5.
@@ -1058,7 +1058,7 @@ pub const US_ANTHROPIC_CLAUDE_SONNET_4_20250514_V1_0: ProfileId = ProfileId::bak
 /// From 5 regions: ca-central-1, us-east-1, us-east-2, us-west-1, us-west-2.
 pub const US_ANTHROPIC_CLAUDE_SONNET_4_5_20250929_V1_0: ProfileId = ProfileId::baked(
     "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
-    BRAND,
+    Brand,
     85u16,
 );
 /// US Anthropic Claude Sonnet 4.6.
@@ -1070,7 +1070,7 @@ pub const US_ANTHROPIC_CLAUDE_SONNET_4_5_20250929_V1_0: ProfileId = ProfileId::b
 /// From 6 regions: ca-central-1, ca-west-1, us-east-1, us-east-2, us-west-1, us-west-2.
 pub const US_ANTHROPIC_CLAUDE_SONNET_4_6: ProfileId = ProfileId::baked(
     "us.anthropic.claude-sonnet-4-6",
-    BRAND,
+    Brand,
     86u16,
 );
 /// US Anthropic Claude Sonnet 5.
@@ -1082,7 +1082,7 @@ pub const US_ANTHROPIC_CLAUDE_SONNET_4_6: ProfileId = ProfileId::baked(
 /// From 6 regions: ca-central-1, ca-west-1, us-east-1, us-east-2, us-west-1, us-west-2.
 pub const US_ANTHROPIC_CLAUDE_SONNET_5: ProfileId = ProfileId::baked(
     "us.anthropic.claude-sonnet-5",
-    BRAND,
+    Brand,
     87u16,
 );
 /// US Cohere Embed v4.
@@ -1094,7 +1094,7 @@ pub const US_ANTHROPIC_CLAUDE_SONNET_5: ProfileId = ProfileId::baked(
 /// From 4 regions: us-east-1, us-east-2, us-west-1, us-west-2.
 pub const US_COHERE_EMBED_V4_0: ProfileId = ProfileId::baked(
     "us.cohere.embed-v4:0",
-    BRAND,
+    Brand,
     88u16,
 );
 /// US DeepSeek-R1.
@@ -1106,7 +1106,7 @@ pub const US_COHERE_EMBED_V4_0: ProfileId = ProfileId::baked(
 /// From 3 regions: us-east-1, us-east-2, us-west-2.
 pub const US_DEEPSEEK_R1_V1_0: ProfileId = ProfileId::baked(
     "us.deepseek.r1-v1:0",
-    BRAND,
+    Brand,
     89u16,
 );
 /// US Meta Llama 3.1 Instruct 405B.
@@ -1118,7 +1118,7 @@ pub const US_DEEPSEEK_R1_V1_0: ProfileId = ProfileId::baked(
 /// From 1 region: us-east-2.
 pub const US_META_LLAMA3_1_405B_INSTRUCT_V1_0: ProfileId = ProfileId::baked(
     "us.meta.llama3-1-405b-instruct-v1:0",
-    BRAND,
+    Brand,
     90u16,
 );
 /// US Meta Llama 3.1 70B Instruct.
@@ -1130,7 +1130,7 @@ pub const US_META_LLAMA3_1_405B_INSTRUCT_V1_0: ProfileId = ProfileId::baked(
 /// From 3 regions: us-east-1, us-east-2, us-west-2.
 pub const US_META_LLAMA3_1_70B_INSTRUCT_V1_0: ProfileId = ProfileId::baked(
     "us.meta.llama3-1-70b-instruct-v1:0",
-    BRAND,
+    Brand,
     91u16,
 );
 /// US Meta Llama 3.1 8B Instruct.
@@ -1142,7 +1142,7 @@ pub const US_META_LLAMA3_1_70B_INSTRUCT_V1_0: ProfileId = ProfileId::baked(
 /// From 3 regions: us-east-1, us-east-2, us-west-2.
 pub const US_META_LLAMA3_1_8B_INSTRUCT_V1_0: ProfileId = ProfileId::baked(
     "us.meta.llama3-1-8b-instruct-v1:0",
-    BRAND,
+    Brand,
     92u16,
 );
 /// US Meta Llama 3.2 11B Instruct.
@@ -1154,7 +1154,7 @@ pub const US_META_LLAMA3_1_8B_INSTRUCT_V1_0: ProfileId = ProfileId::baked(
 /// From 3 regions: us-east-1, us-east-2, us-west-2.
 pub const US_META_LLAMA3_2_11B_INSTRUCT_V1_0: ProfileId = ProfileId::baked(
     "us.meta.llama3-2-11b-instruct-v1:0",
-    BRAND,
+    Brand,
     93u16,
 );
 /// US Meta Llama 3.2 1B Instruct.
@@ -1166,7 +1166,7 @@ pub const US_META_LLAMA3_2_11B_INSTRUCT_V1_0: ProfileId = ProfileId::baked(
 /// From 3 regions: us-east-1, us-east-2, us-west-2.
 pub const US_META_LLAMA3_2_1B_INSTRUCT_V1_0: ProfileId = ProfileId::baked(
     "us.meta.llama3-2-1b-instruct-v1:0",
-    BRAND,
+    Brand,
     94u16,
 );
 /// US Meta Llama 3.2 3B Instruct.
@@ -1178,7 +1178,7 @@ pub const US_META_LLAMA3_2_1B_INSTRUCT_V1_0: ProfileId = ProfileId::baked(
 /// From 3 regions: us-east-1, us-east-2, us-west-2.
 pub const US_META_LLAMA3_2_3B_INSTRUCT_V1_0: ProfileId = ProfileId::baked(
     "us.meta.llama3-2-3b-instruct-v1:0",
-    BRAND,
+    Brand,
     95u16,
 );
 /// US Meta Llama 3.2 90B Instruct.
@@ -1190,7 +1190,7 @@ pub const US_META_LLAMA3_2_3B_INSTRUCT_V1_0: ProfileId = ProfileId::baked(
 /// From 3 regions: us-east-1, us-east-2, us-west-2.
 pub const US_META_LLAMA3_2_90B_INSTRUCT_V1_0: ProfileId = ProfileId::baked(
     "us.meta.llama3-2-90b-instruct-v1:0",
-    BRAND,
+    Brand,
     96u16,
 );
 /// US Meta Llama 3.3 70B Instruct.
@@ -1202,7 +1202,7 @@ pub const US_META_LLAMA3_2_90B_INSTRUCT_V1_0: ProfileId = ProfileId::baked(
 /// From 3 regions: us-east-1, us-east-2, us-west-2.
 pub const US_META_LLAMA3_3_70B_INSTRUCT_V1_0: ProfileId = ProfileId::baked(
     "us.meta.llama3-3-70b-instruct-v1:0",
-    BRAND,
+    Brand,
     97u16,
 );
 /// US Llama 4 Maverick 17B Instruct.
@@ -1214,7 +1214,7 @@ pub const US_META_LLAMA3_3_70B_INSTRUCT_V1_0: ProfileId = ProfileId::baked(
 /// From 4 regions: us-east-1, us-east-2, us-west-1, us-west-2.
 pub const US_META_LLAMA4_MAVERICK_17B_INSTRUCT_V1_0: ProfileId = ProfileId::baked(
     "us.meta.llama4-maverick-17b-instruct-v1:0",
-    BRAND,
+    Brand,
     98u16,
 );
 /// US Llama 4 Scout 17B Instruct.
@@ -1226,7 +1226,7 @@ pub const US_META_LLAMA4_MAVERICK_17B_INSTRUCT_V1_0: ProfileId = ProfileId::bake
 /// From 4 regions: us-east-1, us-east-2, us-west-1, us-west-2.
 pub const US_META_LLAMA4_SCOUT_17B_INSTRUCT_V1_0: ProfileId = ProfileId::baked(
     "us.meta.llama4-scout-17b-instruct-v1:0",
-    BRAND,
+    Brand,
     99u16,
 );
 /// US Mistral Pixtral Large 25.02.
@@ -1238,7 +1238,7 @@ pub const US_META_LLAMA4_SCOUT_17B_INSTRUCT_V1_0: ProfileId = ProfileId::baked(
 /// From 3 regions: us-east-1, us-east-2, us-west-2.
 pub const US_MISTRAL_PIXTRAL_LARGE_2502_V1_0: ProfileId = ProfileId::baked(
     "us.mistral.pixtral-large-2502-v1:0",
-    BRAND,
+    Brand,
     100u16,
 );
 /// US OpenAI GPT-5.6 Luna.
@@ -1250,7 +1250,7 @@ pub const US_MISTRAL_PIXTRAL_LARGE_2502_V1_0: ProfileId = ProfileId::baked(
 /// From 6 regions: ca-central-1, ca-west-1, us-east-1, us-east-2, us-west-1, us-west-2.
 pub const US_OPENAI_GPT_5_6_LUNA: ProfileId = ProfileId::baked(
     "us.openai.gpt-5.6-luna",
-    BRAND,
+    Brand,
     101u16,
 );
 /// US OpenAI GPT-5.6 Sol.
@@ -1262,7 +1262,7 @@ pub const US_OPENAI_GPT_5_6_LUNA: ProfileId = ProfileId::baked(
 /// From 6 regions: ca-central-1, ca-west-1, us-east-1, us-east-2, us-west-1, us-west-2.
 pub const US_OPENAI_GPT_5_6_SOL: ProfileId = ProfileId::baked(
     "us.openai.gpt-5.6-sol",
-    BRAND,
+    Brand,
     102u16,
 );
 /// US OpenAI GPT-5.6 Terra.
@@ -1274,7 +1274,7 @@ pub const US_OPENAI_GPT_5_6_SOL: ProfileId = ProfileId::baked(
 /// From 6 regions: ca-central-1, ca-west-1, us-east-1, us-east-2, us-west-1, us-west-2.
 pub const US_OPENAI_GPT_5_6_TERRA: ProfileId = ProfileId::baked(
     "us.openai.gpt-5.6-terra",
-    BRAND,
+    Brand,
     103u16,
 );
 /// US Stable Image Conservative Upscale.
@@ -1286,7 +1286,7 @@ pub const US_OPENAI_GPT_5_6_TERRA: ProfileId = ProfileId::baked(
 /// From 3 regions: us-east-1, us-east-2, us-west-2.
 pub const US_STABILITY_STABLE_CONSERVATIVE_UPSCALE_V1_0: ProfileId = ProfileId::baked(
     "us.stability.stable-conservative-upscale-v1:0",
-    BRAND,
+    Brand,
     104u16,
 );
 /// US Stable Image Creative Upscale.
@@ -1298,7 +1298,7 @@ pub const US_STABILITY_STABLE_CONSERVATIVE_UPSCALE_V1_0: ProfileId = ProfileId::
 /// From 3 regions: us-east-1, us-east-2, us-west-2.
 pub const US_STABILITY_STABLE_CREATIVE_UPSCALE_V1_0: ProfileId = ProfileId::baked(
     "us.stability.stable-creative-upscale-v1:0",
-    BRAND,
+    Brand,
     105u16,
 );
 /// US Stable Image Fast Upscale.
@@ -1310,7 +1310,7 @@ pub const US_STABILITY_STABLE_CREATIVE_UPSCALE_V1_0: ProfileId = ProfileId::bake
 /// From 3 regions: us-east-1, us-east-2, us-west-2.
 pub const US_STABILITY_STABLE_FAST_UPSCALE_V1_0: ProfileId = ProfileId::baked(
     "us.stability.stable-fast-upscale-v1:0",
-    BRAND,
+    Brand,
     106u16,
 );
 /// US Stable Image Control Sketch.
@@ -1322,7 +1322,7 @@ pub const US_STABILITY_STABLE_FAST_UPSCALE_V1_0: ProfileId = ProfileId::baked(
 /// From 3 regions: us-east-1, us-east-2, us-west-2.
 pub const US_STABILITY_STABLE_IMAGE_CONTROL_SKETCH_V1_0: ProfileId = ProfileId::baked(
     "us.stability.stable-image-control-sketch-v1:0",
-    BRAND,
+    Brand,
     107u16,
 );
 /// US Stable Image Control Structure.
@@ -1334,7 +1334,7 @@ pub const US_STABILITY_STABLE_IMAGE_CONTROL_SKETCH_V1_0: ProfileId = ProfileId::
 /// From 3 regions: us-east-1, us-east-2, us-west-2.
 pub const US_STABILITY_STABLE_IMAGE_CONTROL_STRUCTURE_V1_0: ProfileId = ProfileId::baked(
     "us.stability.stable-image-control-structure-v1:0",
-    BRAND,
+    Brand,
     108u16,
 );
 /// US Stable Image Erase Object.
@@ -1346,7 +1346,7 @@ pub const US_STABILITY_STABLE_IMAGE_CONTROL_STRUCTURE_V1_0: ProfileId = ProfileI
 /// From 3 regions: us-east-1, us-east-2, us-west-2.
 pub const US_STABILITY_STABLE_IMAGE_ERASE_OBJECT_V1_0: ProfileId = ProfileId::baked(
     "us.stability.stable-image-erase-object-v1:0",
-    BRAND,
+    Brand,
     109u16,
 );
 /// US Stable Image Inpaint.
@@ -1358,7 +1358,7 @@ pub const US_STABILITY_STABLE_IMAGE_ERASE_OBJECT_V1_0: ProfileId = ProfileId::ba
 /// From 3 regions: us-east-1, us-east-2, us-west-2.
 pub const US_STABILITY_STABLE_IMAGE_INPAINT_V1_0: ProfileId = ProfileId::baked(
     "us.stability.stable-image-inpaint-v1:0",
-    BRAND,
+    Brand,
     110u16,
 );
 /// US Stable Image Remove Background.
@@ -1370,7 +1370,7 @@ pub const US_STABILITY_STABLE_IMAGE_INPAINT_V1_0: ProfileId = ProfileId::baked(
 /// From 3 regions: us-east-1, us-east-2, us-west-2.
 pub const US_STABILITY_STABLE_IMAGE_REMOVE_BACKGROUND_V1_0: ProfileId = ProfileId::baked(
     "us.stability.stable-image-remove-background-v1:0",
-    BRAND,
+    Brand,
     111u16,
 );
 /// US Stable Image Search and Recolor.
@@ -1382,7 +1382,7 @@ pub const US_STABILITY_STABLE_IMAGE_REMOVE_BACKGROUND_V1_0: ProfileId = ProfileI
 /// From 3 regions: us-east-1, us-east-2, us-west-2.
 pub const US_STABILITY_STABLE_IMAGE_SEARCH_RECOLOR_V1_0: ProfileId = ProfileId::baked(
     "us.stability.stable-image-search-recolor-v1:0",
-    BRAND,
+    Brand,
     112u16,
 );
 /// US Stable Image Search and Replace.
@@ -1394,7 +1394,7 @@ pub const US_STABILITY_STABLE_IMAGE_SEARCH_RECOLOR_V1_0: ProfileId = ProfileId::
 /// From 3 regions: us-east-1, us-east-2, us-west-2.
 pub const US_STABILITY_STABLE_IMAGE_SEARCH_REPLACE_V1_0: ProfileId = ProfileId::baked(
     "us.stability.stable-image-search-replace-v1:0",
-    BRAND,
+    Brand,
     113u16,
 );
 /// US Stable Image Style Guide.
@@ -1406,7 +1406,7 @@ pub const US_STABILITY_STABLE_IMAGE_SEARCH_REPLACE_V1_0: ProfileId = ProfileId::
 /// From 3 regions: us-east-1, us-east-2, us-west-2.
 pub const US_STABILITY_STABLE_IMAGE_STYLE_GUIDE_V1_0: ProfileId = ProfileId::baked(
     "us.stability.stable-image-style-guide-v1:0",
-    BRAND,
+    Brand,
     114u16,
 );
 /// US Stable Image Outpaint.
@@ -1418,7 +1418,7 @@ pub const US_STABILITY_STABLE_IMAGE_STYLE_GUIDE_V1_0: ProfileId = ProfileId::bak
 /// From 3 regions: us-east-1, us-east-2, us-west-2.
 pub const US_STABILITY_STABLE_OUTPAINT_V1_0: ProfileId = ProfileId::baked(
     "us.stability.stable-outpaint-v1:0",
-    BRAND,
+    Brand,
     115u16,
 );
 /// US Stable Image Style Transfer.
@@ -1430,7 +1430,7 @@ pub const US_STABILITY_STABLE_OUTPAINT_V1_0: ProfileId = ProfileId::baked(
 /// From 3 regions: us-east-1, us-east-2, us-west-2.
 pub const US_STABILITY_STABLE_STYLE_TRANSFER_V1_0: ProfileId = ProfileId::baked(
     "us.stability.stable-style-transfer-v1:0",
-    BRAND,
+    Brand,
     116u16,
 );
 /// US TwelveLabs Marengo Embed v2.7.
@@ -1445,7 +1445,7 @@ pub const US_STABILITY_STABLE_STYLE_TRANSFER_V1_0: ProfileId = ProfileId::baked(
 )]
 pub const US_TWELVELABS_MARENGO_EMBED_2_7_V1_0: ProfileId = ProfileId::baked(
     "us.twelvelabs.marengo-embed-2-7-v1:0",
-    BRAND,
+    Brand,
     117u16,
 );
 /// US TwelveLabs Marengo Embed 3.0.
@@ -1457,7 +1457,7 @@ pub const US_TWELVELABS_MARENGO_EMBED_2_7_V1_0: ProfileId = ProfileId::baked(
 /// From 1 region: us-east-1.
 pub const US_TWELVELABS_MARENGO_EMBED_3_0_V1_0: ProfileId = ProfileId::baked(
     "us.twelvelabs.marengo-embed-3-0-v1:0",
-    BRAND,
+    Brand,
     118u16,
 );
 /// US TwelveLabs Pegasus v1.2.
@@ -1469,7 +1469,7 @@ pub const US_TWELVELABS_MARENGO_EMBED_3_0_V1_0: ProfileId = ProfileId::baked(
 /// From 4 regions: us-east-1, us-east-2, us-west-1, us-west-2.
 pub const US_TWELVELABS_PEGASUS_1_2_V1_0: ProfileId = ProfileId::baked(
     "us.twelvelabs.pegasus-1-2-v1:0",
-    BRAND,
+    Brand,
     119u16,
 );
 /// US Writer Palmyra X4.
@@ -1481,7 +1481,7 @@ pub const US_TWELVELABS_PEGASUS_1_2_V1_0: ProfileId = ProfileId::baked(
 /// From 4 regions: us-east-1, us-east-2, us-west-1, us-west-2.
 pub const US_WRITER_PALMYRA_X4_V1_0: ProfileId = ProfileId::baked(
     "us.writer.palmyra-x4-v1:0",
-    BRAND,
+    Brand,
     120u16,
 );
 /// US Writer Palmyra X5.
@@ -1493,7 +1493,7 @@ pub const US_WRITER_PALMYRA_X4_V1_0: ProfileId = ProfileId::baked(
 /// From 4 regions: us-east-1, us-east-2, us-west-1, us-west-2.
 pub const US_WRITER_PALMYRA_X5_V1_0: ProfileId = ProfileId::baked(
     "us.writer.palmyra-x5-v1:0",
-    BRAND,
+    Brand,
     121u16,
 );
 /// US xAI Grok 4.6.
@@ -1505,6 +1505,6 @@ pub const US_WRITER_PALMYRA_X5_V1_0: ProfileId = ProfileId::baked(
 /// From 6 regions: ca-central-1, ca-west-1, us-east-1, us-east-2, us-west-1, us-west-2.
 pub const US_XAI_GROK_4_6: ProfileId = ProfileId::baked(
     "us.xai.grok-4.6",
-    BRAND,
+    Brand,
     122u16,
 );

@@ -3,67 +3,67 @@
 // Observed at: 2026-08-22T00:52:43Z
 // Digest of the catalog: sha256:6ae5749c83b53ecccca9d6acaf57d19fa88b2801ea963bcf0c85c11642cd8e94
 
-use super::tables::BRAND;
+use super::tables::BRAND as Brand;
 use crate::baked_v1::RegionId;
 /// af-south-1
-pub const AF_SOUTH_1: RegionId = RegionId::baked("af-south-1", BRAND, 0u16);
+pub const AF_SOUTH_1: RegionId = RegionId::baked("af-south-1", Brand, 0u16);
 /// ap-east-2
-pub const AP_EAST_2: RegionId = RegionId::baked("ap-east-2", BRAND, 1u16);
+pub const AP_EAST_2: RegionId = RegionId::baked("ap-east-2", Brand, 1u16);
 /// ap-northeast-1
-pub const AP_NORTHEAST_1: RegionId = RegionId::baked("ap-northeast-1", BRAND, 2u16);
+pub const AP_NORTHEAST_1: RegionId = RegionId::baked("ap-northeast-1", Brand, 2u16);
 /// ap-northeast-2
-pub const AP_NORTHEAST_2: RegionId = RegionId::baked("ap-northeast-2", BRAND, 3u16);
+pub const AP_NORTHEAST_2: RegionId = RegionId::baked("ap-northeast-2", Brand, 3u16);
 /// ap-northeast-3
-pub const AP_NORTHEAST_3: RegionId = RegionId::baked("ap-northeast-3", BRAND, 4u16);
+pub const AP_NORTHEAST_3: RegionId = RegionId::baked("ap-northeast-3", Brand, 4u16);
 /// ap-south-1
-pub const AP_SOUTH_1: RegionId = RegionId::baked("ap-south-1", BRAND, 5u16);
+pub const AP_SOUTH_1: RegionId = RegionId::baked("ap-south-1", Brand, 5u16);
 /// ap-south-2
-pub const AP_SOUTH_2: RegionId = RegionId::baked("ap-south-2", BRAND, 6u16);
+pub const AP_SOUTH_2: RegionId = RegionId::baked("ap-south-2", Brand, 6u16);
 /// ap-southeast-1
-pub const AP_SOUTHEAST_1: RegionId = RegionId::baked("ap-southeast-1", BRAND, 7u16);
+pub const AP_SOUTHEAST_1: RegionId = RegionId::baked("ap-southeast-1", Brand, 7u16);
 /// ap-southeast-2
-pub const AP_SOUTHEAST_2: RegionId = RegionId::baked("ap-southeast-2", BRAND, 8u16);
+pub const AP_SOUTHEAST_2: RegionId = RegionId::baked("ap-southeast-2", Brand, 8u16);
 /// ap-southeast-3
-pub const AP_SOUTHEAST_3: RegionId = RegionId::baked("ap-southeast-3", BRAND, 9u16);
+pub const AP_SOUTHEAST_3: RegionId = RegionId::baked("ap-southeast-3", Brand, 9u16);
 /// ap-southeast-4
-pub const AP_SOUTHEAST_4: RegionId = RegionId::baked("ap-southeast-4", BRAND, 10u16);
+pub const AP_SOUTHEAST_4: RegionId = RegionId::baked("ap-southeast-4", Brand, 10u16);
 /// ap-southeast-5
-pub const AP_SOUTHEAST_5: RegionId = RegionId::baked("ap-southeast-5", BRAND, 11u16);
+pub const AP_SOUTHEAST_5: RegionId = RegionId::baked("ap-southeast-5", Brand, 11u16);
 /// ap-southeast-6
-pub const AP_SOUTHEAST_6: RegionId = RegionId::baked("ap-southeast-6", BRAND, 12u16);
+pub const AP_SOUTHEAST_6: RegionId = RegionId::baked("ap-southeast-6", Brand, 12u16);
 /// ap-southeast-7
-pub const AP_SOUTHEAST_7: RegionId = RegionId::baked("ap-southeast-7", BRAND, 13u16);
+pub const AP_SOUTHEAST_7: RegionId = RegionId::baked("ap-southeast-7", Brand, 13u16);
 /// ca-central-1
-pub const CA_CENTRAL_1: RegionId = RegionId::baked("ca-central-1", BRAND, 14u16);
+pub const CA_CENTRAL_1: RegionId = RegionId::baked("ca-central-1", Brand, 14u16);
 /// ca-west-1
-pub const CA_WEST_1: RegionId = RegionId::baked("ca-west-1", BRAND, 15u16);
+pub const CA_WEST_1: RegionId = RegionId::baked("ca-west-1", Brand, 15u16);
 /// eu-central-1
-pub const EU_CENTRAL_1: RegionId = RegionId::baked("eu-central-1", BRAND, 16u16);
+pub const EU_CENTRAL_1: RegionId = RegionId::baked("eu-central-1", Brand, 16u16);
 /// eu-central-2
-pub const EU_CENTRAL_2: RegionId = RegionId::baked("eu-central-2", BRAND, 17u16);
+pub const EU_CENTRAL_2: RegionId = RegionId::baked("eu-central-2", Brand, 17u16);
 /// eu-north-1
-pub const EU_NORTH_1: RegionId = RegionId::baked("eu-north-1", BRAND, 18u16);
+pub const EU_NORTH_1: RegionId = RegionId::baked("eu-north-1", Brand, 18u16);
 /// eu-south-1
-pub const EU_SOUTH_1: RegionId = RegionId::baked("eu-south-1", BRAND, 19u16);
+pub const EU_SOUTH_1: RegionId = RegionId::baked("eu-south-1", Brand, 19u16);
 /// eu-south-2
-pub const EU_SOUTH_2: RegionId = RegionId::baked("eu-south-2", BRAND, 20u16);
+pub const EU_SOUTH_2: RegionId = RegionId::baked("eu-south-2", Brand, 20u16);
 /// eu-west-1
-pub const EU_WEST_1: RegionId = RegionId::baked("eu-west-1", BRAND, 21u16);
+pub const EU_WEST_1: RegionId = RegionId::baked("eu-west-1", Brand, 21u16);
 /// eu-west-2
-pub const EU_WEST_2: RegionId = RegionId::baked("eu-west-2", BRAND, 22u16);
+pub const EU_WEST_2: RegionId = RegionId::baked("eu-west-2", Brand, 22u16);
 /// eu-west-3
-pub const EU_WEST_3: RegionId = RegionId::baked("eu-west-3", BRAND, 23u16);
+pub const EU_WEST_3: RegionId = RegionId::baked("eu-west-3", Brand, 23u16);
 /// il-central-1
-pub const IL_CENTRAL_1: RegionId = RegionId::baked("il-central-1", BRAND, 24u16);
+pub const IL_CENTRAL_1: RegionId = RegionId::baked("il-central-1", Brand, 24u16);
 /// mx-central-1
-pub const MX_CENTRAL_1: RegionId = RegionId::baked("mx-central-1", BRAND, 25u16);
+pub const MX_CENTRAL_1: RegionId = RegionId::baked("mx-central-1", Brand, 25u16);
 /// sa-east-1
-pub const SA_EAST_1: RegionId = RegionId::baked("sa-east-1", BRAND, 26u16);
+pub const SA_EAST_1: RegionId = RegionId::baked("sa-east-1", Brand, 26u16);
 /// us-east-1
-pub const US_EAST_1: RegionId = RegionId::baked("us-east-1", BRAND, 27u16);
+pub const US_EAST_1: RegionId = RegionId::baked("us-east-1", Brand, 27u16);
 /// us-east-2
-pub const US_EAST_2: RegionId = RegionId::baked("us-east-2", BRAND, 28u16);
+pub const US_EAST_2: RegionId = RegionId::baked("us-east-2", Brand, 28u16);
 /// us-west-1
-pub const US_WEST_1: RegionId = RegionId::baked("us-west-1", BRAND, 29u16);
+pub const US_WEST_1: RegionId = RegionId::baked("us-west-1", Brand, 29u16);
 /// us-west-2
-pub const US_WEST_2: RegionId = RegionId::baked("us-west-2", BRAND, 30u16);
+pub const US_WEST_2: RegionId = RegionId::baked("us-west-2", Brand, 30u16);

@@ -84,7 +84,8 @@ impl fmt::Display for RowProblem {
         } = self;
         write!(
             f,
-            "{file}: row {index} is left out: {}",
+            "{}: row {index} is left out: {}",
+            file.escape_debug(),
             reason.escape_debug()
         )
     }

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bedrock_catalog_data::{
-    AccessEntry, Catalog, Date, LifecycleEntry, ModelEntry, ProfileEntry, RouteEntry, Text,
-    Timestamp, geography_of,
+    AccessEntry, Catalog, Date, LifecycleEntry, ModelEntry, ProfileEntry, ProfileRoute, RouteEntry,
+    Text, Timestamp, geography_of,
 };
 
 use super::gather::{Gathered, ModelRows, ProfileRows};
@@ -125,11 +125,11 @@ pub(super) fn profiles(
         let last = known.get(&**id).copied();
         entries.insert(id, profile(id, said, last));
     }
-    let observed_on = previous.map(|previous| previous.observed_at().date());
     for (&id, entry) in &known {
         if entries.contains_key(id) {
             continue;
         }
+        let observed_on = previous.map(|previous| observed_on(previous, id));
         // No model completes its id any more, so its geography is written down.
         let geography = previous.and_then(|previous| previous.profile(id)?.geography());
         let gone = ProfileEntry {
@@ -141,6 +141,14 @@ pub(super) fn profiles(
         entries.insert(id, gone);
     }
     entries.into_values().collect()
+}
+
+/// The day a profile's rows were observed: those of stale regions are older than the catalog.
+fn observed_on(catalog: &Catalog, id: &str) -> Date {
+    let routes = catalog.profile(id).into_iter().flat_map(|p| p.routes());
+    let stale = |route: ProfileRoute<'_>| route.access.region().stale_since();
+    let observed = routes.map(|route| stale(route).unwrap_or(catalog.observed_at()));
+    observed.max().unwrap_or(catalog.observed_at()).date()
 }
 
 fn profile(

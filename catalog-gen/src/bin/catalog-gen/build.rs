@@ -7,7 +7,7 @@ use bedrock_catalog::{Catalog, Timestamp, transform};
 use bedrock_catalog_gen::{Baked, bake, complaints, named};
 use similar::{ChangeTag, TextDiff};
 
-use crate::{Outcome, Place, Verdict, moment, project};
+use crate::{Outcome, Place, Verdict, moment, plain, project};
 
 /// Without a recording, the tables are baked again from the committed catalog.json.
 #[derive(Debug, clap::Args)]
@@ -66,7 +66,7 @@ pub(crate) fn run(args: &Args) -> Verdict {
     );
     for region in catalog.regions() {
         if let Some(since) = region.stale_since() {
-            println!("kept the rows of {} from {since}", region.id());
+            println!("kept the rows of {} from {since}", plain(region.id()));
         }
     }
     match differing.as_slice() {
@@ -112,16 +112,16 @@ fn transformed(
         }
     }
     for problem in &problems {
-        eprintln!("warning: {problem}");
+        eprintln!("warning: {}", plain(&problem.to_string()));
     }
     for (region, reason) in &recording.failures {
-        eprintln!("warning: {region} failed: {}", reason.escape_debug());
+        eprintln!("warning: {} failed: {}", plain(region), plain(reason));
     }
     if args.require_all_regions && !document.stale.is_empty() {
         let regions: Vec<&str> = document.stale.keys().map(|region| &**region).collect();
         eprintln!(
             "error: no answer of {}, and all regions are required",
-            regions.join(", ")
+            plain(&regions.join(", "))
         );
         return Ok(None);
     }
@@ -131,7 +131,7 @@ fn transformed(
         } else {
             "error"
         };
-        eprintln!("{word}: {complaint}");
+        eprintln!("{word}: {}", plain(complaint));
     }
     if !complaints.is_empty() && !args.accept_shrink {
         eprintln!(
@@ -157,7 +157,8 @@ fn check(folder: &Path, baked: &Baked, differing: &[&str]) -> Verdict {
             .map(String::as_str)
             .unwrap_or_default();
         println!("{} differs:", folder.join(file).display());
-        let diff = TextDiff::from_lines(present.as_str(), baked);
+        let present = String::from_utf8_lossy(&present);
+        let diff = TextDiff::from_lines(&*present, baked);
         let changes = diff
             .iter_all_changes()
             .filter(|change| change.tag() != ChangeTag::Equal);

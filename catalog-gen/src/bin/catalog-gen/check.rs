@@ -1,12 +1,13 @@
 //! `catalog-gen check`: one verdict over the bundle as it lies there.
 
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use bedrock_catalog::Timestamp;
+use bedrock_catalog::{Catalog, Timestamp};
 use bedrock_catalog_gen::{bake, named};
 use serde_json::json;
 
-use crate::{Outcome, Place, Verdict, moment, project};
+use crate::{Outcome, Place, Verdict, moment, plain, project};
 
 /// Exits 1 where something is wrong.
 #[derive(Debug, clap::Args)]
@@ -60,16 +61,15 @@ pub(crate) fn run(args: &Args) -> Verdict {
             if catalog.models().len() == 0 {
                 problem("structure", "the catalog has no models".to_owned());
             }
-            let baked =
-                named(catalog.to_document(), Some(&catalog)).and_then(|named| bake(&named))?;
-            let differing = project::differing(&folder, &baked)?;
-            for file in differing {
-                let path = folder.join(file);
-                let message = format!(
-                    "{} is not what catalog.json bakes to; see `cargo gen build --check`",
-                    path.display()
-                );
-                problem("digest", message);
+            match differing(&folder, &catalog) {
+                Err(error) => problem("structure", error.to_string()),
+                Ok(files) => files.into_iter().for_each(|path| {
+                    let message = format!(
+                        "{} is not what catalog.json bakes to; see `cargo gen build --check`",
+                        path.display()
+                    );
+                    problem("digest", message);
+                }),
             }
             let seconds = now.unix().saturating_sub(catalog.observed_at().unix());
             if seconds < 0 {
@@ -105,7 +105,7 @@ pub(crate) fn run(args: &Args) -> Verdict {
         println!("{document}");
     } else {
         for problem in &problems {
-            eprintln!("{}: {}", problem.kind, problem.message);
+            eprintln!("{}: {}", problem.kind, plain(&problem.message));
         }
         match (ok, observed_at) {
             (true, Some(at)) => println!(
@@ -116,6 +116,13 @@ pub(crate) fn run(args: &Args) -> Verdict {
         }
     }
     Ok(if ok { Outcome::Done } else { Outcome::Failed })
+}
+
+/// The files that are not what the catalog bakes to.
+fn differing(folder: &Path, catalog: &Catalog) -> Result<Vec<PathBuf>, Box<dyn std::error::Error>> {
+    let baked = bake(&named(catalog.to_document(), Some(catalog))?)?;
+    let files = project::differing(folder, &baked)?;
+    Ok(files.into_iter().map(|file| folder.join(file)).collect())
 }
 
 /// The clock, once, where nobody says the time.

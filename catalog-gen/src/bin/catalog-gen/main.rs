@@ -56,7 +56,7 @@ fn main() -> ExitCode {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Failed) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("error: {error}");
+            eprintln!("error: {}", plain(&error.to_string()));
             ExitCode::FAILURE
         }
     }
@@ -65,4 +65,13 @@ fn main() -> ExitCode {
 /// A moment of the command line.
 fn moment(text: &str) -> Result<Timestamp, String> {
     text.parse::<Timestamp>().map_err(|error| error.to_string())
+}
+
+/// Text from outside, for a terminal: what does not print is escaped.
+fn plain(text: &str) -> String {
+    let escaped = text.chars().map(|letter| match letter {
+        '"' | '\'' | '\\' => letter.to_string(),
+        letter => letter.escape_debug().to_string(),
+    });
+    escaped.collect()
 }

@@ -39,12 +39,12 @@ pub(crate) fn catalog(path: &Path) -> Result<Catalog> {
     Ok(catalog.map_err(|error| format!("{}: {error}", path.display()))?)
 }
 
-/// What is in a folder in place of a baked file; empty where there is none.
-pub(crate) fn present(folder: &Path, file: &str) -> Result<String> {
+/// What is in a folder in place of a baked file, text or not; empty where there is none.
+pub(crate) fn present(folder: &Path, file: &str) -> Result<Vec<u8>> {
     let path = folder.join(file);
-    match fs::read_to_string(&path) {
-        Ok(text) => Ok(text),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(String::new()),
+    match fs::read(&path) {
+        Ok(bytes) => Ok(bytes),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(format!("cannot read {}: {error}", path.display()).into()),
     }
 }
@@ -53,7 +53,7 @@ pub(crate) fn present(folder: &Path, file: &str) -> Result<String> {
 pub(crate) fn differing<'b>(folder: &Path, baked: &'b Baked) -> Result<Vec<&'b str>> {
     let mut differing = Vec::new();
     for (&file, text) in &baked.files {
-        if present(folder, file)? != *text {
+        if present(folder, file)? != text.as_bytes() {
             differing.push(file);
         }
     }

@@ -1,0 +1,36 @@
+//! `catalog.json` is what its schema says, and the schema says something.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::committed;
+
+#[test]
+fn the_committed_catalog_is_of_its_schema() {
+    let read = |file: &str| -> Value {
+        serde_json::from_slice(&fs::read(committed().join(file)).unwrap()).unwrap()
+    };
+    let (schema, catalog) = (read("catalog.schema.json"), read("catalog.json"));
+    jsonschema::meta::validate(&schema).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    if let Some(error) = validator.iter_errors(&catalog).next() {
+        panic!("{error} at {}", error.instance_path());
+    }
+    // What a catalog is not.
+    let wrong: [fn(&mut Value); 8] = [
+        |c| c["format"] = json!(2),
+        |c| c["observed_at"] = json!("2026-08-22"),
+        |c| c["regions"] = json!(["a-1", "a-1"]),
+        |c| c["models"][0]["id"] = json!(""),
+        |c| c["models"][0]["lifecycle"] = json!({"start": "yesterday"}),
+        |c| c["profiles"][0]["routes"][0]["destinations"] = json!("everywhere"),
+        |c| c["profiles"][0]["routes"][0]["destinations"] = json!([]),
+        |c| _ = c.as_object_mut().unwrap().remove("observed_at"),
+    ];
+    for (place, wrong) in wrong.into_iter().enumerate() {
+        let mut catalog = catalog.clone();
+        wrong(&mut catalog);
+        assert!(!validator.is_valid(&catalog), "{place}");
+    }
+}

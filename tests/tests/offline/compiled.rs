@@ -1,0 +1,254 @@
+//! Through the real compiler: a hostile bundle, and a handful of any recordings, built into a
+//! program that is then asked everything.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use bedrock_catalog::{Catalog, catalog_from_json, catalog_to_json, transform};
+use bedrock_catalog_gen::{BuildScript, bake, named};
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use syn::{Item, Visibility};
+
+use crate::answers::answers;
+use crate::{arbitrary, hostile};
+
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_owned()
+}
+
+fn build(recording: &bedrock_catalog::recording::Recording) -> Catalog {
+    let (document, problems) = transform(recording, None);
+    assert_eq!(problems, []);
+    named(document, None).unwrap()
+}
+
+/// The file a build script makes of a catalog.
+fn one_file(folder: &Path, catalog: &Catalog) -> String {
+    let path = folder.join("catalog.json");
+    fs::write(&path, catalog_to_json(catalog)).unwrap();
+    let (text, warnings) = BuildScript::new(&path).text().unwrap();
+    assert!(warnings.is_empty());
+    text
+}
+
+/// The constants of a parsed file, which must hold nothing else: (module, name, id).
+fn constants(module: &str, items: &[Item]) -> Vec<(String, String)> {
+    let constants = items.iter().filter_map(|item| match item {
+        Item::Use(_) => None,
+        Item::Const(item) => {
+            assert!(matches!(item.vis, Visibility::Public(_)));
+            Some((module.to_owned(), item.ident.to_string()))
+        }
+        _ => panic!("generated code has an item of another kind"),
+    });
+    constants.collect()
+}
+
+/// All constants of a file of a build script, in the order of their ids.
+fn all_constants(text: &str) -> Vec<(String, String)> {
+    let file = syn::parse_file(text).unwrap();
+    let mut all = Vec::new();
+    let mut modules = Vec::new();
+    for item in &file.items {
+        match item {
+            Item::Mod(module) => {
+                let name = module.ident.to_string();
+                modules.push(name.clone());
+                if name != "tables" {
+                    all.extend(constants(&name, &module.content.as_ref().unwrap().1));
+                }
+            }
+            Item::Use(_) => {}
+            _ => panic!("generated code has an item of another kind"),
+        }
+    }
+    assert_eq!(modules, ["tables", "models", "profiles", "regions"]);
+    all
+}
+
+/// The ids the constants of a catalog stand for, in their order.
+fn ids(catalog: &Catalog) -> Vec<&str> {
+    let tables = catalog.tables();
+    let models = tables.models.iter().map(|row| &*row.id);
+    let profiles = tables.profiles.iter().map(|row| &*row.id);
+    models
+        .chain(profiles)
+        .chain(tables.regions.iter().map(|row| &*row.id))
+        .collect()
+}
+
+/// A few recordings, the same on every run.
+fn handful() -> Vec<Catalog> {
+    let random = TestRng::from_seed(RngAlgorithm::ChaCha, &[22; 32]);
+    let mut runner = TestRunner::new_with_rng(Config::default(), random);
+    let mut any = || {
+        arbitrary::recording()
+            .new_tree(&mut runner)
+            .unwrap()
+            .current()
+    };
+    (0..4).map(|_| build(&any())).collect()
+}
+
+#[test]
+fn the_compiler_takes_a_hostile_bundle_and_holds_its_texts() {
+    let stage = tempfile::tempdir().unwrap();
+    let root = stage.path();
+    let catalog = build(&hostile::recording());
+
+    // The data crate, with the hostile bundle in place of the committed one.
+    let manifest = fs::read_to_string(workspace().join("Cargo.toml")).unwrap();
+    let members = manifest.lines().map(|line| match line.split(' ').next() {
+        Some("members") => "members = [\"catalog-data\", \"probe\"]",
+        Some("exclude") => "",
+        _ => line,
+    });
+    fs::write(
+        root.join("Cargo.toml"),
+        members.collect::<Vec<_>>().join("\n"),
+    )
+    .unwrap();
+    fs::copy(workspace().join("Cargo.lock"), root.join("Cargo.lock")).unwrap();
+    copy(
+        &workspace().join("catalog-data"),
+        &root.join("catalog-data"),
+    );
+    for (file, text) in bake(&catalog).unwrap().files {
+        fs::write(root.join("catalog-data").join(file), text).unwrap();
+    }
+
+    // A program with that bundle, and every catalog as a build script bakes it.
+    let probe = root.join("probe/src");
+    fs::create_dir_all(&probe).unwrap();
+    let manifest = "[package]\nname = \"probe\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\
+        [dependencies]\nbedrock-catalog = { package = \"bedrock-catalog-data\", path = \"../catalog-data\" }\n\
+        [lints.rust]\nwarnings = \"deny\"\n";
+    fs::write(root.join("probe/Cargo.toml"), manifest).unwrap();
+    let asked = fs::read_to_string(workspace().join("tests/tests/offline/answers.rs")).unwrap();
+    fs::write(probe.join("answers.rs"), asked).unwrap();
+    let catalogs: Vec<Catalog> = [catalog].into_iter().chain(handful()).collect();
+    let mut main = String::from(
+        "#![allow(deprecated)]\nmod answers;\nfn main() {\n\
+         print!(\"{}\", answers::answers(bedrock_catalog::Catalog::bundled()));\n",
+    );
+    let mut expected = answers(&catalogs[0]);
+    for (number, catalog) in catalogs.iter().enumerate() {
+        let text = one_file(root, catalog);
+        let constants = all_constants(&text);
+        let ids = ids(catalog);
+        assert_eq!(constants.len(), ids.len());
+        fs::write(probe.join(format!("c{number}.rs")), text).unwrap();
+        main.push_str(&format!(
+            "print!(\"{{}}\", answers::answers(&c{number}::CATALOG));\n"
+        ));
+        expected.push_str(&answers(catalog));
+        for ((module, name), id) in constants.iter().zip(ids) {
+            main.push_str(&format!(
+                "println!(\"{{:?}}\", c{number}::{module}::{name});\n"
+            ));
+            expected.push_str(&format!("{id:?}\n"));
+            if number == 0 {
+                main.push_str(&format!(
+                    "println!(\"{{:?}}\", bedrock_catalog::{module}::{name});\n"
+                ));
+                expected.push_str(&format!("{id:?}\n"));
+            }
+            // A constant is told by its number; the same as by its text.
+            if module == "models" {
+                let same = format!(
+                    "assert!(c{number}::CATALOG.model(c{number}::{module}::{name}) == \
+                     c{number}::CATALOG.model(c{number}::{module}::{name}.as_str()));\n"
+                );
+                main.push_str(&same);
+            }
+        }
+    }
+    main.push_str("}\n");
+    for number in 0..catalogs.len() {
+        main.push_str(&format!("#[allow(unused)]\nmod c{number};\n"));
+    }
+    fs::write(probe.join("main.rs"), main).unwrap();
+
+    let output = Command::new(env!("CARGO"))
+        .args(["run", "--quiet", "--offline", "--package", "probe"])
+        .current_dir(root)
+        .env(
+            "CARGO_TARGET_DIR",
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled"),
+        )
+        .env_remove("RUSTFLAGS")
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success(),
+        "{}",
+        stderr.get(..4000).unwrap_or(&stderr)
+    );
+    let printed = String::from_utf8(output.stdout).unwrap();
+    for (printed, expected) in printed.lines().zip(expected.lines()) {
+        assert_eq!(printed, expected);
+    }
+    assert_eq!(printed.lines().count(), expected.lines().count());
+}
+
+/// A folder of a package, without what a build left there.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let to = to.join(path.file_name().unwrap());
+        match path.is_dir() {
+            true if path.ends_with("target") => {}
+            true => copy(&path, &to),
+            false => _ = fs::copy(&path, to).unwrap(),
+        }
+    }
+}
+
+#[test]
+fn a_hostile_catalog_bakes_to_nothing_but_its_items() {
+    let catalog = build(&hostile::recording());
+    let baked = bake(&catalog).unwrap();
+    let json = catalog_from_json(baked.files["catalog.json"].as_bytes()).unwrap();
+    assert_eq!(json, catalog);
+    for (file, text) in &baked.files {
+        if let Some(name) = file.strip_prefix("src/bundle/") {
+            let items = syn::parse_file(text).unwrap().items;
+            if name != "tables.rs" {
+                assert!(!constants(name, &items).is_empty());
+            }
+            let raw =
+                |c: char| (c.is_control() && c != '\n') || "\u{202e}\u{2066}\u{feff}".contains(c);
+            assert!(!text.contains(raw), "{file}");
+        }
+    }
+    // One line per row, and the heading.
+    let rows = catalog.models().len() + catalog.profiles().len();
+    assert_eq!(baked.files["fingerprints.csv"].lines().count(), rows + 1);
+}
+
+#[test]
+fn documentation_is_never_code() {
+    let catalog = build(&hostile::recording());
+    for (file, text) in &bake(&catalog).unwrap().files {
+        for line in text
+            .lines()
+            .filter_map(|line| line.trim_start().strip_prefix("///"))
+        {
+            // Four blanks begin a block of code, which a test of the documentation would run.
+            let text = line.strip_prefix(' ').unwrap_or(line);
+            assert!(!text.starts_with(' '), "{file}: {line:?}");
+            assert!(!text.contains("    "), "{file}: {line:?}");
+            assert!(
+                !text.contains(['`', '<', '[', '|', '\\']),
+                "{file}: {line:?}"
+            );
+        }
+    }
+}
