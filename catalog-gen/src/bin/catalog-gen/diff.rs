@@ -54,7 +54,10 @@ fn catalog(path: &Path, previous: Option<&Catalog>) -> Result<Catalog, Box<dyn s
     let told = previous.map_or(Timestamp::baked(0), Catalog::observed_at);
     if unsaid {
         let path = path.display().to_string();
-        eprintln!("note: {} does not say when it was observed", plain(&path));
+        eprintln!(
+            "note: {} does not say when it was observed; {told} stands for it",
+            plain(&path)
+        );
     }
     let (recording, mut problems) = Recording::read(path, unsaid.then_some(told))?;
     let previous = previous.filter(|previous| previous.partition() == recording.partition);

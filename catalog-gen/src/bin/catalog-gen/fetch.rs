@@ -136,10 +136,11 @@ fn write(
 ) -> Verdict {
     let mut missing = Vec::new();
     for (region, report) in fetched.reports() {
-        // A region that is not enabled and never was is no loss.
+        // A region that is not enabled, never was and was not asked for by name is no loss.
+        let wanted = expectations.contains_key(region) || args.regions.contains(region);
         let word = match report.outcome {
             RegionOutcome::Ok => continue,
-            RegionOutcome::NotEnabled if !expectations.contains_key(region) => "note",
+            RegionOutcome::NotEnabled if !wanted => "note",
             _ => {
                 missing.push(region.as_str());
                 "warning"
