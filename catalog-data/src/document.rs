@@ -113,6 +113,34 @@ pub struct ModelEntry<'a> {
     pub constant: Option<Text<'a>>,
 }
 
+impl ModelEntry<'_> {
+    /// The same entry with texts of its own.
+    pub fn to_static(&self) -> ModelEntry<'static> {
+        let access = self.access.iter().map(|access| AccessEntry {
+            inference_types: access.inference_types.clone(),
+            regions: own_all(&access.regions),
+        });
+        ModelEntry {
+            id: self.id.to_static(),
+            name: self.name.as_ref().map(Text::to_static),
+            provider: self.provider.as_ref().map(Text::to_static),
+            input_modalities: self.input_modalities.clone(),
+            output_modalities: self.output_modalities.clone(),
+            streaming: self.streaming,
+            customizations: self.customizations.clone(),
+            lifecycle: self.lifecycle.clone(),
+            access: access.collect(),
+            last_seen: self.last_seen,
+            retired: self.retired,
+            constant: self.constant.as_ref().map(Text::to_static),
+        }
+    }
+}
+
+fn own_all(texts: &[Text<'_>]) -> Vec<Text<'static>> {
+    texts.iter().map(Text::to_static).collect()
+}
+
 /// What the control plane says of a model's life.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -223,6 +251,31 @@ pub struct ProfileEntry<'a> {
         serde(default, skip_serializing_if = "Option::is_none")
     )]
     pub constant: Option<Text<'a>>,
+}
+
+impl ProfileEntry<'_> {
+    /// The same entry with texts of its own.
+    pub fn to_static(&self) -> ProfileEntry<'static> {
+        let routes = self.routes.iter().map(|route| RouteEntry {
+            model: route.model.to_static(),
+            sources: own_all(&route.sources),
+            destinations: match &route.destinations {
+                DestinationsEntry::Regions(regions) => DestinationsEntry::Regions(own_all(regions)),
+                DestinationsEntry::Global => DestinationsEntry::Global,
+            },
+        });
+        ProfileEntry {
+            id: self.id.to_static(),
+            name: self.name.as_ref().map(Text::to_static),
+            description: self.description.as_ref().map(Text::to_static),
+            status: self.status.as_ref().map(Text::to_static),
+            geography: self.geography.clone(),
+            routes: routes.collect(),
+            last_seen: self.last_seen,
+            retired: self.retired,
+            constant: self.constant.as_ref().map(Text::to_static),
+        }
+    }
 }
 
 /// One model of a profile: callers in any of the sources may be served in any of the destinations.

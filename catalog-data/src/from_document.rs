@@ -62,14 +62,19 @@ fn number<'d>(
     if let Some([id, _]) = sorted.array_windows().find(|[a, b]| a == b) {
         return Err(Error::invalid(format!("two {what} have the id {id:?}")));
     }
-    let wrong = |id: &&&str| id.is_empty() || id.len() > LONGEST_ID;
-    if let Some(id) = sorted.iter().find(wrong) {
-        let length = id.len();
-        return Err(Error::invalid(format!(
-            "an id of {what} has {length} bytes"
-        )));
-    }
+    check_ids(what, sorted.iter())?;
     Ok(sorted.into_iter().zip(0u16..).collect())
+}
+
+/// Whether ids are as long as ids are.
+fn check_ids<'d>(what: &str, mut ids: impl Iterator<Item = &'d &'d str>) -> Result<(), Error> {
+    match ids.find(|id| id.is_empty() || id.len() > LONGEST_ID) {
+        None => Ok(()),
+        Some(id) => Err(Error::invalid(format!(
+            "an id of {what} has {} bytes",
+            id.len()
+        ))),
+    }
 }
 
 /// A row of access while it is being gathered.
@@ -153,6 +158,7 @@ impl<'d> Builder<'d> {
         }
         let mut regions_rows: Vec<(&str, bool)> = all.into_iter().collect();
         regions_rows.sort_unstable();
+        check_ids("regions", regions_rows.iter().map(|(id, _)| id))?;
         let regions: Numbers<'_> = regions_rows.iter().map(|&(id, _)| id).zip(0u16..).collect();
         let cells = models.len() * regions.len();
         if cells > MOST_CELLS {

@@ -23,6 +23,13 @@ impl Text<'_> {
     }
 }
 
+impl Text<'_> {
+    /// The same text, owned.
+    pub fn to_static(&self) -> Text<'static> {
+        String::from(&**self).into()
+    }
+}
+
 impl Deref for Text<'_> {
     type Target = str;
 

@@ -264,17 +264,16 @@ impl fmt::Display for Status {
 mod tests {
     use super::*;
     use alloc::string::ToString;
-    use alloc::vec;
 
     #[test]
     fn an_unknown_word_is_kept_and_sorts_by_its_text() {
-        let mut words = vec![
+        let mut words = [
             Modality::from("VIDEO"),
             Modality::from("SMELL"),
             Modality::from("TEXT"),
         ];
         words.sort();
-        let texts: vec::Vec<_> = words.iter().map(ToString::to_string).collect();
+        let texts = words.map(|word| word.to_string());
         assert_eq!(texts, ["SMELL", "TEXT", "VIDEO"]);
         assert_eq!(Modality::Other("TEXT".into()), Modality::Text);
     }

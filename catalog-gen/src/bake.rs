@@ -83,15 +83,15 @@ pub fn bake(catalog: &Catalog) -> Result<Baked, String> {
         ),
         (
             "src/bundle/models.rs",
-            constants(constants::models(catalog), quote!(ModelId))?,
+            constants(constants::models(catalog)?, quote!(ModelId))?,
         ),
         (
             "src/bundle/profiles.rs",
-            constants(constants::profiles(catalog), quote!(ProfileId))?,
+            constants(constants::profiles(catalog)?, quote!(ProfileId))?,
         ),
         (
             "src/bundle/regions.rs",
-            constants(constants::regions(catalog), quote!(RegionId))?,
+            constants(constants::regions(catalog)?, quote!(RegionId))?,
         ),
     ]);
     Ok(Baked { files })
@@ -115,13 +115,17 @@ pub(crate) fn one_file(catalog: &Catalog, root: &TokenStream) -> Result<String, 
             }
         }
     };
-    let models = module("models", " The models' ids.", constants::models(catalog));
+    let models = module("models", " The models' ids.", constants::models(catalog)?);
     let profiles = module(
         "profiles",
         " The inference profiles' ids.",
-        constants::profiles(catalog),
+        constants::profiles(catalog)?,
     );
-    let regions = module("regions", " The regions' ids.", constants::regions(catalog));
+    let regions = module(
+        "regions",
+        " The regions' ids.",
+        constants::regions(catalog)?,
+    );
     let items = quote! {
         #[allow(unused_imports, clippy::all)]
         mod tables {

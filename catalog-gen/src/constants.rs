@@ -8,9 +8,9 @@ use crate::names::names;
 use crate::print::doc_text;
 
 /// One `pub const` per model.
-pub(crate) fn models(catalog: &Catalog) -> TokenStream {
+pub(crate) fn models(catalog: &Catalog) -> Result<TokenStream, String> {
     let named = catalog.tables().models.iter();
-    let names = names(named.map(|row| (&*row.id, row.constant.as_deref())));
+    let names = names(named.map(|row| (&*row.id, row.constant.as_deref())))?;
     let constants = (0u16..).zip(catalog.models()).zip(names);
     let constants = constants.map(|((number, model), name)| {
         let (name, id) = (format_ident!("{name}"), model.id());
@@ -22,13 +22,13 @@ pub(crate) fn models(catalog: &Catalog) -> TokenStream {
             pub const #name: ModelId = ModelId::baked(#id, Brand, #number);
         }
     });
-    constants.collect()
+    Ok(constants.collect())
 }
 
 /// One `pub const` per inference profile.
-pub(crate) fn profiles(catalog: &Catalog) -> TokenStream {
+pub(crate) fn profiles(catalog: &Catalog) -> Result<TokenStream, String> {
     let named = catalog.tables().profiles.iter();
-    let names = names(named.map(|row| (&*row.id, row.constant.as_deref())));
+    let names = names(named.map(|row| (&*row.id, row.constant.as_deref())))?;
     let constants = (0u16..).zip(catalog.profiles()).zip(names);
     let constants = constants.map(|((number, profile), name)| {
         let (name, id) = (format_ident!("{name}"), profile.id());
@@ -40,13 +40,13 @@ pub(crate) fn profiles(catalog: &Catalog) -> TokenStream {
             pub const #name: ProfileId = ProfileId::baked(#id, Brand, #number);
         }
     });
-    constants.collect()
+    Ok(constants.collect())
 }
 
 /// One `pub const` per region, those known only as destinations included.
-pub(crate) fn regions(catalog: &Catalog) -> TokenStream {
+pub(crate) fn regions(catalog: &Catalog) -> Result<TokenStream, String> {
     let rows = &catalog.tables().regions;
-    let names = names(rows.iter().map(|row| (&*row.id, None)));
+    let names = names(rows.iter().map(|row| (&*row.id, None)))?;
     let constants = (0u16..).zip(rows.iter()).zip(names);
     let constants = constants.map(|((number, row), name)| {
         let (name, id) = (format_ident!("{name}"), &*row.id);
@@ -56,7 +56,7 @@ pub(crate) fn regions(catalog: &Catalog) -> TokenStream {
             pub const #name: RegionId = RegionId::baked(#id, Brand, #number);
         }
     });
-    constants.collect()
+    Ok(constants.collect())
 }
 
 fn docs(lines: &[String]) -> TokenStream {

@@ -8,6 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bedrock_catalog::{Catalog, Document, Text};
 
+/// Documentation has a file per constant, and file systems stop at 255 bytes. No real id is near.
+const LONGEST: usize = 200;
+
 /// The name an id gives by itself: an identifier in upper case.
 ///
 /// ```
@@ -19,6 +22,7 @@ use bedrock_catalog::{Catalog, Document, Text};
 pub fn constant_name(id: &str) -> String {
     let name: String = id
         .chars()
+        .take(LONGEST)
         .map(|letter| match letter.is_ascii_alphanumeric() {
             true => letter.to_ascii_uppercase(),
             false => '_',
@@ -54,7 +58,12 @@ pub(crate) fn assign(document: &mut Document<'_>, previous: Option<&Catalog>) {
 }
 
 /// Each id's name, in the order of the ids: those given, and fresh ones for the rest.
-pub(crate) fn names<'a>(ids: impl Iterator<Item = (&'a str, Option<&'a str>)>) -> Vec<String> {
+///
+/// # Errors
+/// Where a given name is none, or is another id's: a catalog may be anyone's file.
+pub(crate) fn names<'a>(
+    ids: impl Iterator<Item = (&'a str, Option<&'a str>)>,
+) -> Result<Vec<String>, String> {
     let mut given: Vec<(&str, Option<Text<'_>>)> =
         ids.map(|(id, name)| (id, name.map(Text::from))).collect();
     settle(
@@ -63,10 +72,23 @@ pub(crate) fn names<'a>(ids: impl Iterator<Item = (&'a str, Option<&'a str>)>) -
             .map(|(id, name)| (*id, name, false))
             .collect(),
     );
-    given
-        .into_iter()
-        .map(|(id, name)| name.map_or_else(|| constant_name(id), |name| name.to_string()))
-        .collect()
+    let mut taken = BTreeSet::new();
+    let names = given.into_iter().map(|(id, name)| {
+        let name = name.map_or_else(|| constant_name(id), |name| name.to_string());
+        match is_name(&name) && taken.insert(name.clone()) {
+            true => Ok(name),
+            false => Err(format!("{id:?} cannot have the constant {name:?}")),
+        }
+    });
+    names.collect()
+}
+
+/// What [`constant_name`] gives: an identifier in upper case that is more than `_`.
+fn is_name(name: &str) -> bool {
+    let is_letter = |byte: u8| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'_');
+    name.bytes().all(is_letter)
+        && !name.starts_with(|first: char| first.is_ascii_digit())
+        && name.bytes().any(|byte| byte != b'_')
 }
 
 /// Gives every id a name of its own: (id, its recorded name, whether it was known before). Recorded
@@ -100,7 +122,7 @@ mod tests {
     use super::*;
 
     fn given(ids: &[(&'static str, Option<&'static str>)]) -> Vec<String> {
-        names(ids.iter().copied())
+        names(ids.iter().copied()).unwrap()
     }
 
     #[test]

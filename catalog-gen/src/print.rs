@@ -74,8 +74,8 @@ pub(crate) fn doc_text(text: &str) -> String {
             'a'..='z' | 'A'..='Z' | '0'..='9' | ' ' | '.' | ',' | ':' | ';' | '(' | ')' | '\'' => {
                 safe.push(letter);
             }
-            // Inside a word these are only text.
-            '-' | '/' | '%' | '?' | '=' => safe.push(letter),
+            // Inside a word these are only text; a slash could make an address.
+            '-' | '%' | '?' | '=' => safe.push(letter),
             '!'..='~' => {
                 safe.push_str("&#");
                 safe.push_str(&(letter as u32).to_string());
@@ -111,6 +111,7 @@ mod tests {
             assert!(!hostile.contains(forbidden), "{hostile}");
         }
         assert_eq!(doc_text("\n").as_str(), "ua");
+        assert_eq!(doc_text("https://a"), "https:&#47;&#47;a");
         assert_eq!(doc_text("    exit(7)  "), "exit(7)");
         assert_eq!(doc_text("-     exit(7)"), "- exit(7)");
         assert_eq!(doc_text(""), "(no text)");

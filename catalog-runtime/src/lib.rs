@@ -7,6 +7,7 @@ mod error;
 #[cfg(feature = "aws")]
 pub mod fetch;
 mod json;
+mod live;
 pub mod recording;
 mod transform;
 
@@ -18,4 +19,8 @@ pub use diff::{
 };
 pub use error::{Error, ErrorKind};
 pub use json::{LARGEST_JSON, catalog_from_json, catalog_to_json, catalog_to_json_pretty};
+pub use live::{
+    CacheMode, Change, Changes, Discovery, Latency, LiveCatalog, LiveCatalogBuilder, Overlay,
+    PartialPolicy, Reader, RegionsReport, Snapshot, Source, StatusReport,
+};
 pub use transform::transform;

@@ -18,11 +18,13 @@ fn the_committed_catalog_is_of_its_schema() {
         panic!("{error} at {}", error.instance_path());
     }
     // What a catalog is not.
-    let wrong: [fn(&mut Value); 8] = [
+    let wrong: [fn(&mut Value); 10] = [
         |c| c["format"] = json!(2),
-        |c| c["observed_at"] = json!("2026-08-22"),
+        |c| c["observed_at"] = json!("soon"),
         |c| c["regions"] = json!(["a-1", "a-1"]),
         |c| c["models"][0]["id"] = json!(""),
+        |c| c["models"][0]["access"][0]["regions"] = json!([""]),
+        |c| c["profiles"][0]["routes"][0]["destinations"] = json!([""]),
         |c| c["models"][0]["lifecycle"] = json!({"start": "yesterday"}),
         |c| c["profiles"][0]["routes"][0]["destinations"] = json!("everywhere"),
         |c| c["profiles"][0]["routes"][0]["destinations"] = json!([]),
@@ -32,5 +34,10 @@ fn the_committed_catalog_is_of_its_schema() {
         let mut catalog = catalog.clone();
         wrong(&mut catalog);
         assert!(!validator.is_valid(&catalog), "{place}");
+        let json = serde_json::to_vec(&catalog).unwrap();
+        assert!(
+            bedrock_catalog::catalog_from_json(&json).is_err(),
+            "{place}"
+        );
     }
 }

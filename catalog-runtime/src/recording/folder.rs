@@ -127,6 +127,7 @@ impl Recording {
             }
         }
         let asked = about.regions.unwrap_or(found);
+        asked.iter().try_for_each(|region| check_name(region))?;
         let mut problems = Vec::new();
         let mut regions = BTreeMap::new();
         for region in asked
@@ -178,6 +179,8 @@ impl Recording {
         if occupied {
             return Err(taken());
         }
+        let mut regions = self.regions.keys().chain(self.failures.keys());
+        regions.try_for_each(|region| check_name(region))?;
         let beside = sibling(folder);
         let written = self.write_files(&beside).and_then(|()| {
             // Over an empty folder, which rename replaces; over a full one it fails.
@@ -212,6 +215,15 @@ impl Recording {
             write_json(&folder.join(PROFILES), &profiles)?;
         }
         Ok(())
+    }
+}
+
+/// A region is a folder of the recording and nothing else: not above it, not hidden.
+fn check_name(region: &str) -> Result<(), Error> {
+    let is_name = Path::new(region).file_name() == Some(region.as_ref());
+    match is_name && !region.starts_with('.') {
+        true => Ok(()),
+        false => Err(invalid(format!("{region:?} is no region"))),
     }
 }
 
@@ -360,10 +372,104 @@ impl Row for ProfileSummary {
         }
         for model in &self.models {
             let arn = &model.model_arn;
+            check_id("modelArn", arn)?;
             if self.is_system_defined() && ModelArn::parse(arn).is_none() {
                 return Err(format!("modelArn {arn:?} is no ARN of a foundation model"));
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn recording(region: &str) -> Recording {
+        Recording {
+            observed_at: Timestamp::baked(0),
+            partition: "aws".to_owned(),
+            regions: BTreeMap::from([(region.to_owned(), RegionAnswers::default())]),
+            failures: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let stage = tempfile::tempdir().unwrap();
+        let folder = stage.path().join("recording");
+        let mut recording = recording("eu-west-1");
+        recording
+            .failures
+            .insert("eu-west-2".to_owned(), "denied \u{202e}".to_owned());
+        recording.write(&folder).unwrap();
+        assert_eq!(
+            Recording::read(&folder, None).unwrap(),
+            (recording.clone(), Vec::new())
+        );
+        assert!(recording.write(&folder).is_err(), "nothing is written over");
+    }
+
+    #[test]
+    fn a_region_is_no_way_out_of_the_folder() {
+        for region in [
+            "",
+            ".",
+            "..",
+            "../outside",
+            "a/b",
+            "a/",
+            "/outside",
+            ".hidden",
+        ] {
+            let stage = tempfile::tempdir().unwrap();
+            let folder = stage.path().join("in/recording");
+            fs::create_dir_all(&folder).unwrap();
+            let written = recording(region).write(&folder);
+            assert_eq!(
+                written.unwrap_err().kind(),
+                ErrorKind::InvalidRecording,
+                "{region}"
+            );
+            assert_eq!(
+                fs::read_dir(stage.path().join("in")).unwrap().count(),
+                1,
+                "{region}"
+            );
+            assert_eq!(fs::read_dir(&folder).unwrap().count(), 0, "{region}");
+
+            let about = serde_json::json!({"observed_at": "2026-08-22", "regions": [region]});
+            fs::write(folder.join(ABOUT), about.to_string()).unwrap();
+            let read = Recording::read(&folder, None);
+            assert_eq!(
+                read.unwrap_err().kind(),
+                ErrorKind::InvalidRecording,
+                "{region}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_id_too_long_for_a_catalog_is_one_bad_row() {
+        let long = "a".repeat(LONGEST_ID + 1);
+        let mut recording = recording("eu-west-1");
+        let answers = recording.regions.get_mut("eu-west-1").unwrap();
+        answers.models.push(ModelSummary {
+            model_id: long.clone(),
+            ..ModelSummary::default()
+        });
+        for arn in [
+            format!("arn:aws:bedrock:eu-west-1::foundation-model/{long}"),
+            format!("arn:aws:bedrock:{long}::foundation-model/a"),
+        ] {
+            answers.profiles.push(ProfileSummary {
+                inference_profile_id: format!("p{}", answers.profiles.len()),
+                models: vec![crate::recording::ProfileModel { model_arn: arn }],
+                ..ProfileSummary::default()
+            });
+        }
+        let (document, problems) = crate::transform(&recording, None);
+        assert_eq!(problems.len(), 3);
+        assert!(bedrock_catalog_data::Catalog::from_document(&document).is_ok());
     }
 }

@@ -70,7 +70,7 @@ fn model(id: &str, said: &ModelRows<'_>, last: Option<&ModelEntry<'_>>) -> Model
     ModelEntry {
         id: id.to_owned().into(),
         access: access.collect(),
-        constant: last.and_then(|last| last.constant.as_ref().map(owned)),
+        constant: last.and_then(|last| last.constant.as_ref().map(Text::to_static)),
         ..facts
     }
 }
@@ -78,18 +78,10 @@ fn model(id: &str, said: &ModelRows<'_>, last: Option<&ModelEntry<'_>>) -> Model
 /// What is known of a model besides where it is.
 fn facts_of(entry: &ModelEntry<'_>) -> ModelEntry<'static> {
     ModelEntry {
-        id: owned(&entry.id),
-        name: entry.name.as_ref().map(owned),
-        provider: entry.provider.as_ref().map(owned),
-        input_modalities: entry.input_modalities.clone(),
-        output_modalities: entry.output_modalities.clone(),
-        streaming: entry.streaming,
-        customizations: entry.customizations.clone(),
-        lifecycle: entry.lifecycle.clone(),
-        constant: entry.constant.as_ref().map(owned),
         access: Vec::new(),
         last_seen: None,
         retired: false,
+        ..entry.to_static()
     }
 }
 
@@ -186,7 +178,7 @@ fn profile(
             .and_then(|last| last.geography.clone())
             .filter(|_| told.is_none()),
         routes: routes.collect(),
-        constant: last.and_then(|last| last.constant.as_ref().map(owned)),
+        constant: last.and_then(|last| last.constant.as_ref().map(Text::to_static)),
         ..facts
     }
 }
@@ -194,20 +186,11 @@ fn profile(
 /// What is known of a profile besides what it serves.
 fn profile_facts_of(entry: &ProfileEntry<'_>) -> ProfileEntry<'static> {
     ProfileEntry {
-        id: owned(&entry.id),
-        name: entry.name.as_ref().map(owned),
-        description: entry.description.as_ref().map(owned),
-        status: entry.status.as_ref().map(owned),
-        geography: entry.geography.clone(),
-        constant: entry.constant.as_ref().map(owned),
         routes: Vec::new(),
         last_seen: None,
         retired: false,
+        ..entry.to_static()
     }
-}
-
-fn owned(text: &Text<'_>) -> Text<'static> {
-    (**text).to_owned().into()
 }
 
 fn clean(text: &Option<String>) -> Option<Text<'static>> {

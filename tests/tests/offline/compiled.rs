@@ -174,22 +174,26 @@ fn the_compiler_takes_a_hostile_bundle_and_holds_its_texts() {
     }
     fs::write(probe.join("main.rs"), main).unwrap();
 
-    let output = Command::new(env!("CARGO"))
-        .args(["run", "--quiet", "--offline", "--package", "probe"])
-        .current_dir(root)
-        .env(
-            "CARGO_TARGET_DIR",
-            Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled"),
-        )
-        .env_remove("RUSTFLAGS")
-        .output()
-        .unwrap();
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success(),
-        "{}",
-        stderr.get(..4000).unwrap_or(&stderr)
-    );
+    let cargo = |words: &[&str]| {
+        let output = Command::new(env!("CARGO"))
+            .args(words)
+            .args(["--quiet", "--offline"])
+            .current_dir(root)
+            .env(
+                "CARGO_TARGET_DIR",
+                Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled"),
+            )
+            .env("RUSTDOCFLAGS", "-D warnings")
+            .env_remove("RUSTFLAGS")
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let start: String = stderr.chars().take(4000).collect();
+        assert!(output.status.success(), "{start}");
+        output
+    };
+    cargo(&["doc", "--no-deps", "--package", "bedrock-catalog-data"]);
+    let output = cargo(&["run", "--package", "probe"]);
     let printed = String::from_utf8(output.stdout).unwrap();
     for (printed, expected) in printed.lines().zip(expected.lines()) {
         assert_eq!(printed, expected);
@@ -234,6 +238,22 @@ fn a_hostile_catalog_bakes_to_nothing_but_its_items() {
 }
 
 #[test]
+fn a_build_script_reads_a_hostile_recording_from_its_folder() {
+    let stage = tempfile::tempdir().unwrap();
+    let mut recording = hostile::recording();
+    // A folder has these names only.
+    recording
+        .regions
+        .retain(|id, _| id.len() < 200 && !id.contains(['/', '\0']));
+    assert!(recording.regions.len() > 10);
+    let folder = stage.path().join("recording");
+    recording.write(&folder).unwrap();
+    let (text, warnings) = BuildScript::new(&folder).text().unwrap();
+    assert!(warnings.is_empty());
+    assert_eq!(text, one_file(stage.path(), &build(&recording)));
+}
+
+#[test]
 fn documentation_is_never_code() {
     let catalog = build(&hostile::recording());
     for (file, text) in &bake(&catalog).unwrap().files {
@@ -251,4 +271,32 @@ fn documentation_is_never_code() {
             );
         }
     }
+}
+
+#[test]
+fn a_recorded_name_that_is_none_is_refused() {
+    let mut document = Catalog::bundled().to_document();
+    for name in [
+        "",
+        "a b",
+        "fn",
+        "_",
+        "9",
+        "A\u{202e}",
+        "X = 0; fn f() {} const Y",
+        "Brand",
+    ] {
+        document.models[0].constant = Some(name.into());
+        let catalog = named(document.clone(), None);
+        assert!(
+            catalog.and_then(|catalog| bake(&catalog)).is_err(),
+            "{name:?}"
+        );
+    }
+    // The name of another one.
+    let other = bedrock_catalog_gen::constant_name(&document.models[1].id);
+    document.models[0].constant = Some(other.clone().into());
+    document.models[1].constant = Some(other.into());
+    let catalog = named(document, None);
+    assert!(catalog.and_then(|catalog| bake(&catalog)).is_err());
 }

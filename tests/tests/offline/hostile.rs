@@ -24,6 +24,8 @@ pub(crate) fn texts() -> Vec<String> {
         "'; DROP TABLE models; --",
         "=cmd|' /C calc'!A0",
         "\u{2028}\u{2029}\u{85}\u{b}\u{c}\t",
+        "see https://example.invalid/a_b?c=d, www.example.invalid",
+        "- 1. > # = --- ===",
         "",
         " ",
     ];

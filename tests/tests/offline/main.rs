@@ -14,3 +14,4 @@ mod compiled;
 mod hostile;
 mod plain;
 mod properties;
+mod quiet;

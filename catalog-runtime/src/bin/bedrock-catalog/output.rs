@@ -122,3 +122,45 @@ pub(crate) fn plain(text: &str) -> String {
     }
     plain
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What moves a cursor, turns the direction, hides, or ends a line.
+    fn steers(letter: char) -> bool {
+        letter.is_control()
+            || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
+            || matches!(
+                letter,
+                '\u{ad}' | '\u{61c}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+            )
+            || matches!(letter, '\u{e0000}'..='\u{e0fff}')
+    }
+
+    #[test]
+    fn no_letter_steers_a_terminal() {
+        for letter in '\0'..=char::MAX {
+            let text = plain(&letter.to_string());
+            assert!(!text.contains(steers), "{letter:?}");
+        }
+        assert_eq!(
+            plain("Claude \"Sonnet\" 4.6 — naïve \\ 日本"),
+            "Claude \"Sonnet\" 4.6 — naïve \\ 日本"
+        );
+        assert_eq!(plain("a\u{1b}[2J\n\u{202e}"), "a\\u{1b}[2J\\n\\u{202e}");
+    }
+
+    #[test]
+    fn json_is_the_same_document_in_printing_ascii() {
+        for letter in '\0'..=char::MAX {
+            let text = format!("a{letter}b");
+            let json = ascii(&serde_json::to_string(&text).unwrap());
+            assert!(
+                json.bytes().all(|byte| matches!(byte, b' '..=b'~')),
+                "{letter:?}"
+            );
+            assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
+        }
+    }
+}

@@ -242,3 +242,81 @@ pub(crate) fn status(status: &StatusAnswer<'_>) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::answers;
+    use bedrock_catalog::{Catalog, Policy};
+
+    #[test]
+    fn no_answer_steers_a_terminal() {
+        // Every text of a catalog is hostile.
+        let hostile = "x\u{1b}[2J\u{202e}\n\r\u{9b}\u{7f}</script>";
+        let bundle = Catalog::bundled().to_document();
+        let mut document = bundle.clone();
+        let text = |id: &str| bedrock_catalog::Text::from(format!("{id}{hostile}"));
+        document.partition = text("aws");
+        document.regions = document.regions.iter().map(|id| text(id)).collect();
+        for model in &mut document.models {
+            model.id = text(&model.id);
+            model.name = Some(text("name"));
+            model.provider = Some(text("provider"));
+            model.input_modalities = Some(vec![(*text("IN")).into()]);
+            model.lifecycle.status = Some((*text("LIFE")).into());
+            for access in &mut model.access {
+                access.regions = access.regions.iter().map(|id| text(id)).collect();
+                access
+                    .inference_types
+                    .iter_mut()
+                    .flatten()
+                    .for_each(|word| {
+                        if word.as_str() == "PROVISIONED" {
+                            *word = (*text("TYPE")).into();
+                        }
+                    });
+            }
+        }
+        for profile in &mut document.profiles {
+            profile.id = text(&profile.id);
+            profile.name = Some(text("name"));
+            profile.geography = Some((*text("geo")).into());
+            for route in &mut profile.routes {
+                route.model = text(&route.model);
+                route.sources = route.sources.iter().map(|id| text(id)).collect();
+                if let bedrock_catalog::DestinationsEntry::Regions(to) = &mut route.destinations {
+                    *to = to.iter().map(|id| text(id)).collect();
+                }
+            }
+        }
+        for region in &bundle.regions {
+            document.stale.insert(text(region), bundle.observed_at);
+        }
+        let catalog = Catalog::from_document(&document).unwrap();
+        let day = catalog.observed_at().date();
+        let all: Vec<_> = catalog.models().collect();
+        let mut texts = vec![
+            models(&all, day),
+            profiles(&catalog.profiles().collect::<Vec<_>>()),
+            regions(&catalog.regions().collect::<Vec<_>>()),
+            accesses(&catalog.accesses().take(100).collect::<Vec<_>>()),
+            status(&answers::status(&catalog, catalog.observed_at())),
+        ];
+        texts.extend(all.iter().map(|one| model(*one, day)));
+        texts.extend(
+            all.iter()
+                .filter_map(|one| ending(*one, day))
+                .map(|text| plain(&text)),
+        );
+        texts.extend(catalog.accesses().take(200).map(access));
+        let routes = catalog
+            .accesses()
+            .filter_map(|access| access.route(Policy::Any).ok());
+        texts.extend(routes.take(200).map(route));
+        for text in texts {
+            let raw = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+            assert!(!text.contains(raw), "{text:?}");
+            assert!(text.contains("\\u{202e}"), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Entries derived from a file: what was made of its content for some purpose, valid while the file is
+//! unchanged. This file may not know where entries are stored; the files it reads are the caller's.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+use std::time::UNIX_EPOCH;
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+
+use super::{Cache, Freshness, Key, Stored, Terms};
+
+/// Files up to this size are hashed whole; of larger ones size, modification time and three chunks.
+const WHOLE: u64 = 1 << 20;
+/// The size of a chunk.
+const CHUNK: u64 = 64 << 10;
+
+impl Cache {
+    /// What is cached for this file and purpose, if the file is unchanged. What was made of an
+    /// earlier content is removed from every tier.
+    ///
+    /// The key is the file's content hash and the purpose. Up to 1 MiB all of the content counts;
+    /// beyond, the size, the modification time and the first, middle and last 64 KiB. Where the
+    /// content cannot be read, path and modification time serve.
+    #[must_use]
+    pub fn get_for_file(&self, file: &Path, purpose: &str) -> Freshness {
+        let key = self.file_key(file, purpose);
+        self.get(&key)
+    }
+
+    /// Stores what was made of the file for a purpose. To be safe against a file that changes while
+    /// it is being read, take [`Cache::file_key`] first and [`Cache::put`] under it.
+    pub fn put_for_file(
+        &self,
+        file: &Path,
+        purpose: &str,
+        value: impl Into<Bytes>,
+        terms: &Terms,
+    ) -> Stored {
+        let key = self.file_key(file, purpose);
+        self.put(&key, value, terms)
+    }
+
+    /// The key for this file, as it is now, and purpose. If it is not the key the file had the last
+    /// time, the entry of that earlier key is removed from every tier.
+    #[must_use]
+    pub fn file_key(&self, file: &Path, purpose: &str) -> Key {
+        let key = key_of(file, purpose);
+        // The path's own entry says which key the file had; the path itself is not written.
+        let at = Key::new(
+            "file-at",
+            purpose,
+            &hex(&Sha256::digest(file.as_os_str().as_encoded_bytes())),
+        );
+        let before = self
+            .get(&at)
+            .into_hit()
+            .and_then(|hit| Key::parse(std::str::from_utf8(&hit.data).ok()?.trim_matches('"')));
+        if before.as_ref() != Some(&key) {
+            if let Some(before) = before {
+                tracing::debug!(path = %file.display(), "the file has changed; what was cached for it is removed");
+                self.remove(&before);
+            }
+            self.put(&at, format!("\"{key}\""), &Terms::source("file"));
+        }
+        key
+    }
+}
+
+fn key_of(file: &Path, purpose: &str) -> Key {
+    match content_hash(file) {
+        Ok(hash) => Key::new("file", purpose, &hash),
+        Err(error) => {
+            tracing::debug!(path = %file.display(), %error, "the file's content cannot be hashed; path and time have to do");
+            let mut hash = Sha256::new();
+            hash.update(file.as_os_str().as_encoded_bytes());
+            if let Ok(modified) = file.metadata().and_then(|meta| meta.modified()) {
+                hash.update(
+                    modified
+                        .duration_since(UNIX_EPOCH)
+                        .unwrap_or_default()
+                        .as_nanos()
+                        .to_le_bytes(),
+                );
+            }
+            Key::new("file", purpose, &hex(&hash.finalize())).sub("unread")
+        }
+    }
+}
+
+/// At most 1 MiB is read, whatever the size.
+fn content_hash(path: &Path) -> io::Result<String> {
+    let meta = path.metadata()?;
+    // A pipe or a device would block or never end.
+    if !meta.is_file() {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "not a regular file",
+        ));
+    }
+    let mut file = File::open(path)?;
+    let (size, modified) = (meta.len(), meta.modified()?);
+    let mut hash = Sha256::new();
+    if size <= WHOLE {
+        feed(&mut file, WHOLE + 1, &mut hash)?;
+    } else {
+        hash.update(size.to_le_bytes());
+        hash.update(
+            modified
+                .duration_since(UNIX_EPOCH)
+                .unwrap_or_default()
+                .as_nanos()
+                .to_le_bytes(),
+        );
+        for from in [0, size / 2, size - CHUNK] {
+            file.seek(SeekFrom::Start(from))?;
+            feed(&mut file, CHUNK, &mut hash)?;
+        }
+    }
+    Ok(hex(&hash.finalize()))
+}
+
+fn feed(file: &mut File, most: u64, hash: &mut Sha256) -> io::Result<()> {
+    let mut content = Vec::new();
+    file.take(most).read_to_end(&mut content)?;
+    hash.update(&content);
+    Ok(())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,285 @@
+//! Keys and the patterns that select them. This file may not know what a key's parts mean.
+
+use std::fmt;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+/// The name of an entry: `resource:operation:identifier`, then any number of `:sub`.
+///
+/// Parts may hold any text: what is not a letter, a digit or one of `. _ - / @ + =` is written as
+/// `%XX`, so no two different lists of parts make the same key. A key longer than
+/// [`Key::MAX_LEN`] keeps its leading whole parts and ends in `~` and a SHA-256 of all of it.
+/// Cloning is cheap.
+///
+/// ```
+/// use bedrock_catalog::cache::Key;
+///
+/// let key = Key::new("models", "list", "us-east-1").sub("page:2");
+/// assert_eq!(key.as_str(), "models:list:us-east-1:page%3A2");
+/// ```
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key(Arc<str>);
+
+impl Key {
+    /// The longest text of a key, in bytes.
+    pub const MAX_LEN: usize = 200;
+
+    /// The key of these three parts.
+    #[must_use]
+    pub fn new(resource: &str, operation: &str, identifier: &str) -> Self {
+        let mut text =
+            String::with_capacity(resource.len() + operation.len() + identifier.len() + 2);
+        for (index, part) in [resource, operation, identifier].into_iter().enumerate() {
+            if index > 0 {
+                text.push(':');
+            }
+            escape(part, &mut text);
+        }
+        Self::bounded(text)
+    }
+
+    /// This key with one more part.
+    #[must_use]
+    pub fn sub(&self, part: &str) -> Self {
+        let mut text = String::with_capacity(self.0.len() + 1 + part.len());
+        text.push_str(&self.0);
+        text.push(':');
+        escape(part, &mut text);
+        Self::bounded(text)
+    }
+
+    /// The key written as `text`, or `None` where no key is written so.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let fits = text.len() <= Self::MAX_LEN && !text.is_empty();
+        (fits
+            && text
+                .bytes()
+                .all(|b| is_plain(b) || matches!(b, b':' | b'%' | b'~')))
+        .then(|| Self(text.into()))
+    }
+
+    /// The text of the key: ASCII, without spaces or control characters.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether the key's text begins with `prefix`, or *may* have done so before it was shortened.
+    /// Tiers that scan by prefix decide with this, so that invalidation can reach too far but never
+    /// not far enough.
+    #[must_use]
+    pub fn starts_with(&self, prefix: &str) -> bool {
+        self.0.starts_with(prefix) || self.kept().is_some_and(|kept| prefix.starts_with(kept))
+    }
+
+    /// What is left of the leading parts, where the key was shortened.
+    fn kept(&self) -> Option<&str> {
+        self.0.split_once('~').map(|(kept, _)| kept)
+    }
+
+    fn bounded(text: String) -> Self {
+        if text.len() <= Self::MAX_LEN {
+            return Self(text.into());
+        }
+        let room = Self::MAX_LEN - 65;
+        // Whole parts only; an already shortened key is cut before its mark.
+        let end = text.find('~').unwrap_or(text.len()).min(room);
+        let kept = text
+            .get(..end)
+            .and_then(|head| head.rfind(':'))
+            .and_then(|colon| text.get(..=colon))
+            .unwrap_or("");
+        let hash = Sha256::digest(text.as_bytes());
+        let mut short = String::with_capacity(Self::MAX_LEN);
+        short.push_str(kept);
+        short.push('~');
+        hash.iter()
+            .for_each(|byte| push_hex(*byte, b"0123456789abcdef", &mut short));
+        Self(short.into())
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key({})", self.0)
+    }
+}
+
+/// Which keys: one, those under leading parts, or those that match a glob.
+///
+/// ```
+/// use bedrock_catalog::cache::{Key, Pattern};
+///
+/// let key = Key::new("models", "list", "us-east-1");
+/// assert!(Pattern::under(["models", "list"]).matches(&key));
+/// assert!(!Pattern::under(["models", "li"]).matches(&key));
+/// assert!(Pattern::glob("models:*:us-*").matches(&key));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pattern(Kind);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Kind {
+    Exact(Key),
+    /// The key is this text, or goes on after it with a colon.
+    Under(String),
+    Glob(String),
+}
+
+impl Pattern {
+    /// Every key.
+    #[must_use]
+    pub fn all() -> Self {
+        Self::glob("*")
+    }
+
+    /// One key.
+    #[must_use]
+    pub fn exact(key: &Key) -> Self {
+        Self(Kind::Exact(key.clone()))
+    }
+
+    /// The keys whose first parts are these.
+    #[must_use]
+    pub fn under<'a>(parts: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut text = String::new();
+        let mut some = false;
+        for part in parts {
+            if some {
+                text.push(':');
+            }
+            some = true;
+            escape(part, &mut text);
+        }
+        if some {
+            Self(Kind::Under(text))
+        } else {
+            Self::all()
+        }
+    }
+
+    /// The keys whose text matches: `*` stands for any text, `?` for one character.
+    #[must_use]
+    pub fn glob(text: &str) -> Self {
+        Self(Kind::Glob(text.into()))
+    }
+
+    /// Whether the key is one of these. A shortened key whose hidden part decides is one of these:
+    /// better to forget too much than too little.
+    #[must_use]
+    pub fn matches(&self, key: &Key) -> bool {
+        match &self.0 {
+            Kind::Exact(exact) => exact == key,
+            Kind::Under(text) => {
+                let under = |rest: &str| rest.is_empty() || rest.starts_with(':');
+                key.as_str().strip_prefix(text.as_str()).is_some_and(under)
+                    || key.kept().is_some_and(|kept| text.starts_with(kept))
+            }
+            Kind::Glob(glob) => {
+                glob_matches(glob.as_bytes(), key.as_str().as_bytes())
+                    || key
+                        .kept()
+                        .is_some_and(|kept| glob_may_go_on(glob.as_bytes(), kept.as_bytes()))
+            }
+        }
+    }
+
+    /// The text every matching key begins with (see [`Key::starts_with`]), to narrow a scan.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        match &self.0 {
+            Kind::Exact(key) => key.as_str(),
+            Kind::Under(text) => text,
+            Kind::Glob(glob) => glob.split(['*', '?']).next().unwrap_or(""),
+        }
+    }
+
+    /// The one key, where the pattern is one key.
+    #[must_use]
+    pub fn as_exact(&self) -> Option<&Key> {
+        match &self.0 {
+            Kind::Exact(key) => Some(key),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Kind::Exact(key) => key.fmt(f),
+            Kind::Under(text) => write!(f, "{text}:*"),
+            Kind::Glob(glob) => f.write_str(glob),
+        }
+    }
+}
+
+/// Two pointers and one step back to the last `*`: no recursion, at most `glob × text` steps.
+fn glob_matches(glob: &[u8], text: &[u8]) -> bool {
+    let (mut g, mut t) = (0, 0);
+    let mut retry: Option<(usize, usize)> = None;
+    while t < text.len() {
+        match glob.get(g) {
+            Some(b'*') => {
+                retry = Some((g, t));
+                g += 1;
+            }
+            Some(b) if *b == b'?' || text.get(t) == Some(b) => {
+                g += 1;
+                t += 1;
+            }
+            _ => match &mut retry {
+                Some((star, from)) => {
+                    *from += 1;
+                    (g, t) = (*star + 1, *from);
+                }
+                None => return false,
+            },
+        }
+    }
+    glob.get(g..)
+        .is_some_and(|rest| rest.iter().all(|b| *b == b'*'))
+}
+
+/// Whether some text that begins with `kept` matches.
+fn glob_may_go_on(glob: &[u8], kept: &[u8]) -> bool {
+    for (index, byte) in kept.iter().enumerate() {
+        match glob.get(index) {
+            // From the first star on anything is possible; the literal before it agreed.
+            Some(b'*') => return true,
+            Some(b'?') => {}
+            Some(b) if b == byte => {}
+            _ => return false,
+        }
+    }
+    true
+}
+
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'/' | b'@' | b'+' | b'=')
+}
+
+fn escape(part: &str, into: &mut String) {
+    for byte in part.bytes() {
+        if is_plain(byte) {
+            into.push(char::from(byte));
+        } else {
+            into.push('%');
+            push_hex(byte, b"0123456789ABCDEF", into);
+        }
+    }
+}
+
+fn push_hex(byte: u8, digits: &[u8; 16], into: &mut String) {
+    for nibble in [byte >> 4, byte & 15] {
+        into.extend(digits.get(usize::from(nibble)).map(|d| char::from(*d)));
+    }
+}

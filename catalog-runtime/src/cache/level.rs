@@ -1,0 +1,231 @@
+//! One tier in its place in the cache, with all that stands around it: breaker, doubts, counters and
+//! log lines. This file may not know the other tiers.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::breaker::{Breaker, BreakerLimits};
+use super::doubt::Doubts;
+use super::statistics::TierCounts;
+use super::tier::{Found, Receipt, Tier, TierError, TierErrorKind};
+use super::{Clock, Entry, Key, Namespace, Pattern};
+
+#[derive(Debug)]
+pub(super) struct Level {
+    pub(super) tier: Arc<dyn Tier>,
+    pub(super) breaker: Breaker,
+    pub(super) counts: TierCounts,
+    pub(super) doubts: Doubts,
+    clock: Arc<dyn Clock>,
+    is_instant: bool,
+}
+
+impl Level {
+    pub(super) fn new(
+        tier: Arc<dyn Tier>,
+        cache: &str,
+        limits: BreakerLimits,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let counts = TierCounts::new(cache, Some(tier.name()));
+        let is_instant = tier.is_instant();
+        Self {
+            tier,
+            breaker: Breaker::new(limits),
+            counts,
+            doubts: Doubts::default(),
+            clock,
+            is_instant,
+        }
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        self.tier.name()
+    }
+
+    /// Asks the tier, if its breaker lets us; `None` where it was not asked or failed, which is
+    /// logged here.
+    #[inline]
+    pub(super) fn call<R>(
+        &self,
+        action: &'static str,
+        of: &dyn std::fmt::Display,
+        call: impl FnOnce(&dyn Tier) -> Result<R, TierError>,
+    ) -> Option<R> {
+        let Some(pass) = self.breaker.admit(|| self.clock.steady()) else {
+            self.counts.skipped.one();
+            tracing::debug!(tier = self.name(), action, of = %of, "the cache tier is not asked: its breaker is open");
+            return None;
+        };
+        match call(self.tier.as_ref()) {
+            Ok(result) => {
+                pass.succeeded();
+                Some(result)
+            }
+            Err(error) => {
+                if error.is_tier_failure() {
+                    pass.failed(self.clock.steady());
+                } else {
+                    pass.succeeded();
+                }
+                self.failed(action, of, &error);
+                None
+            }
+        }
+    }
+
+    fn failed(&self, action: &'static str, of: &dyn std::fmt::Display, error: &TierError) {
+        self.counts.errors.one();
+        let path = error.path().map(|path| path.display().to_string());
+        if error.kind() == TierErrorKind::Foreign {
+            tracing::debug!(tier = self.name(), action, of = %of, path, error = %error, "the cache entry is not ours to use");
+        } else {
+            tracing::warn!(tier = self.name(), action, of = %of, path, error = %error, "a cache tier failed; going on without it");
+        }
+    }
+
+    /// The tier's entry, if it is to be believed.
+    #[inline]
+    pub(super) fn get(&self, namespace: &Namespace, key: &Key, now: Duration) -> Option<Found> {
+        let found = self.call("get", key, |tier| tier.get_at(namespace, key, now))?;
+        self.believe(namespace, key, found?)
+    }
+
+    pub(super) fn get_many(&self, namespace: &Namespace, keys: &[Key]) -> Vec<Option<Found>> {
+        let mut answers = Vec::new();
+        let asked = self.call("get", &Many(keys.len()), |tier| {
+            let mut broken = None;
+            for (key, answer) in keys.iter().zip(tier.get_many(namespace, keys)) {
+                answers.push(match answer {
+                    Ok(found) => found,
+                    Err(error) if error.is_tier_failure() => {
+                        broken = Some(error);
+                        None
+                    }
+                    Err(error) => {
+                        self.failed("get", key, &error);
+                        None
+                    }
+                });
+            }
+            broken.map_or(Ok(()), Err)
+        });
+        let _ = asked;
+        answers.resize_with(keys.len(), || None);
+        keys.iter()
+            .zip(answers)
+            .map(|(key, found)| self.believe(namespace, key, found?))
+            .collect()
+    }
+
+    #[inline]
+    fn believe(&self, namespace: &Namespace, key: &Key, found: Found) -> Option<Found> {
+        let envelope = found.entry.envelope();
+        // Another entry than was asked for is only possible where entries are read from outside.
+        if !self.is_instant && (envelope.namespace != *namespace || envelope.key != *key) {
+            let error = TierError::new(
+                TierErrorKind::Foreign,
+                "the tier answered with an entry of another namespace or key",
+            );
+            self.failed("get", key, &error);
+            return None;
+        }
+        (!self.doubts.cover(namespace, key)).then_some(found)
+    }
+
+    /// Stores the entries; the paths of those that were, where the tier has paths. Whatever was not
+    /// stored is not answered by this tier either. Only within a turn.
+    pub(super) fn put(&self, entries: &[Entry]) -> Vec<Option<Option<PathBuf>>> {
+        let mut done = Vec::new();
+        let of: &dyn std::fmt::Display = match entries {
+            [entry] => &entry.envelope().key,
+            _ => &Many(entries.len()),
+        };
+        let _ = self.call("put", of, |tier| {
+            let receipts = match entries {
+                [entry] => vec![tier.put(entry)],
+                _ => tier.put_many(entries),
+            };
+            let mut broken = None;
+            for (entry, receipt) in entries.iter().zip(receipts) {
+                done.push(match receipt {
+                    Ok(receipt) => Some(self.written(entry, receipt)),
+                    Err(error) if error.is_tier_failure() || entries.len() == 1 => {
+                        broken = Some(error);
+                        None
+                    }
+                    Err(error) => {
+                        self.failed("put", &entry.envelope().key, &error);
+                        None
+                    }
+                });
+            }
+            broken.map_or(Ok(()), Err)
+        });
+        done.resize_with(entries.len(), || None);
+        for (entry, done) in entries.iter().zip(&done) {
+            let envelope = entry.envelope();
+            if done.is_some() {
+                self.doubts.settle(&envelope.namespace, &envelope.key);
+            } else {
+                // The older entry must not be taken for the newer one.
+                self.remove(&envelope.namespace, &Pattern::exact(&envelope.key));
+            }
+        }
+        done
+    }
+
+    fn written(&self, entry: &Entry, receipt: Receipt) -> Option<PathBuf> {
+        self.counts.writes.one();
+        self.counts.bytes_written.add(receipt.bytes);
+        self.counts.bytes_saved.add(receipt.saved);
+        let key = &entry.envelope().key;
+        let path = receipt
+            .path
+            .as_deref()
+            .map(|path| path.display().to_string());
+        for tried in &receipt.failed {
+            let instead_of = tried.path().map(|path| path.display().to_string());
+            tracing::warn!(tier = self.name(), %key, tried = instead_of, path, error = %tried, "the cache entry was written to a fallback");
+        }
+        if receipt.failed.is_empty() && path.is_some() {
+            tracing::info!(tier = self.name(), %key, path, bytes = receipt.bytes, "cache entry written");
+        }
+        receipt.path
+    }
+
+    /// Copies an entry from a tier below. Only within a turn.
+    pub(super) fn promote(&self, entry: &Entry) {
+        let envelope = entry.envelope();
+        if self
+            .call("promote", &envelope.key, |tier| tier.put(entry))
+            .is_some()
+        {
+            self.counts.promotions.one();
+            self.doubts.settle(&envelope.namespace, &envelope.key);
+        }
+    }
+
+    /// Removes what matches; what the tier cannot be told now, it is not believed later. Only within
+    /// a turn.
+    pub(super) fn remove(&self, namespace: &Namespace, pattern: &Pattern) -> Option<u64> {
+        let removed = self.call("remove", pattern, |tier| {
+            tier.invalidate(namespace, pattern)
+        });
+        match (removed, pattern.as_exact()) {
+            (None, _) => self.doubts.add(*namespace, pattern.clone()),
+            (Some(_), Some(key)) => self.doubts.settle(namespace, key),
+            (Some(_), None) => {}
+        }
+        removed
+    }
+}
+
+struct Many(usize);
+
+impl std::fmt::Display for Many {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} entries", self.0)
+    }
+}

@@ -1,0 +1,13 @@
+//! For tests of caches and tiers: a tier that fails when told to, and the suite every tier must pass.
+//! No promise of stability.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+pub mod conformance;
+mod faulty;
+
+pub use faulty::{FaultyTier, Op};

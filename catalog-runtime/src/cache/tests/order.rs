@@ -1,0 +1,225 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use super::super::testing::Op;
+use super::super::{Namespace, Pattern, TierErrorKind};
+use super::{Stage, key, ns, terms};
+
+/// Runs `race` once, in the middle of the next read of the middle tier, after it got its answer.
+fn during_the_next_read(stage: &Stage, race: impl Fn(&super::Cache) + Send + Sync + 'static) {
+    let (cache, once) = (stage.cache.clone(), AtomicBool::new(true));
+    stage.lower[0].after(move |op| {
+        if op == Op::Get && once.swap(false, Ordering::SeqCst) {
+            race(&cache);
+        }
+    });
+}
+
+fn only_below(stage: &Stage) {
+    stage.cache.put(&key(1), "old", &terms());
+    stage.cache.invalidate_in("memory", &Pattern::all());
+}
+
+#[test]
+fn a_slow_read_does_not_bring_back_what_was_invalidated() {
+    let patterns = [
+        Pattern::exact(&key(1)),
+        Pattern::under(["things"]),
+        Pattern::glob("*:get:?"),
+        Pattern::all(),
+    ];
+    for pattern in patterns {
+        let stage = Stage::new();
+        only_below(&stage);
+        during_the_next_read(&stage, move |cache| {
+            cache.invalidate(&pattern);
+        });
+        let _ = stage.cache.get(&key(1));
+        stage.lower[0].unhook();
+        assert!(stage.cache.get(&key(1)).is_missing());
+    }
+}
+
+#[test]
+fn a_slow_read_does_not_replace_what_was_written() {
+    let stage = Stage::new();
+    only_below(&stage);
+    during_the_next_read(&stage, |cache| {
+        cache.put(&key(1), "new", &terms());
+    });
+    let _ = stage.cache.get(&key(1));
+    assert_eq!(stage.data(&key(1)), Some(b"new".to_vec()));
+}
+
+#[test]
+fn a_slow_batch_does_neither() {
+    let stage = Stage::new();
+    only_below(&stage);
+    stage.cache.put(&key(2), "stays", &terms());
+    stage.cache.invalidate_in("memory", &Pattern::all());
+    during_the_next_read(&stage, |cache| {
+        cache.remove(&key(1));
+    });
+    let answers = stage.cache.get_many(&[key(1), key(2)]);
+    assert!(answers[1].is_fresh());
+    assert!(stage.cache.get(&key(1)).is_missing());
+    assert_eq!(
+        stage.cache.get(&key(2)).into_hit().unwrap().tier(),
+        Some("memory"),
+        "the other was promoted"
+    );
+}
+
+#[test]
+fn a_value_fetched_before_something_newer_came_is_not_stored() {
+    let stage = Stage::new();
+    let watched = stage.cache.watch(&key(1));
+    stage.cache.put(&key(2), "of another key", &terms());
+    assert!(
+        stage
+            .cache
+            .put_unless_overtaken(&watched, "first", &terms())
+            .is_some()
+    );
+    assert!(
+        stage
+            .cache
+            .put_unless_overtaken(&watched, "second", &terms())
+            .is_none(),
+        "its own write counts"
+    );
+    let other = stage.cache.in_namespace(Namespace::of(["other"]));
+    let watched = stage.cache.watch(&key(1));
+    other.clear();
+    assert!(
+        stage
+            .cache
+            .put_unless_overtaken(&watched, "third", &terms())
+            .is_some(),
+        "another namespace does not"
+    );
+}
+
+/// What a tier was not told because it failed, or because its breaker was open, it does not say later.
+#[test]
+fn a_tier_that_missed_an_invalidation_is_not_believed() {
+    for (pattern, also) in [(Pattern::exact(&key(1)), false), (Pattern::all(), true)] {
+        let stage = Stage::new();
+        stage.cache.put(&key(1), "old", &terms());
+        stage.cache.put(&key(2), "old", &terms());
+        stage.lower[1].fail(TierErrorKind::Unavailable);
+        stage.cache.invalidate(&pattern);
+        stage.lower[1].heal();
+        assert!(stage.lower[1].holds(&ns(), &key(1)), "the fault worked");
+        assert!(stage.cache.get(&key(1)).is_missing());
+        assert_eq!(stage.cache.get(&key(2)).is_missing(), also);
+        // Written anew, it is believed; cleanup makes up for the rest.
+        stage.cache.put(&key(1), "new", &terms());
+        stage.cache.invalidate_in("memory", &Pattern::all());
+        stage.cache.invalidate_in("middle", &Pattern::all());
+        assert_eq!(stage.data(&key(1)), Some(b"new".to_vec()));
+        stage.cache.cleanup();
+        assert!(!also || !stage.lower[1].holds(&ns(), &key(2)));
+    }
+}
+
+#[test]
+fn a_tier_that_missed_a_write_does_not_answer_with_the_older() {
+    let stage = Stage::new();
+    stage.cache.put(&key(1), "old", &terms());
+    stage.lower[1].fail(TierErrorKind::Full);
+    stage.cache.put(&key(1), "new", &terms());
+    stage.lower[1].heal();
+    for tier in ["memory", "middle", "memory"] {
+        assert_eq!(stage.data(&key(1)), Some(b"new".to_vec()));
+        stage.cache.invalidate_in(tier, &Pattern::all());
+    }
+    assert!(
+        stage.cache.get(&key(1)).is_missing(),
+        "nothing rather than the older"
+    );
+}
+
+#[test]
+fn very_many_missed_invalidations_are_still_kept() {
+    let stage = Stage::new();
+    for n in 0..600 {
+        stage.cache.put(&key(n), "old", &terms());
+    }
+    stage.lower[1].fail(TierErrorKind::Unavailable);
+    for n in 0..600 {
+        stage.cache.remove(&key(n));
+    }
+    stage.lower[1].heal();
+    stage.clock.advance(super::HOUR / 30);
+    assert!((0..600).all(|n| stage.cache.get(&key(n)).is_missing()));
+}
+
+/// One writer counts up and tells how far it is; readers, evictions and faults race it.
+#[test]
+fn generations_never_go_back() {
+    let stage = Arc::new(Stage::new());
+    let written = AtomicU64::new(0);
+    stage.cache.put(&key(1), "0", &terms());
+    let rounds = super::rounds(300) as u64;
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for generation in 1..=rounds {
+                stage.cache.put(&key(1), generation.to_string(), &terms());
+                written.store(generation, Ordering::SeqCst);
+                if generation % 7 == 0 {
+                    stage.cache.invalidate_in("memory", &Pattern::all());
+                }
+            }
+            written.store(u64::MAX, Ordering::SeqCst);
+        });
+        for _ in 0..3 {
+            scope.spawn(|| {
+                let mut last = 0;
+                loop {
+                    let at_least = written.load(Ordering::SeqCst);
+                    if at_least == u64::MAX {
+                        return;
+                    }
+                    let read: u64 = String::from_utf8(stage.data(&key(1)).unwrap())
+                        .unwrap()
+                        .parse()
+                        .unwrap();
+                    assert!(read >= at_least, "read {read} after {at_least} was written");
+                    assert!(read >= last, "read {read} after {last}");
+                    last = read;
+                }
+            });
+        }
+    });
+}
+
+/// Among many entries, while the library below moves them about, none is missed.
+#[test]
+fn invalidating_by_prefix_reaches_every_entry() {
+    let limits = super::MemoryLimits {
+        entries: 20_000,
+        ..super::MemoryLimits::default()
+    };
+    let cache = super::Cache::builder().memory(limits).build().unwrap();
+    let keys: Vec<_> = (0..10_000)
+        .map(|n| super::Key::new(["even", "odd"][n % 2], "n", &n.to_string()))
+        .collect();
+    for _ in 0..super::rounds(3).min(200) {
+        for key in &keys {
+            cache.put(key, "x", &terms());
+        }
+        assert_eq!(cache.invalidate(&Pattern::under(["even"])), 5_000);
+        assert!(
+            keys.iter()
+                .step_by(2)
+                .all(|key| cache.get(key).is_missing())
+        );
+        assert!(
+            keys.iter()
+                .skip(1)
+                .step_by(2)
+                .all(|key| cache.get(key).is_fresh())
+        );
+    }
+}

@@ -1,0 +1,307 @@
+//! The tier in this process's memory: bounded by entries and by bytes, least recently used goes
+//! first. This file may not know of files; entries are held as they are, neither encoded nor
+//! compressed.
+
+use std::hash::{Hash, Hasher};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use equivalent::Equivalent;
+use moka::notification::RemovalCause;
+use moka::policy::EvictionPolicy;
+
+use super::super::{Clock, Entry, Key, Namespace, Pattern, Standing};
+use super::{Found, Health, Listed, Receipt, Size, Tier, TierError, TierErrorKind};
+
+/// What an entry takes beside its key and payload, roughly, in bytes.
+const OVERHEAD: u64 = 256;
+
+/// The bounds of the memory tier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemoryLimits {
+    /// At most so many entries. Default 1,000.
+    pub entries: u64,
+    /// At most so many bytes, of keys, payloads and what holds them. Default 64 MiB. An entry larger
+    /// than all of it is not stored.
+    pub bytes: u64,
+    /// After so long the tiers below are asked whether they have a newer one. Default 1 h.
+    pub ask_below_after: Duration,
+}
+
+impl Default for MemoryLimits {
+    fn default() -> Self {
+        Self {
+            entries: 1000,
+            bytes: 64 << 20,
+            ask_below_after: Duration::from_secs(3600),
+        }
+    }
+}
+
+/// The tier in memory. A read costs about what one of the `moka` crate costs.
+#[derive(Debug)]
+pub struct MemoryTier {
+    slots: moka::sync::Cache<Id, Arc<Slot>, foldhash::quality::RandomState>,
+    clock: Arc<dyn Clock>,
+    max_bytes: u64,
+    /// Nanoseconds.
+    ask_below_after: AtomicU64,
+    evictions: Arc<AtomicU64>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Id {
+    namespace: Namespace,
+    key: Key,
+}
+
+impl Hash for Id {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        IdRef(&self.namespace, &self.key).hash(state);
+    }
+}
+
+/// An [`Id`] that is looked for.
+#[derive(Hash)]
+struct IdRef<'a>(&'a Namespace, &'a Key);
+
+impl Equivalent<Id> for IdRef<'_> {
+    fn equivalent(&self, id: &Id) -> bool {
+        *self.0 == id.namespace && *self.1 == id.key
+    }
+}
+
+/// Times are steady, in nanoseconds.
+#[derive(Debug)]
+struct Slot {
+    entry: Entry,
+    since: u64,
+    asked_below: AtomicU64,
+    accesses: AtomicU64,
+    last_access: AtomicU64,
+}
+
+impl MemoryTier {
+    /// A memory tier within these limits.
+    #[must_use]
+    pub fn new(limits: MemoryLimits, clock: Arc<dyn Clock>) -> Self {
+        // One measure bounds both: an entry weighs its share of all bytes, but never less than an
+        // equal share of all entries. moka weighs in 32 bits, so that is what the whole weighs.
+        let equal = u64::from(u32::MAX)
+            .checked_div(limits.entries)
+            .unwrap_or(0)
+            .max(1);
+        let whole = limits.entries.saturating_mul(equal);
+        let all_bytes = u128::from(limits.bytes.max(1));
+        let evictions = Arc::new(AtomicU64::new(0));
+        let evicted = Arc::clone(&evictions);
+        let slots = moka::sync::Cache::builder()
+            .max_capacity(whole)
+            .eviction_policy(EvictionPolicy::lru())
+            .weigher(move |id: &Id, slot: &Arc<Slot>| {
+                let share = (u128::from(weight(&id.key, &slot.entry)) * u128::from(whole))
+                    .div_ceil(all_bytes);
+                u32::try_from(share.max(u128::from(equal))).unwrap_or(u32::MAX)
+            })
+            .eviction_listener(move |_, _, cause| {
+                if cause == RemovalCause::Size {
+                    evicted.fetch_add(1, Ordering::Relaxed);
+                }
+            })
+            .build_with_hasher(foldhash::quality::RandomState::default());
+        Self {
+            slots,
+            clock,
+            max_bytes: limits.bytes,
+            ask_below_after: AtomicU64::new(nanos(limits.ask_below_after)),
+            evictions,
+        }
+    }
+
+    /// After how long the tiers below are asked again, from now on.
+    pub fn set_ask_below_after(&self, after: Duration) {
+        self.ask_below_after.store(nanos(after), Ordering::Relaxed);
+    }
+
+    fn steady(&self) -> u64 {
+        nanos(self.clock.steady())
+    }
+}
+
+impl Tier for MemoryTier {
+    fn name(&self) -> &'static str {
+        "memory"
+    }
+
+    fn get(&self, namespace: &Namespace, key: &Key) -> Result<Option<Found>, TierError> {
+        self.get_at(namespace, key, self.clock.steady())
+    }
+
+    fn get_at(
+        &self,
+        namespace: &Namespace,
+        key: &Key,
+        now: Duration,
+    ) -> Result<Option<Found>, TierError> {
+        let Some(slot) = self.slots.get(&IdRef(namespace, key)) else {
+            return Ok(None);
+        };
+        let now = nanos(now);
+        slot.accesses.fetch_add(1, Ordering::Relaxed);
+        slot.last_access.store(now, Ordering::Relaxed);
+        // Whoever sets the new time is the one who asks below; nobody else waits for the answer.
+        let asked = slot.asked_below.load(Ordering::Relaxed);
+        let ask_below = now.saturating_sub(asked) >= self.ask_below_after.load(Ordering::Relaxed)
+            && slot
+                .asked_below
+                .compare_exchange(asked, now, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok();
+        let held = Duration::from_nanos(now.saturating_sub(slot.since));
+        Ok(Some(Found {
+            entry: slot.entry.clone(),
+            path: None,
+            held,
+            ask_below,
+        }))
+    }
+
+    fn put(&self, entry: &Entry) -> Result<Receipt, TierError> {
+        let envelope = entry.envelope();
+        let bytes = weight(&envelope.key, entry);
+        let id = Id {
+            namespace: envelope.namespace,
+            key: envelope.key.clone(),
+        };
+        if bytes > self.max_bytes {
+            self.slots.invalidate(&id);
+            return Err(TierError::new(
+                TierErrorKind::TooLarge,
+                format!(
+                    "the entry takes {bytes} bytes, the memory tier has {}",
+                    self.max_bytes
+                ),
+            ));
+        }
+        let now = self.steady();
+        let slot = Slot {
+            entry: entry.clone(),
+            since: now,
+            asked_below: AtomicU64::new(now),
+            accesses: AtomicU64::new(0),
+            last_access: AtomicU64::new(0),
+        };
+        self.slots.insert(id, Arc::new(slot));
+        Ok(Receipt {
+            bytes,
+            ..Receipt::default()
+        })
+    }
+
+    fn remove(&self, namespace: &Namespace, key: &Key) -> Result<bool, TierError> {
+        Ok(self.slots.remove(&IdRef(namespace, key)).is_some())
+    }
+
+    fn scan(
+        &self,
+        namespace: &Namespace,
+        prefix: &str,
+        visit: &mut dyn FnMut(Listed) -> ControlFlow<()>,
+    ) -> Result<(), TierError> {
+        let (now, steady) = (self.clock.now(), self.steady());
+        for (id, slot) in &self.slots {
+            if id.namespace != *namespace || !id.key.starts_with(prefix) {
+                continue;
+            }
+            let accesses = slot.accesses.load(Ordering::Relaxed);
+            let ago = Duration::from_nanos(
+                steady.saturating_sub(slot.last_access.load(Ordering::Relaxed)),
+            );
+            let listed = Listed {
+                bytes: weight(&id.key, &slot.entry),
+                envelope: slot.entry.clone().into_parts().0,
+                path: None,
+                accesses: Some(accesses),
+                last_access: (accesses > 0).then(|| now.checked_sub(ago)).flatten(),
+            };
+            if visit(listed).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn clear(&self, namespace: &Namespace) -> Result<u64, TierError> {
+        self.invalidate(namespace, &Pattern::all())
+    }
+
+    fn cleanup(&self, now: SystemTime) -> Result<u64, TierError> {
+        let expired = |slot: &Slot| {
+            let envelope = slot.entry.envelope();
+            let held = Duration::from_nanos(self.steady().saturating_sub(slot.since));
+            envelope.standing(now) == Standing::Expired || held >= envelope.horizons.keep_for
+        };
+        let mut removed = 0;
+        for (id, slot) in self.slots.iter().filter(|(_, slot)| expired(slot)) {
+            // Only the slot that was looked at: it may have been replaced since.
+            let same = self
+                .slots
+                .get(&*id)
+                .is_some_and(|now| Arc::ptr_eq(&now, &slot));
+            removed += u64::from(same && self.slots.remove(&*id).is_some());
+        }
+        self.slots.run_pending_tasks();
+        Ok(removed)
+    }
+
+    fn size(&self) -> Result<Size, TierError> {
+        self.slots.run_pending_tasks();
+        let bytes = self
+            .slots
+            .iter()
+            .map(|(id, slot)| weight(&id.key, &slot.entry))
+            .sum();
+        Ok(Size {
+            entries: self.slots.entry_count(),
+            bytes,
+        })
+    }
+
+    fn health(&self) -> Health {
+        Health {
+            ok: true,
+            message: format!("in memory, at most {} bytes", self.max_bytes),
+        }
+    }
+
+    fn is_instant(&self) -> bool {
+        true
+    }
+
+    fn evictions(&self) -> u64 {
+        self.slots.run_pending_tasks();
+        self.evictions.load(Ordering::Relaxed)
+    }
+
+    fn invalidate(&self, namespace: &Namespace, pattern: &Pattern) -> Result<u64, TierError> {
+        if let Some(key) = pattern.as_exact() {
+            return self.remove(namespace, key).map(u64::from);
+        }
+        let mut removed = 0;
+        for (id, _) in &self.slots {
+            if id.namespace == *namespace && pattern.matches(&id.key) {
+                removed += u64::from(self.slots.remove(&*id).is_some());
+            }
+        }
+        Ok(removed)
+    }
+}
+
+fn weight(key: &Key, entry: &Entry) -> u64 {
+    OVERHEAD + key.as_str().len() as u64 + entry.payload().len() as u64
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,377 @@
+//! What may be set of a live catalog, and what is allowed.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::handle::LiveCatalog;
+use super::overlay::{Overlay, OverlaySource};
+use crate::cache::{
+    Cache, Clock, ConfigError, Environment, Horizons, MemoryLimits, Namespace, Settings,
+    SystemClock, Tier,
+};
+use crate::cache::{CacheConfig, Store, parse_duration};
+use crate::error::{Error, ErrorKind};
+
+/// The beginning of the names of our environment variables.
+pub(super) const PREFIX: &str = "BEDROCK_CATALOG";
+
+/// Where a live catalog is kept between runs.
+pub use crate::cache::Store as CacheMode;
+
+/// What becomes of a refresh in which some regions failed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PartialPolicy {
+    /// The regions that answered are merged onto the last good catalog; the others keep their rows,
+    /// marked stale.
+    #[default]
+    Merge,
+    /// The refresh has failed and nothing is replaced.
+    RequireAllRegions,
+}
+
+/// Builds a [`LiveCatalog`].
+#[derive(Debug, Clone)]
+pub struct LiveCatalogBuilder {
+    pub(super) store: Store,
+    pub(super) locations: Option<Vec<PathBuf>>,
+    pub(super) horizons: Horizons,
+    pub(super) max_bytes: u64,
+    pub(super) namespace: Option<String>,
+    pub(super) tiers: Vec<Arc<dyn Tier>>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) offline: bool,
+    pub(super) force_refresh: bool,
+    pub(super) bundled_fallback: bool,
+    pub(super) partial: PartialPolicy,
+    pub(super) partition: String,
+    pub(super) regions: Vec<String>,
+    pub(super) endpoint_url: Option<String>,
+    pub(super) deadline: Duration,
+    pub(super) concurrency: usize,
+    pub(super) overlay: OverlaySource,
+    #[cfg(feature = "aws")]
+    pub(super) aws: super::ask::Aws,
+}
+
+impl Default for LiveCatalogBuilder {
+    fn default() -> Self {
+        let config = CacheConfig::default();
+        Self {
+            store: config.store,
+            locations: config.locations,
+            horizons: config.horizons,
+            max_bytes: config.max_bytes,
+            namespace: None,
+            tiers: Vec::new(),
+            clock: Arc::new(SystemClock),
+            offline: false,
+            force_refresh: false,
+            bundled_fallback: true,
+            partial: PartialPolicy::default(),
+            partition: "aws".to_owned(),
+            regions: Vec::new(),
+            endpoint_url: None,
+            deadline: Duration::from_secs(30),
+            concurrency: 32,
+            overlay: OverlaySource::None,
+            #[cfg(feature = "aws")]
+            aws: super::ask::Aws::default(),
+        }
+    }
+}
+
+impl LiveCatalogBuilder {
+    /// Where the catalog is kept: in files (the default), in memory, nowhere.
+    #[must_use]
+    pub fn cache_mode(mut self, mode: CacheMode) -> Self {
+        self.store = mode;
+        self
+    }
+
+    /// The folders of the cache, the first choice first, instead of the platform's.
+    #[must_use]
+    pub fn cache_dirs<P: Into<PathBuf>>(mut self, folders: impl IntoIterator<Item = P>) -> Self {
+        self.locations = Some(folders.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// How old a catalog may be before AWS is asked again; 24 h if not said.
+    #[must_use]
+    pub fn max_age(mut self, fresh_for: Duration) -> Self {
+        self.horizons.fresh_for = fresh_for;
+        self.horizons.keep_for = self.horizons.keep_for.max(fresh_for);
+        self
+    }
+
+    /// How old a catalog may be that is served because asking failed; 30 d if not said.
+    #[must_use]
+    pub fn keep_for(mut self, keep_for: Duration) -> Self {
+        self.horizons.keep_for = keep_for;
+        self
+    }
+
+    /// The caller's name for its own entries in a cache that others share.
+    #[must_use]
+    pub fn namespace(mut self, name: impl Into<String>) -> Self {
+        self.namespace = Some(name.into());
+        self
+    }
+
+    /// One more tier, below memory and files.
+    #[must_use]
+    pub fn tier(mut self, tier: impl Into<Arc<dyn Tier>>) -> Self {
+        self.tiers.push(tier.into());
+        self
+    }
+
+    /// The clock; the system's if not said.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Never ask AWS.
+    #[must_use]
+    pub fn offline(mut self, offline: bool) -> Self {
+        self.offline = offline;
+        self
+    }
+
+    /// Ask AWS at the first load whatever the cache has.
+    #[must_use]
+    pub fn force_refresh(mut self, force: bool) -> Self {
+        self.force_refresh = force;
+        self
+    }
+
+    /// Whether the bundle serves when nothing else does; yes if not said.
+    #[must_use]
+    pub fn bundled_fallback(mut self, fallback: bool) -> Self {
+        self.bundled_fallback = fallback;
+        self
+    }
+
+    /// What becomes of a refresh in which some regions failed.
+    #[must_use]
+    pub fn partial(mut self, policy: PartialPolicy) -> Self {
+        self.partial = policy;
+        self
+    }
+
+    /// The partition; `aws` if not said.
+    #[must_use]
+    pub fn partition(mut self, partition: impl Into<String>) -> Self {
+        self.partition = partition.into();
+        self
+    }
+
+    /// The regions to ask, instead of all of the partition.
+    #[must_use]
+    pub fn regions<R: Into<String>>(mut self, regions: impl IntoIterator<Item = R>) -> Self {
+        self.regions = regions.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Where to ask instead of AWS, for tests and private endpoints.
+    #[must_use]
+    pub fn endpoint_url(mut self, url: impl Into<String>) -> Self {
+        self.endpoint_url = Some(url.into());
+        self
+    }
+
+    /// How long asking AWS may take in all; 30 s if not said.
+    #[must_use]
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// How many regions are asked at once; 32 if not said.
+    #[must_use]
+    pub fn concurrency(mut self, regions: usize) -> Self {
+        self.concurrency = regions;
+        self
+    }
+
+    /// The caller's own models and profiles.
+    #[must_use]
+    pub fn overlay(mut self, overlay: Overlay) -> Self {
+        self.overlay = OverlaySource::Values(overlay);
+        self
+    }
+
+    /// The caller's own models and profiles, from a file whose changes are noticed at each load.
+    #[must_use]
+    pub fn overlay_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.overlay = OverlaySource::File(path.into());
+        self
+    }
+
+    /// What the environment says of all this; see the crate's table of variables. Read here and now.
+    ///
+    /// # Errors
+    /// A variable cannot be used: its name, its value, and what is allowed.
+    pub fn from_env(self) -> Result<Self, Error> {
+        self.from_environment(&Environment::process(PREFIX))
+    }
+
+    /// The same from given variables.
+    ///
+    /// # Errors
+    /// As [`LiveCatalogBuilder::from_env`].
+    pub fn from_environment(mut self, env: &Environment<'_>) -> Result<Self, Error> {
+        let config = CacheConfig::from_env(env).map_err(wrong)?;
+        self.store = config.store;
+        self.locations = config.locations.or(self.locations);
+        self.horizons = config.horizons;
+        self.max_bytes = config.max_bytes;
+        self.namespace = config.namespace.or(self.namespace);
+        self.offline = env.flag("OFFLINE").map_err(wrong)?.unwrap_or(self.offline);
+        if let Some(regions) = env.text("REGIONS").map_err(wrong)? {
+            let regions = regions
+                .split(',')
+                .map(str::trim)
+                .filter(|region| !region.is_empty());
+            self.regions = regions.map(str::to_owned).collect();
+        }
+        if let Some(path) = env.path("OVERLAY") {
+            self.overlay = OverlaySource::File(path);
+        }
+        if let Some(deadline) = env.duration("DEADLINE").map_err(wrong)? {
+            self.deadline = deadline;
+        }
+        for (variable, set, feature) in [
+            ("REDIS_URL", config.redis_url.is_some(), "redis"),
+            ("SQLITE", config.sqlite.is_some(), "sqlite"),
+        ] {
+            if set {
+                let variable = env.variable(variable);
+                let message =
+                    format!("{variable} is set, but this build has no feature `{feature}`");
+                return Err(Error::new(ErrorKind::InvalidConfiguration, message));
+            }
+        }
+        Ok(self)
+    }
+
+    /// The live catalog. No I/O, no thread, no task: the first load starts what it needs.
+    ///
+    /// # Errors
+    /// A setting is out of range: its name, its value, and what is allowed.
+    pub fn build(self) -> Result<LiveCatalog, Error> {
+        let bounds = [
+            ("deadline", self.deadline, "1ms", "10min"),
+            ("max age", self.horizons.fresh_for, "1s", "365d"),
+            ("keep for", self.horizons.keep_for, "1s", "3650d"),
+        ];
+        for (name, is, least, most) in bounds {
+            let inside = parse_duration(least).is_none_or(|least| is >= least)
+                && parse_duration(most).is_none_or(|most| is <= most);
+            if !inside {
+                return Err(refused(
+                    name,
+                    format!("{is:?}"),
+                    format!("{least} to {most}"),
+                ));
+            }
+        }
+        if !(1..=62).contains(&self.concurrency) {
+            return Err(refused(
+                "concurrency",
+                self.concurrency.to_string(),
+                "1 to 62",
+            ));
+        }
+        let word = |text: &str| {
+            !text.is_empty()
+                && text.len() <= 64
+                && text
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        };
+        for (name, text) in std::iter::once(("partition", &self.partition))
+            .chain(self.regions.iter().map(|region| ("region", region)))
+        {
+            if !word(text) {
+                return Err(refused(
+                    name,
+                    format!("{text:?}"),
+                    "lower-case letters, digits and `-`",
+                ));
+            }
+        }
+        #[cfg(not(feature = "bundle"))]
+        if self.offline && self.store == Store::None && self.tiers.is_empty() {
+            return Err(refused(
+                "offline",
+                "true",
+                "a cache or a bundle to serve from",
+            ));
+        }
+        let cache = self.cache()?;
+        LiveCatalog::start(self, cache)
+    }
+
+    /// The cache: memory, files, and what else was added.
+    fn cache(&self) -> Result<Cache, Error> {
+        let settings = Settings {
+            horizons: self.horizons,
+            lease: self.deadline.max(Settings::default().patience),
+            ..Settings::default()
+        };
+        let mut builder = Cache::builder()
+            .name("catalog")
+            .clock(Arc::clone(&self.clock))
+            .settings(settings);
+        if self.store != Store::None {
+            builder = builder.memory(MemoryLimits {
+                bytes: self.max_bytes,
+                ..MemoryLimits::default()
+            });
+        }
+        #[cfg(feature = "disk")]
+        if self.store == Store::File {
+            use crate::cache::Codec;
+            use crate::cache::tier::disk::{DiskTier, Locations};
+            let locations = match &self.locations {
+                Some(folders) => Locations::given(folders),
+                None => Locations::guess("bedrock-catalog"),
+            };
+            let disk = DiskTier::new(locations, Codec::new(env!("CARGO_PKG_VERSION")))
+                .with_clock(Arc::clone(&self.clock))
+                .with_max_bytes(self.max_bytes)
+                .with_well_known(super::strategy::catalog_key(), "catalog");
+            builder = builder.tier(Arc::new(disk) as Arc<dyn Tier>);
+        }
+        for tier in &self.tiers {
+            builder = builder.tier(Arc::clone(tier));
+        }
+        builder.build().map_err(wrong)
+    }
+
+    /// Whose entries: the partition, the account where it is known, else the caller's name; and what
+    /// is asked, so that another endpoint or set of regions is a miss.
+    pub(super) fn namespace_for(&self, account: Option<&str>) -> Namespace {
+        let identity = account.or(self.namespace.as_deref()).unwrap_or_default();
+        let mut regions = self.regions.clone();
+        regions.sort_unstable();
+        Namespace::of([
+            "catalog",
+            &self.partition,
+            identity,
+            self.endpoint_url.as_deref().unwrap_or_default(),
+            &regions.join(","),
+        ])
+    }
+}
+
+fn wrong(error: ConfigError) -> Error {
+    Error::new(ErrorKind::InvalidConfiguration, error.to_string())
+}
+
+fn refused(name: &str, value: impl Into<String>, allowed: impl Into<String>) -> Error {
+    wrong(ConfigError::new(name, value, allowed))
+}

@@ -1,0 +1,221 @@
+//! What each region answered, raw, under keys of its own; and how fast it answered. So one region can
+//! be asked, or forgotten, without the others.
+
+use std::collections::BTreeMap;
+#[cfg(feature = "aws")]
+use std::time::Duration;
+
+use bedrock_catalog_data::Timestamp;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::handle::{Inner, LiveCatalog};
+use crate::cache::{Cache, Freshness, Key};
+#[cfg(feature = "aws")]
+use crate::cache::{Horizons, Terms};
+use crate::error::{Error, ErrorKind};
+use crate::recording::{ModelSummary, ProfileSummary};
+use std::sync::Arc;
+
+#[cfg(feature = "aws")]
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// How fast a region answered, measured by the refresh itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Latency {
+    /// From the first request to the last answer of the region, in milliseconds.
+    pub millis: u64,
+    /// When.
+    pub measured_at: Timestamp,
+}
+
+/// The raw lists of single regions, of one live catalog; see [`LiveCatalog::discovery`].
+#[derive(Debug, Clone)]
+pub struct Discovery {
+    inner: Arc<Inner>,
+}
+
+impl LiveCatalog {
+    /// The raw lists of single regions: asked for one region at a time, cached for three days each.
+    #[must_use]
+    pub fn discovery(&self) -> Discovery {
+        Discovery {
+            inner: Arc::clone(&self.inner),
+        }
+    }
+}
+
+impl Discovery {
+    /// What `ListFoundationModels` says in a region: from the cache where that is fresh, else from AWS,
+    /// else from the cache all the same.
+    ///
+    /// # Errors
+    /// Neither AWS nor the cache has it.
+    pub async fn models(&self, region: &str) -> Result<Vec<ModelSummary>, Error> {
+        self.list("models", region).await
+    }
+
+    /// What `ListInferenceProfiles` says in a region, of all models or of one.
+    ///
+    /// # Errors
+    /// As [`Discovery::models`].
+    pub async fn profiles(
+        &self,
+        region: &str,
+        model: Option<&str>,
+    ) -> Result<Vec<ProfileSummary>, Error> {
+        let mut profiles: Vec<ProfileSummary> = self.list("profiles", region).await?;
+        if let Some(model) = model {
+            let serves =
+                |arn: &str| crate::arn::ModelArn::parse(arn).is_some_and(|arn| arn.model == model);
+            profiles.retain(|row| row.models.iter().any(|served| serves(&served.model_arn)));
+        }
+        Ok(profiles)
+    }
+
+    /// Forgets both lists of a region, in every tier. How many entries that were.
+    pub async fn invalidate(&self, region: &str) -> u64 {
+        let cache = self.inner.identified().await;
+        let keys = [key("models", region), key("profiles", region)];
+        let removed = cache
+            .off_thread(move |cache| keys.iter().filter(|key| cache.remove(key)).count())
+            .await;
+        removed as u64
+    }
+
+    /// How fast each region answered the last time it was asked.
+    pub async fn latencies(&self) -> BTreeMap<String, Latency> {
+        let cache = self.inner.identified().await;
+        read(cache.get_async(&latency_key()).await).unwrap_or_default()
+    }
+
+    /// The region that answered fastest among those with a way in to a model.
+    pub async fn nearest(&self, model: &str) -> Option<String> {
+        let latencies = self.latencies().await;
+        let snapshot = self.inner.current.load_full();
+        let accesses = snapshot
+            .model(model)?
+            .accesses()
+            .filter(|access| access.has_way_in());
+        let measured = accesses.filter_map(|access| {
+            let region = access.region().id();
+            Some((latencies.get(region)?.millis, region))
+        });
+        measured.min().map(|(_, region)| region.to_owned())
+    }
+
+    async fn list<T: DeserializeOwned>(&self, list: &str, region: &str) -> Result<Vec<T>, Error> {
+        let cache = self.inner.identified().await;
+        let cached = cache.get_async(&key(list, region)).await;
+        if let (true, Some(rows)) = (cached.is_fresh(), read(cached.clone())) {
+            return Ok(rows);
+        }
+        let why = match self.ask(&cache, region).await {
+            Ok(()) => match read(cache.get_async(&key(list, region)).await) {
+                Some(rows) => return Ok(rows),
+                None => "what was answered could not be cached".to_owned(),
+            },
+            Err(error) => error.to_string(),
+        };
+        read(cached).ok_or_else(|| {
+            let message = format!("{region} has no list of {list}: {why}");
+            Error::new(ErrorKind::Unavailable, message)
+        })
+    }
+
+    #[cfg(feature = "aws")]
+    async fn ask(&self, cache: &Cache, region: &str) -> Result<(), Error> {
+        let config = &self.inner.config;
+        if config.offline {
+            return Err(Error::new(ErrorKind::Unavailable, "offline"));
+        }
+        let asked = [region.to_owned()];
+        let fetched = config
+            .aws
+            .fetch(config, &asked, None, self.inner.now())
+            .await?;
+        let report = fetched.reports().get(region);
+        match report.filter(|report| report.outcome != crate::fetch::Outcome::Ok) {
+            Some(report) => {
+                let message = format!("{}: {}", report.outcome, report.reason);
+                Err(Error::new(ErrorKind::Unavailable, message))
+            }
+            None => {
+                self.inner.keep_raw(cache, &fetched).await;
+                Ok(())
+            }
+        }
+    }
+
+    #[cfg(not(feature = "aws"))]
+    async fn ask(&self, _: &Cache, _: &str) -> Result<(), Error> {
+        let message = "this build has no feature `aws`";
+        Err(Error::new(ErrorKind::Unavailable, message))
+    }
+}
+
+fn key(list: &str, region: &str) -> Key {
+    Key::new("discovery", list, region)
+}
+
+fn latency_key() -> Key {
+    Key::new("discovery", "latency", "all")
+}
+
+fn read<T: DeserializeOwned>(cached: Freshness) -> Option<T> {
+    serde_json::from_slice(&cached.into_hit()?.data).ok()
+}
+
+#[cfg(feature = "aws")]
+fn terms() -> Terms {
+    Terms::source("api").holding(Horizons {
+        fresh_for: 3 * DAY,
+        keep_for: 30 * DAY,
+    })
+}
+
+impl Inner {
+    /// Keeps what the regions answered, and how fast.
+    #[cfg(feature = "aws")]
+    pub(super) async fn keep_raw(&self, cache: &Cache, fetched: &crate::fetch::Fetched) {
+        let measured_at = self.now();
+        let mut lists: Vec<(Key, Vec<u8>)> = Vec::new();
+        for (region, answers) in &fetched.recording().regions {
+            // Rows are plain data; they print.
+            let models = serde_json::to_vec(&answers.models).unwrap_or_default();
+            let profiles = serde_json::to_vec(&answers.profiles).unwrap_or_default();
+            lists.push((key("models", region), models));
+            lists.push((key("profiles", region), profiles));
+        }
+        let mut latencies: BTreeMap<String, Latency> =
+            read(cache.get_async(&latency_key()).await).unwrap_or_default();
+        for (region, report) in fetched.reports() {
+            if report.outcome == crate::fetch::Outcome::Ok {
+                let millis = u64::try_from(report.elapsed.as_millis()).unwrap_or(u64::MAX);
+                latencies.insert(
+                    region.clone(),
+                    Latency {
+                        millis,
+                        measured_at,
+                    },
+                );
+            }
+        }
+        lists.push((
+            latency_key(),
+            serde_json::to_vec(&latencies).unwrap_or_default(),
+        ));
+        let keep = move |cache: &Cache| {
+            let values = lists.iter().map(|(key, value)| (key, value.clone()));
+            cache.put_many(values, &terms());
+        };
+        cache.off_thread(keep).await;
+    }
+}
+
+impl std::fmt::Debug for Inner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Inner")
+    }
+}

@@ -1,0 +1,279 @@
+//! The handle of a live catalog: what callers hold, clone and ask.
+
+use std::fmt;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use bedrock_catalog_data::Timestamp;
+
+use super::builder::LiveCatalogBuilder;
+use super::overlay::{Overlay, OverlaySource};
+use super::report::StatusReport;
+use super::snapshot::Snapshot;
+use crate::cache::{Cache, Key};
+use crate::error::Error;
+
+/// A catalog that keeps itself fresh: cache, then AWS, then the bundle. Clones are the same catalog;
+/// dropping the last one stops everything.
+///
+/// Questions are asked of a [`Snapshot`], which dereferences to a catalog: immutable, never half, and
+/// it says where it came from. [`LiveCatalog::snapshot`] never waits.
+///
+/// ```
+/// # #[cfg(feature = "bundle")]
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use bedrock_catalog::{LiveCatalog, Policy, models};
+///
+/// let live = LiveCatalog::builder().offline(true).build()?;
+/// let snapshot = live.snapshot();
+/// let route = snapshot.route(models::ANTHROPIC_CLAUDE_SONNET_4_6, "eu-central-1", Policy::Geography)?;
+/// assert_eq!(route.inference_id(), "eu.anthropic.claude-sonnet-4-6");
+/// assert_eq!(snapshot.source().as_str(), "bundle");
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "bundle"))]
+/// # fn main() {}
+/// ```
+#[derive(Clone)]
+pub struct LiveCatalog {
+    pub(super) inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    pub(super) config: LiveCatalogBuilder,
+    pub(super) cache: Cache,
+    /// Apart from the rest, so that a reader does not keep the rest alive.
+    pub(super) current: Arc<ArcSwap<Snapshot>>,
+    /// Who changes the catalog; one at a time.
+    pub(super) turn: async_lock::Mutex<()>,
+    pub(super) overlay: Mutex<LaidOver>,
+    pub(super) listeners: Mutex<Vec<async_channel::Sender<Change>>>,
+    pub(super) first_load: AtomicBool,
+    #[cfg(feature = "aws")]
+    pub(super) account: async_lock::OnceCell<Option<String>>,
+    #[cfg(feature = "aws")]
+    pub(super) background: Mutex<Option<Background>>,
+}
+
+/// The task that renews.
+#[cfg(feature = "aws")]
+pub(super) struct Background {
+    pub(super) task: tokio::task::AbortHandle,
+    /// It waits no more.
+    pub(super) begun: Arc<AtomicBool>,
+}
+
+#[cfg(feature = "aws")]
+impl Background {
+    pub(super) fn is_working(&self) -> bool {
+        use std::sync::atomic::Ordering;
+        self.begun.load(Ordering::Acquire) && !self.task.is_finished()
+    }
+}
+
+/// The overlay in use, and the state of the file it came from.
+#[derive(Default)]
+pub(super) struct LaidOver {
+    pub(super) overlay: Option<Arc<Overlay>>,
+    pub(super) file: Option<Key>,
+}
+
+impl LiveCatalog {
+    /// Begins to build one.
+    #[must_use]
+    pub fn builder() -> LiveCatalogBuilder {
+        LiveCatalogBuilder::default()
+    }
+
+    pub(super) fn start(config: LiveCatalogBuilder, cache: Cache) -> Result<Self, Error> {
+        let mut before = Snapshot::before_loading(config.bundled_fallback);
+        let mut laid_over = LaidOver::default();
+        if let OverlaySource::Values(overlay) = &config.overlay {
+            let overlay = Arc::new(overlay.clone());
+            before = before.with_overlay(&overlay)?;
+            laid_over.overlay = Some(overlay);
+        }
+        let inner = Inner {
+            cache,
+            current: Arc::new(ArcSwap::from_pointee(before)),
+            turn: async_lock::Mutex::new(()),
+            overlay: Mutex::new(laid_over),
+            listeners: Mutex::new(Vec::new()),
+            first_load: AtomicBool::new(true),
+            #[cfg(feature = "aws")]
+            account: async_lock::OnceCell::new(),
+            #[cfg(feature = "aws")]
+            background: Mutex::new(None),
+            config,
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// The catalog as it is now: the bundle, before the first load. Never waits, some 20 ns.
+    #[inline]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.inner.current.load_full()
+    }
+
+    /// A reader of one caller's own, for hot paths: its snapshots cost a nanosecond or two while
+    /// nothing changes.
+    #[must_use]
+    pub fn reader(&self) -> Reader {
+        Reader {
+            cached: arc_swap::Cache::new(Arc::clone(&self.inner.current)),
+        }
+    }
+
+    /// Waits for a good catalog, up to the deadline: a fresh one from the cache, else from AWS, else a
+    /// stale one, else the bundle. Once there is one it returns at once, and where that has become
+    /// old, renews it in the background.
+    ///
+    /// Within a process one caller loads and the others wait for it; among the processes of a machine
+    /// one asks AWS and the others read what it cached.
+    ///
+    /// # Errors
+    /// Never while the bundle may serve. Else, where there is nothing to serve: what was tried, and why
+    /// each failed.
+    pub async fn load(&self) -> Result<Arc<Snapshot>, Error> {
+        self.inner.load().await
+    }
+
+    /// Asks AWS now, whatever there is, and waits for it.
+    ///
+    /// # Errors
+    /// Asking failed, or a region did and all are required: nothing was replaced. The reason also
+    /// stands in [`LiveCatalog::status`].
+    pub async fn refresh(&self) -> Result<Arc<Snapshot>, Error> {
+        self.inner.refresh().await
+    }
+
+    /// How the catalog stands.
+    pub fn status(&self) -> StatusReport {
+        self.snapshot().report(self.inner.now())
+    }
+
+    /// Whether it is less than what was asked for.
+    pub fn is_degraded(&self) -> bool {
+        self.snapshot().is_degraded()
+    }
+
+    /// Tells of every change from now on.
+    #[must_use]
+    pub fn subscribe(&self) -> Changes {
+        // Who does not listen misses the oldest, not the newest.
+        let (sender, receiver) = async_channel::bounded(16);
+        let mut listeners = self
+            .inner
+            .listeners
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        listeners.push(sender);
+        Changes { receiver }
+    }
+
+    /// The cache beneath, in the namespace of this catalog as far as it is known without asking for
+    /// credentials: for status, cleanup and clearing.
+    pub fn cache(&self) -> Cache {
+        self.inner.namespaced(self.inner.known_account())
+    }
+}
+
+impl Inner {
+    pub(super) fn now(&self) -> Timestamp {
+        let since_epoch = self
+            .config
+            .clock
+            .now()
+            .duration_since(std::time::UNIX_EPOCH);
+        let seconds = since_epoch.map_or(0, |elapsed| elapsed.as_secs());
+        let seconds = i64::try_from(seconds).unwrap_or_default();
+        Timestamp::from_unix(seconds).unwrap_or(Timestamp::baked(0))
+    }
+
+    pub(super) fn namespaced(&self, account: Option<&str>) -> Cache {
+        self.cache.in_namespace(self.config.namespace_for(account))
+    }
+
+    fn known_account(&self) -> Option<&str> {
+        #[cfg(feature = "aws")]
+        {
+            self.account.get()?.as_deref()
+        }
+        #[cfg(not(feature = "aws"))]
+        {
+            None
+        }
+    }
+}
+
+#[cfg(feature = "aws")]
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let background = self
+            .background
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(task) = background.take() {
+            task.task.abort();
+        }
+    }
+}
+
+impl fmt::Debug for LiveCatalog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LiveCatalog")
+            .field("snapshot", &**self.snapshot())
+            .field("source", self.snapshot().source())
+            .finish_non_exhaustive()
+    }
+}
+
+/// One caller's own way to the snapshots of a live catalog. Does not keep the catalog renewing itself.
+pub struct Reader {
+    cached: arc_swap::Cache<Arc<ArcSwap<Snapshot>>, Arc<Snapshot>>,
+}
+
+impl Reader {
+    /// The catalog as it is now. Never waits; a nanosecond or two while nothing changes.
+    #[inline]
+    pub fn snapshot(&mut self) -> &Arc<Snapshot> {
+        self.cached.load()
+    }
+}
+
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Reader")
+    }
+}
+
+/// One change of a live catalog.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Change {
+    /// What was served until now.
+    pub before: Arc<Snapshot>,
+    /// What is served from now on.
+    pub after: Arc<Snapshot>,
+}
+
+/// The changes of a live catalog, from [`LiveCatalog::subscribe`] on. The latest sixteen are kept.
+#[derive(Debug, Clone)]
+pub struct Changes {
+    receiver: async_channel::Receiver<Change>,
+}
+
+impl Changes {
+    /// Waits for the next change; `None` once the catalog is dropped.
+    pub async fn next(&self) -> Option<Change> {
+        self.receiver.recv().await.ok()
+    }
+
+    /// The next change, if there is one already.
+    pub fn try_next(&self) -> Option<Change> {
+        self.receiver.try_recv().ok()
+    }
+}

@@ -1,0 +1,23 @@
+//! The live catalog: cache, then AWS, then the bundle; always an answer, and it says how good it is.
+//!
+//! This room joins the fetch, the transform, the cache and the bundle. It owns no file and no HTTP of
+//! its own. `builder` holds what may be set, `strategy` decides where a catalog comes from, `snapshot`
+//! is what is served, `report` says how it stands, `overlay` lays the caller's own models over it,
+//! `discovery` keeps the raw lists of each region and how fast it answered.
+
+#[cfg(feature = "aws")]
+mod ask;
+mod builder;
+mod discovery;
+mod handle;
+mod overlay;
+mod report;
+mod snapshot;
+mod strategy;
+
+pub use builder::{CacheMode, LiveCatalogBuilder, PartialPolicy};
+pub use discovery::{Discovery, Latency};
+pub use handle::{Change, Changes, LiveCatalog, Reader};
+pub use overlay::Overlay;
+pub use report::{RegionsReport, StatusReport};
+pub use snapshot::{Snapshot, Source};

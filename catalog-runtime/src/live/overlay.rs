@@ -1,0 +1,133 @@
+//! The caller's own models and profiles, laid over every catalog. Never cached, never lost in a
+//! refresh.
+
+use std::path::{Path, PathBuf};
+
+use bedrock_catalog_data::{Catalog, Document, ModelEntry, ProfileEntry};
+use serde::Deserialize;
+
+use crate::error::{Error, ErrorKind};
+use crate::json::LARGEST_JSON;
+
+/// The models and profiles part of a catalog JSON: private models, application inference profiles,
+/// provisioned throughput ARNs. An entry wins over one of the same id, whole.
+///
+/// ```
+/// use bedrock_catalog::Overlay;
+///
+/// let own = Overlay::from_json(br#"{"models": [{"id": "acme.private-v1", "name": "Private",
+///     "access": [{"inference_types": ["ON_DEMAND"], "regions": ["eu-west-1"]}]}]}"#)?;
+/// assert_eq!(own.len(), 1);
+/// # Ok::<(), bedrock_catalog::Error>(())
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Overlay {
+    models: Vec<ModelEntry<'static>>,
+    profiles: Vec<ProfileEntry<'static>>,
+}
+
+#[derive(Deserialize)]
+struct Parts<'a> {
+    #[serde(default, borrow)]
+    models: Vec<ModelEntry<'a>>,
+    #[serde(default, borrow)]
+    profiles: Vec<ProfileEntry<'a>>,
+}
+
+impl Overlay {
+    /// An overlay of entries.
+    pub fn new(
+        models: impl IntoIterator<Item = ModelEntry<'static>>,
+        profiles: impl IntoIterator<Item = ProfileEntry<'static>>,
+    ) -> Self {
+        Self {
+            models: models.into_iter().collect(),
+            profiles: profiles.into_iter().collect(),
+        }
+    }
+
+    /// An overlay from JSON: an object with `models`, `profiles` or both, of at most 64 MiB.
+    ///
+    /// # Errors
+    /// Where it is no such thing.
+    pub fn from_json(json: &[u8]) -> Result<Self, Error> {
+        let invalid = |message: String| Error::new(ErrorKind::InvalidCatalog, message);
+        if json.len() > LARGEST_JSON {
+            return Err(invalid(format!("the overlay has {} bytes", json.len())));
+        }
+        let parts: Parts<'_> = serde_json::from_slice(json)
+            .map_err(|error| invalid("this is no overlay".to_owned()).because(error))?;
+        Ok(Self {
+            models: parts.models.iter().map(ModelEntry::to_static).collect(),
+            profiles: parts.profiles.iter().map(ProfileEntry::to_static).collect(),
+        })
+    }
+
+    /// How many entries.
+    pub fn len(&self) -> usize {
+        self.models.len() + self.profiles.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The catalog with the overlay on it. Regions that only the overlay names become regions.
+    ///
+    /// # Errors
+    /// Where the two together are no valid catalog: a profile serves a model neither has.
+    pub fn lay_over(&self, catalog: &Catalog) -> Result<Catalog, Error> {
+        let mut document = catalog.to_document();
+        document
+            .models
+            .retain(|entry| self.models.iter().all(|own| own.id != entry.id));
+        document
+            .profiles
+            .retain(|entry| self.profiles.iter().all(|own| own.id != entry.id));
+        document.models.extend(self.models.iter().cloned());
+        document.profiles.extend(self.profiles.iter().cloned());
+        self.add_regions(&mut document);
+        Catalog::from_document(&document).map_err(|error| {
+            Error::new(
+                ErrorKind::InvalidCatalog,
+                "the overlay does not fit the catalog",
+            )
+            .because(error)
+        })
+    }
+
+    fn add_regions(&self, document: &mut Document<'_>) {
+        let listed = self.models.iter().flat_map(|entry| &entry.access);
+        let listed = listed.flat_map(|access| &access.regions);
+        let sources = self.profiles.iter().flat_map(|entry| &entry.routes);
+        let sources = sources.flat_map(|route| &route.sources);
+        for region in listed.chain(sources) {
+            if !document.regions.contains(region) {
+                document.regions.push(region.clone());
+            }
+        }
+    }
+}
+
+/// Where the overlay comes from.
+#[derive(Debug, Clone, Default)]
+pub(super) enum OverlaySource {
+    #[default]
+    None,
+    Values(Overlay),
+    /// A file whose changes are noticed.
+    File(PathBuf),
+}
+
+/// Reads an overlay file, with a bound.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    use std::io::Read;
+    let failed = |error| Error::io("read the overlay", path, error);
+    let file = std::fs::File::open(path).map_err(failed)?;
+    let mut json = Vec::new();
+    file.take(LARGEST_JSON as u64 + 1)
+        .read_to_end(&mut json)
+        .map_err(failed)?;
+    Ok(json)
+}

@@ -1,0 +1,185 @@
+//! What is served: one immutable catalog, and where it came from.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Deref;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bedrock_catalog_data::{Catalog, Document, FORMAT, Timestamp};
+
+/// Where a catalog came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Source {
+    /// Asked of AWS just now.
+    Api,
+    /// Read from the cache.
+    Cache {
+        /// The tier: `memory`, `disk`, …
+        tier: String,
+        /// The file, where the tier has files.
+        path: Option<PathBuf>,
+    },
+    /// Baked into the binary.
+    Bundle,
+    /// Nothing was loaded yet, and there is no bundle: the catalog is empty.
+    Nothing,
+}
+
+impl Source {
+    /// The word of `status`: `api`, `cache`, `bundle`, `nothing`.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::Cache { .. } => "cache",
+            Self::Bundle => "bundle",
+            Self::Nothing => "nothing",
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A catalog that is part of the program, or owned.
+#[derive(Debug, Clone)]
+pub(super) enum Held {
+    #[cfg_attr(not(feature = "bundle"), expect(dead_code))]
+    Baked(&'static Catalog),
+    Built(Arc<Catalog>),
+}
+
+impl Deref for Held {
+    type Target = Catalog;
+
+    #[inline]
+    fn deref(&self) -> &Catalog {
+        match self {
+            Self::Baked(catalog) => catalog,
+            Self::Built(catalog) => catalog,
+        }
+    }
+}
+
+/// One state of a live catalog: an immutable [`Catalog`], to which it dereferences, with its source.
+/// Handles borrowed from it belong to it.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// With the overlay.
+    pub(super) served: Held,
+    /// Without: what the next refresh builds on.
+    pub(super) base: Held,
+    pub(super) source: Source,
+    /// The regions whose rows could not be renewed, and why.
+    pub(super) failed: BTreeMap<String, String>,
+    /// Why it is not what was asked for, if so.
+    pub(super) error: Option<String>,
+    /// How many models and profiles the overlay laid over it.
+    pub(super) overlay: usize,
+    /// When to ask again, by the steady clock; never, where nothing can be asked.
+    pub(super) renew_at: Option<Duration>,
+    /// Whether loading has come to an end, however.
+    pub(super) settled: bool,
+}
+
+impl Snapshot {
+    /// Where the catalog came from.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// How old the observation is at a moment; zero where it is of the future.
+    pub fn age(&self, now: Timestamp) -> Duration {
+        let seconds = now.unix().saturating_sub(self.observed_at().unix());
+        Duration::from_secs(u64::try_from(seconds).unwrap_or_default())
+    }
+
+    /// Whether this is less than what was asked for: some region could not be renewed, asking
+    /// failed, or nothing was loaded.
+    pub fn is_degraded(&self) -> bool {
+        self.error.is_some() || !self.failed.is_empty() || self.source == Source::Nothing
+    }
+
+    /// Why the last attempt to do better failed, if it did.
+    pub fn error(&self) -> Option<&str> {
+        self.error.as_deref()
+    }
+
+    /// The regions whose rows could not be renewed, with the reason.
+    pub fn failed_regions(&self) -> &BTreeMap<String, String> {
+        &self.failed
+    }
+
+    /// A snapshot without an overlay, in which stale regions count as failed.
+    pub(super) fn of(base: Held, source: Source) -> Self {
+        let failed = base.regions().filter_map(|region| {
+            let since = region.stale_since()?;
+            Some((region.id().to_owned(), format!("not renewed since {since}")))
+        });
+        Self {
+            failed: failed.collect(),
+            served: base.clone(),
+            base,
+            source,
+            error: None,
+            overlay: 0,
+            renew_at: None,
+            settled: true,
+        }
+    }
+
+    /// The bundle, or an empty catalog where there is none or it is not wanted. Not settled.
+    pub(super) fn before_loading(with_bundle: bool) -> Self {
+        let snapshot = match bundle().filter(|_| with_bundle) {
+            Some(bundle) => Self::of(bundle, Source::Bundle),
+            None => Self::of(empty(), Source::Nothing),
+        };
+        Self {
+            settled: false,
+            ..snapshot
+        }
+    }
+}
+
+impl Deref for Snapshot {
+    type Target = Catalog;
+
+    #[inline]
+    fn deref(&self) -> &Catalog {
+        &self.served
+    }
+}
+
+/// The bundle, where this build has one.
+pub(super) fn bundle() -> Option<Held> {
+    #[cfg(feature = "bundle")]
+    {
+        Some(Held::Baked(Catalog::bundled()))
+    }
+    #[cfg(not(feature = "bundle"))]
+    {
+        None
+    }
+}
+
+fn empty() -> Held {
+    let nothing = Document {
+        format: FORMAT,
+        partition: "aws".into(),
+        observed_at: Timestamp::baked(0),
+        regions: Vec::new(),
+        stale: BTreeMap::new(),
+        models: Vec::new(),
+        profiles: Vec::new(),
+    };
+    // A document without rows is valid; were it not, loading would still come.
+    match Catalog::from_document(&nothing) {
+        Ok(catalog) => Held::Built(Arc::new(catalog)),
+        Err(_) => unreachable!("a document without rows is a catalog"),
+    }
+}

@@ -1,0 +1,265 @@
+//! Model checks of the cache's own shared state: the same source files, compiled once more over
+//! shuttle's locks and atomics, under thousands of random schedules that shuttle can replay.
+#![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used)]
+
+#[path = "../src/cache/breaker.rs"]
+mod breaker;
+#[path = "../src/cache/flight.rs"]
+mod flight;
+#[path = "../src/cache/order.rs"]
+mod order;
+
+/// What the files under test find in place of the cache's own `sync`.
+mod sync {
+    pub(crate) use shuttle::sync::atomic::{AtomicBool, Ordering};
+    pub(crate) use shuttle::sync::{Mutex, MutexGuard};
+
+    pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+        mutex.lock().unwrap()
+    }
+
+    pub(crate) fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+        mutex.try_lock().ok()
+    }
+
+    #[derive(Debug, Default)]
+    pub(crate) struct LeadMutex<T>(Mutex<T>);
+
+    pub(crate) type LeadGuard<'a, T> = MutexGuard<'a, T>;
+
+    impl<T> LeadMutex<T> {
+        pub(crate) fn lock_blocking(&self) -> LeadGuard<'_, T> {
+            lock(&self.0)
+        }
+
+        pub(crate) fn try_lock(&self) -> Option<LeadGuard<'_, T>> {
+            try_lock(&self.0)
+        }
+
+        #[allow(clippy::unused_async)]
+        pub(crate) async fn lock(&self) -> LeadGuard<'_, T> {
+            lock(&self.0)
+        }
+    }
+}
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use breaker::{Breaker, BreakerLimits, BreakerState};
+use flight::{Failure, Flights};
+use order::Order;
+use shuttle::sync::Mutex;
+use shuttle::thread;
+use sync::lock;
+
+fn schedules() -> usize {
+    let long = std::env::var("PROPTEST_CASES")
+        .ok()
+        .and_then(|cases| cases.parse::<usize>().ok());
+    long.map_or(1000, |cases| cases.max(10) * 10)
+}
+
+/// Two tiers of one key.
+struct Tiers {
+    order: Arc<Order<u8>>,
+    above: Mutex<Option<u32>>,
+    below: Mutex<Option<u32>>,
+}
+
+impl Tiers {
+    fn new(below: Option<u32>) -> Arc<Self> {
+        Arc::new(Self {
+            order: Arc::new(Order::new()),
+            above: Mutex::new(None),
+            below: Mutex::new(below),
+        })
+    }
+
+    fn set(&self, value: Option<u32>) {
+        *lock(&self.above) = value;
+        thread::yield_now();
+        *lock(&self.below) = value;
+    }
+
+    fn read(&self) -> Option<u32> {
+        if let Some(value) = *lock(&self.above) {
+            return Some(value);
+        }
+        let watch = self.order.watch(&1);
+        let value = *lock(&self.below);
+        if value.is_some() {
+            watch.repeat_unless_overtaken(|| *lock(&self.above) = value);
+        }
+        value
+    }
+}
+
+fn spawn_all(all: Vec<Box<dyn FnOnce() + Send>>) {
+    let threads: Vec<_> = all.into_iter().map(thread::spawn).collect();
+    threads
+        .into_iter()
+        .for_each(|thread| thread.join().unwrap());
+}
+
+#[test]
+fn nothing_invalidated_comes_back_through_a_promotion() {
+    let model = || {
+        let tiers = Tiers::new(Some(1));
+        let (reader, other, invalidates) = (tiers.clone(), tiers.clone(), tiers.clone());
+        spawn_all(vec![
+            Box::new(move || {
+                let _ = reader.read();
+            }),
+            Box::new(move || {
+                let _ = other.read();
+            }),
+            Box::new(move || {
+                invalidates
+                    .order
+                    .write_matching(|_| true, || invalidates.set(None));
+                assert_eq!(invalidates.read(), None);
+            }),
+        ]);
+        assert_eq!((tiers.read(), tiers.order.watched_now()), (None, 0));
+    };
+    shuttle::check_random(model, schedules());
+    shuttle::check_pct(model, schedules(), 3);
+}
+
+#[test]
+fn nothing_newer_is_replaced_by_a_promotion() {
+    let model = || {
+        let tiers = Tiers::new(Some(1));
+        let (reader, writer) = (tiers.clone(), tiers.clone());
+        spawn_all(vec![
+            Box::new(move || {
+                let _ = reader.read();
+            }),
+            Box::new(move || {
+                writer.order.write(&[1], || writer.set(Some(2)));
+                assert_eq!(writer.read(), Some(2));
+            }),
+        ]);
+        assert_eq!(tiers.read(), Some(2));
+    };
+    shuttle::check_random(model, schedules());
+    shuttle::check_pct(model, schedules(), 3);
+}
+
+#[test]
+fn nothing_newer_is_replaced_by_a_slower_fetch() {
+    let model = || {
+        let tiers = Tiers::new(Some(1));
+        let (writer, fetcher) = (tiers.clone(), tiers.clone());
+        let fetched = Arc::new(Mutex::new(None));
+        let stored = Arc::clone(&fetched);
+        spawn_all(vec![
+            Box::new(move || writer.order.write(&[1], || writer.set(Some(2)))),
+            Box::new(move || {
+                let watch = fetcher.order.watch(&1);
+                let before = *lock(&fetcher.below);
+                let done = watch.write_unless_overtaken(|| fetcher.set(Some(3)));
+                *lock(&stored) = done.map(|()| before);
+            }),
+        ]);
+        // What was fetched is the last only if it was fetched after the other was written.
+        let (above, below) = (*lock(&tiers.above), *lock(&tiers.below));
+        assert_eq!(above, below);
+        match *lock(&fetched) {
+            Some(Some(2)) => assert_eq!(below, Some(3)),
+            _ => assert_eq!(below, Some(2)),
+        }
+    };
+    shuttle::check_random(model, schedules());
+    shuttle::check_pct(model, schedules(), 3);
+}
+
+#[test]
+fn one_of_many_leads_and_no_lane_is_left() {
+    let model = || {
+        let flights = Arc::new(Flights::<u8>::new());
+        let (value, computed) = (Arc::new(Mutex::new(None)), Arc::new(Mutex::new(0)));
+        let caller = |fails: bool| -> Box<dyn FnOnce() + Send> {
+            let (flights, value, computed) = (flights.clone(), value.clone(), computed.clone());
+            Box::new(move || {
+                let ticket = flights.join(&1, Duration::ZERO);
+                let mut lead = ticket.lead_blocking();
+                if lock(&value).is_some() || fails {
+                    return; // Served, or cancelled.
+                }
+                thread::yield_now();
+                *lock(&computed) += 1;
+                *lock(&value) = Some(1);
+                lead.succeeded();
+            })
+        };
+        spawn_all(vec![caller(false), caller(true), caller(false)]);
+        assert_eq!((*lock(&computed), flights.len()), (1, 0));
+    };
+    shuttle::check_random(model, schedules());
+    shuttle::check_pct(model, schedules(), 3);
+}
+
+#[test]
+fn a_failure_is_seen_by_all_who_waited() {
+    let model = || {
+        let flights = Arc::new(Flights::<u8>::new());
+        let computed = Arc::new(Mutex::new(0));
+        let caller = || -> Box<dyn FnOnce() + Send> {
+            let (flights, computed) = (flights.clone(), computed.clone());
+            Box::new(move || {
+                let ticket = flights.join(&1, Duration::ZERO);
+                let mut lead = ticket.lead_blocking();
+                if lead.recent_failure(Duration::ZERO).is_none() {
+                    *lock(&computed) += 1;
+                    lead.failed(Failure {
+                        message: "down".into(),
+                        until: Duration::from_secs(1),
+                    });
+                }
+            })
+        };
+        spawn_all(vec![caller(), caller(), caller()]);
+        assert_eq!(*lock(&computed), 1);
+    };
+    shuttle::check_random(model, schedules());
+}
+
+#[test]
+fn one_probe_at_a_time() {
+    let model = || {
+        let limits = BreakerLimits {
+            failures: 1,
+            pause: Duration::from_secs(60),
+        };
+        let breaker = Arc::new(Breaker::new(limits));
+        breaker
+            .admit(|| Duration::ZERO)
+            .unwrap()
+            .failed(Duration::ZERO);
+        assert_eq!(breaker.state(), BreakerState::Open);
+        let probing = Arc::new(Mutex::new((0, 0)));
+        let late = Duration::from_secs(60);
+        let caller = || -> Box<dyn FnOnce() + Send> {
+            let (breaker, probing) = (breaker.clone(), probing.clone());
+            Box::new(move || {
+                if let Some(pass) = breaker.admit(|| late) {
+                    {
+                        let mut probing = lock(&probing);
+                        probing.0 += 1;
+                        probing.1 += 1;
+                        assert_eq!(probing.0, 1, "two probes at once");
+                    }
+                    thread::yield_now();
+                    lock(&probing).0 -= 1;
+                    pass.failed(late);
+                }
+            })
+        };
+        spawn_all(vec![caller(), caller(), caller()]);
+        assert_eq!((lock(&probing).1, breaker.state()), (1, BreakerState::Open));
+    };
+    shuttle::check_random(model, schedules());
+    shuttle::check_pct(model, schedules(), 3);
+}

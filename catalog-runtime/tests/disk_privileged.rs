@@ -1,0 +1,445 @@
+//! Faults that only the system can make: power cuts, full and read-only file systems, errors of single
+//! system calls. They need root, loop devices, mounts or `strace`; what a machine does not allow is skipped
+//! by name. A slice runs everywhere, the full figures with `BEDROCK_CATALOG_LONG=1`.
+#![cfg(all(target_os = "linux", feature = "disk"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use bedrock_catalog::cache::Tier;
+use support::{
+    child, child_under, entry, figure, file_in, files, read, shell, skip, tell, tier_of,
+};
+
+/// How many calls of each kind a traced child makes before its write, and on what.
+const AHEAD: usize = 60;
+const MARK: &str = "/dev/null";
+
+/// What a child of these tests does. It always ends well unless it panics: the cache's failures are
+/// not the caller's.
+#[test]
+fn actor() {
+    let Some((job, folder)) = support::job() else {
+        return;
+    };
+    let (job, number) = job.split_once(' ').unwrap();
+    let generation: u64 = number.parse().unwrap();
+    match job {
+        "put" => {
+            // `strace` counts each call of each thread by itself. These raise this thread's counts
+            // above all that the start of the process does in others.
+            for _ in 0..AHEAD {
+                let mut file = fs::File::options()
+                    .read(true)
+                    .write(true)
+                    .open(MARK)
+                    .unwrap();
+                let _ = file.metadata();
+                let _ = fs::symlink_metadata("/");
+                let _ = file.write(b"x");
+                let _ = file.read(&mut [0]);
+            }
+            let _ = tier_of(&[&folder]).put(&entry(generation, 4_000));
+        }
+        "put-and-fallback" => {
+            let tier = tier_of(&[folder.join("first"), folder.join("second")]);
+            let _ = tier.put(&entry(generation, 4_000));
+            let _ = read(&tier);
+        }
+        other => panic!("unknown job {other}"),
+    }
+}
+
+/// A mounted file system, unmounted at the end.
+struct Mount {
+    root: tempfile::TempDir,
+    point: PathBuf,
+}
+
+impl Mount {
+    /// Mounts with this command, in which `$P` is the mount point and `$I` a file beside it. `None`, said
+    /// aloud, where the machine does not allow it.
+    fn new(name: &str, script: &str) -> Option<Self> {
+        let root = tempfile::tempdir().unwrap();
+        let point = root.path().join("mount");
+        fs::create_dir(&point).unwrap();
+        let mount = Self { root, point };
+        if !support::is_root() || !mount.run(script) {
+            skip(name, "mounting is not allowed here");
+            return None;
+        }
+        Some(mount)
+    }
+
+    fn run(&self, script: &str) -> bool {
+        let image = self.root.path().join("image");
+        shell(&format!(
+            "P='{}'; I='{}'; {script}",
+            self.point.display(),
+            image.display()
+        ))
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        self.run("umount \"$P\" 2>/dev/null || umount -l \"$P\" 2>/dev/null || true");
+    }
+}
+
+/// A formatted image in `$I`, not mounted.
+const IMAGE: &str = "truncate -s 16M \"$I\"; mkfs.ext4 -q -F \"$I\"; ";
+const MOUNT_IMAGE: &str = "mount -o loop,noauto_da_alloc,commit=1 \"$I\" \"$P\"";
+
+/// Cuts the power of a file system: ioctl `EXT4_IOC_SHUTDOWN`, without a flush of the log.
+fn cut(point: &Path) -> bool {
+    let script = format!(
+        "import fcntl,os,struct; fd=os.open({:?},os.O_RDONLY); \
+         fcntl.ioctl(fd,0x8004587d,struct.pack('I',2))",
+        point.to_str().unwrap()
+    );
+    support::works("python3", &["-c", &script])
+}
+
+#[test]
+fn after_a_power_cut_an_entry_is_old_or_new_and_whole() {
+    let name = "power cut";
+    let Some(mount) = Mount::new(name, &format!("{IMAGE}{MOUNT_IMAGE}")) else {
+        return;
+    };
+    let cycles = figure(200, 4);
+    let (mut lost, mut done) = (0, 0);
+    for cycle in 1..=cycles {
+        let folder = mount.point.join("cache");
+        let tier = tier_of(&[&folder]);
+        let put = tier.put(&entry(cycle, 4_000)).is_ok();
+        // The control: the same bytes, renamed without a sync.
+        let (raw, control) = (mount.point.join("raw"), mount.point.join("control"));
+        fs::write(&raw, format!("{cycle:08}").repeat(500)).unwrap();
+        fs::rename(&raw, &control).unwrap();
+        if !cut(&mount.point) {
+            skip(name, "the file system does not take the ioctl");
+            return;
+        }
+        assert!(mount.run(&format!("umount \"$P\"; {MOUNT_IMAGE}")));
+        let now = read(&tier_of(&[&folder]));
+        assert!(put, "the write failed in cycle {cycle}");
+        assert_eq!(
+            now,
+            Some(cycle),
+            "a write that returned is there after the cut"
+        );
+        let kept = fs::read_to_string(&control).unwrap_or_default();
+        lost += u64::from(kept != format!("{cycle:08}").repeat(500));
+        done = cycle;
+    }
+    assert!(
+        lost > 0,
+        "the control without a sync survived: the cut proves nothing"
+    );
+    tell(
+        name,
+        &format!("{done} cycles, {done} whole; without a sync {lost} of {done} lost"),
+    );
+}
+
+#[test]
+fn on_a_full_file_system_the_old_entry_stays_or_the_next_location_takes_it() {
+    for (name, options) in [
+        ("no space", "size=1m"),
+        ("no inodes", "size=1m,nr_inodes=24"),
+    ] {
+        let Some(mount) = Mount::new(name, &format!("mount -t tmpfs -o {options} none \"$P\""))
+        else {
+            continue;
+        };
+        let levels = figure(50, 10);
+        let folder = mount.point.join("cache");
+        let second = mount.root.path().join("second");
+        for level in 0..levels {
+            let _ = fs::remove_dir_all(&folder);
+            let alone = tier_of(&[&folder]);
+            alone.put(&entry(1, 4_000)).unwrap();
+            // Fill up, but for a little: bytes, or inodes.
+            let filler = mount.point.join("filler");
+            fs::create_dir_all(&filler).unwrap();
+            for index in 0..30 {
+                let _ = fs::write(filler.join(format!("{index}")), "");
+            }
+            let free = level * 4_096;
+            let _ = fs::write(filler.join("0"), vec![0; 1 << 20]);
+            if options == "size=1m" {
+                let held = fs::metadata(filler.join("0")).map_or(0, |meta| meta.len());
+                let file = fs::File::options()
+                    .write(true)
+                    .open(filler.join("0"))
+                    .unwrap();
+                file.set_len(held.saturating_sub(free)).unwrap();
+            }
+            let wrote = alone.put(&entry(2, 40_000)).is_ok();
+            assert_eq!(
+                read(&alone),
+                Some(if wrote { 2 } else { 1 }),
+                "level {level}"
+            );
+            assert!(files(&folder, ".tmp").is_empty(), "litter at level {level}");
+            let both = tier_of(&[&folder, &second]);
+            both.put(&entry(3, 100_000)).unwrap();
+            assert_eq!(read(&both), Some(3), "level {level}");
+            fs::remove_dir_all(&filler).unwrap();
+            let _ = fs::remove_dir_all(&second);
+        }
+        tell(name, &format!("{levels} fill levels"));
+    }
+}
+
+#[test]
+fn a_read_only_file_system_leaves_the_next_location() {
+    let name = "read-only file system";
+    let Some(mount) = Mount::new(name, "mount -t tmpfs none \"$P\"") else {
+        return;
+    };
+    let first = mount.point.join("cache");
+    tier_of(&[&first]).put(&entry(1, 100)).unwrap();
+    assert!(mount.run("mount -o remount,ro \"$P\""));
+    let second = mount.root.path().join("second");
+    let tier = tier_of(&[&first, &second]);
+    assert_eq!(read(&tier), Some(1), "a read needs no right to write");
+    let receipt = tier.put(&entry(2, 100)).unwrap();
+    assert!(receipt.path.unwrap().starts_with(&second));
+    assert_eq!(receipt.failed.len(), 1);
+    // What cannot be removed shadows the newer; the cache above judges by age.
+    assert_eq!(read(&tier), Some(1));
+    assert_eq!(read(&tier_of(&[&second])), Some(2));
+    assert!(tier_of(&[&first]).put(&entry(2, 100)).is_err());
+}
+
+#[test]
+fn an_immutable_folder_leaves_the_next_location() {
+    let name = "immutable folder";
+    let Some(mount) = Mount::new(name, &format!("{IMAGE}{MOUNT_IMAGE}")) else {
+        return;
+    };
+    let first = mount.point.join("cache");
+    tier_of(&[&first]).put(&entry(1, 100)).unwrap();
+    if !mount.run("chattr -R +i \"$P/cache\"") {
+        skip(name, "chattr is not allowed here");
+        return;
+    }
+    let second = mount.root.path().join("second");
+    let tier = tier_of(&[&first, &second]);
+    assert!(
+        tier.put(&entry(2, 100))
+            .unwrap()
+            .path
+            .unwrap()
+            .starts_with(&second)
+    );
+    assert_eq!(read(&tier), Some(1));
+    assert!(mount.run("chattr -R -i \"$P/cache\""));
+    tier.put(&entry(3, 100)).unwrap();
+    assert_eq!(read(&tier), Some(3), "it heals");
+}
+
+fn strace(name: &str) -> bool {
+    let there = support::works(
+        "strace",
+        &[
+            "-qq",
+            "-o",
+            "/dev/null",
+            "-e",
+            "inject=getpid:retval=1",
+            "true",
+        ],
+    );
+    if !there {
+        skip(name, "strace does not run here");
+    }
+    there
+}
+
+/// The system calls of the thread of a child that writes, from its write on, in order: each with how
+/// often the thread has made it by then.
+fn calls(job: &str, folder: &Path) -> Vec<(String, usize)> {
+    let log = folder.join("calls.log");
+    let log_path = log.to_str().unwrap();
+    let prefix = ["strace", "-f", "-qq", "-o", log_path];
+    assert!(
+        child_under(&prefix, job, folder)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let text = fs::read_to_string(&log).unwrap();
+    fs::remove_file(&log).unwrap();
+    let lines: Vec<_> = text
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .collect();
+    let (writer, _) = lines
+        .iter()
+        .find(|(_, call)| call.trim().starts_with("flock"))
+        .unwrap();
+    let of_writer = lines.iter().filter(|(thread, _)| thread == writer);
+    let (mut counts, mut found) = (BTreeMap::new(), Vec::new());
+    for (_, call) in of_writer {
+        if call.contains(MARK) {
+            found.clear();
+        }
+        if let Some((name, _)) = call.trim().split_once('(') {
+            let count = counts.entry(name.to_owned()).or_insert(0);
+            *count += 1;
+            found.push((name.to_owned(), *count));
+        }
+    }
+    found
+}
+
+#[test]
+fn killed_at_every_system_call_an_entry_is_old_or_new() {
+    let name = "killed at every system call";
+    if !strace(name) {
+        return;
+    }
+    let mut kills = 0;
+    for overwrite in [false, true] {
+        let probe = tempfile::tempdir().unwrap();
+        if overwrite {
+            tier_of(&[probe.path()]).put(&entry(1, 4_000)).unwrap();
+        }
+        let all = calls("put 2", probe.path());
+        let step = if support::long() { 1 } else { 3 };
+        for (call, when) in all.iter().step_by(step) {
+            let root = tempfile::tempdir().unwrap();
+            let tier = tier_of(&[root.path()]);
+            if overwrite {
+                tier.put(&entry(1, 4_000)).unwrap();
+            }
+            let inject = format!("inject={call}:signal=KILL:when={when}");
+            let prefix = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", &inject];
+            let mut traced = child_under(&prefix, "put 2", root.path());
+            kills += u64::from(!traced.status().unwrap().success());
+            let now = read(&tier);
+            match overwrite {
+                true => assert!(matches!(now, Some(1 | 2)), "{call} {when}: {now:?}"),
+                false => assert!(matches!(now, None | Some(2)), "{call} {when}: {now:?}"),
+            }
+            // The next start heals.
+            tier.put(&entry(3, 100)).unwrap();
+            assert_eq!(read(&tier), Some(3), "{call} {when}");
+            let later = std::time::SystemTime::now() + std::time::Duration::from_secs(7_200);
+            tier.cleanup(later).unwrap();
+            assert!(files(root.path(), ".tmp").is_empty(), "{call} {when}");
+        }
+    }
+    assert!(
+        kills >= 40,
+        "{kills} children were killed: the calls are counted wrong"
+    );
+    tell(name, &format!("{kills} kills"));
+}
+
+#[test]
+fn a_write_syncs_before_and_after_it_renames() {
+    let name = "the order of system calls";
+    if !strace(name) {
+        return;
+    }
+    let root = tempfile::tempdir().unwrap();
+    let all = calls("put 1", root.path());
+    let at = |wanted: &[&str]| {
+        all.iter()
+            .enumerate()
+            .filter(|(_, (call, _))| wanted.contains(&call.as_str()))
+            .map(|(index, _)| index)
+            .collect::<Vec<_>>()
+    };
+    let (syncs, renames) = (
+        at(&["fsync", "fdatasync"]),
+        at(&["rename", "renameat", "renameat2"]),
+    );
+    assert_eq!(renames.len(), 1, "{all:?}");
+    assert!(
+        syncs.iter().any(|sync| *sync < renames[0]),
+        "not synced before: {all:?}"
+    );
+    assert!(
+        syncs.iter().any(|sync| *sync > renames[0]),
+        "not synced after: {all:?}"
+    );
+}
+
+#[test]
+fn errors_of_system_calls_never_surface_and_keep_an_entry() {
+    let name = "errors of system calls";
+    if !strace(name) {
+        return;
+    }
+    let errors = [
+        "EDQUOT", "EIO", "EROFS", "EMFILE", "EXDEV", "ENOSPC", "EACCES",
+    ];
+    let targets = [
+        "openat", "mkdirat", "statx", "fchmod", "fsync", "renameat", "flock", "unlinkat",
+    ];
+    let mut plans = vec![
+        "write:retval=100".to_owned(),
+        "write:retval=100:when=1".to_owned(),
+        "fsync:delay_exit=500000:when=1".to_owned(),
+        "openat:error=EMFILE:when=4+".to_owned(),
+    ];
+    for call in targets {
+        for error in errors {
+            plans.push(format!("{call}:error={error}"));
+            plans.extend((1..=2).map(|when| format!("{call}:error={error}:when={when}")));
+        }
+    }
+    let step = if support::long() { 1 } else { 11 };
+    let mut runs = 0;
+    for plan in plans.iter().step_by(step) {
+        let root = tempfile::tempdir().unwrap();
+        let (first, second) = (root.path().join("first"), root.path().join("second"));
+        tier_of(&[&first]).put(&entry(1, 4_000)).unwrap();
+        // Only what touches the cache: the start of the process is not what fails here.
+        let inject = format!("inject={plan}");
+        let mut prefix = vec!["strace", "-f", "-qq", "-o", "/dev/null", "-e", &inject];
+        let place = file_in(&first);
+        let place = place.parent().unwrap().to_str().unwrap();
+        let (version, top) = (first.join("v1"), first.to_str().unwrap());
+        if !plan.starts_with("write") && !plan.starts_with("fsync") {
+            prefix.extend(["-P", place, "-P", version.to_str().unwrap(), "-P", top]);
+        }
+        let status = child_under(&prefix, "put-and-fallback 2", root.path())
+            .status()
+            .unwrap();
+        // A test harness that cannot write its own report ends badly, and not by a panic of ours.
+        if !plan.starts_with("write") {
+            assert!(status.success(), "{plan}: {status}");
+        }
+        let tier = tier_of(&[&first, &second]);
+        let now = read(&tier);
+        assert!(matches!(now, Some(1 | 2)), "{plan}: {now:?}");
+        tier.put(&entry(3, 100)).unwrap();
+        assert_eq!(read(&tier), Some(3), "{plan} heals");
+        runs += 1;
+    }
+    tell(name, &format!("{runs} plans"));
+}
+
+#[test]
+fn untraced_the_child_writes() {
+    // What the traced tests build on.
+    let root = tempfile::tempdir().unwrap();
+    assert!(child("put 2", root.path()).status().unwrap().success());
+    assert_eq!(read(&tier_of(&[root.path()])), Some(2));
+}
