@@ -232,10 +232,9 @@ fn facts_are_named() {
 fn profiles_their_sources_and_destinations() {
     let diff = changed(|recording| {
         for (region, answers) in &mut recording.regions {
-            let arn = |destination: &str| {
-                format!("arn:aws:bedrock:{destination}::foundation-model/maker.model-3-v1:0")
-            };
-            answers.profiles[3].models[0].model_arn = arn("ca-central-1");
+            let model = "foundation-model/maker.model-3-v1:0";
+            answers.profiles[3].models[0].model_arn =
+                format!("arn:aws:bedrock:ca-central-1::{model}");
             if region == "eu-west-1" {
                 // Without the global one, and without the regional one as a source.
                 answers.profiles.remove(1);
