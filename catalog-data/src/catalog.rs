@@ -244,6 +244,12 @@ impl Catalog {
             .filter(Region::is_recorded)
     }
 
+    /// The ids of all regions this catalog has constants for, sorted: recorded ones, those known as
+    /// destinations only, and former ones.
+    pub fn known_regions(&self) -> impl ExactSizeIterator<Item = &str> + Clone {
+        self.tables.regions.iter().map(|row| &*row.id)
+    }
+
     /// Every (model, region) pair with a model row or a profile, sorted by model, then region.
     pub fn accesses(&self) -> impl ExactSizeIterator<Item = Access<'_>> + Clone {
         let rows = self.tables.access.iter();

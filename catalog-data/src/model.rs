@@ -268,7 +268,7 @@ impl<'a> Lifecycle<'a> {
     /// The state on a day, from the dates where there are any, else from the word.
     ///
     /// A word this version does not know, or none, without a date that decides, is
-    /// [`Status::Unknown`].
+    /// [`Status::Unknown`]; so is every day before the launch.
     pub fn status_at(&self, day: Date) -> Status {
         let reached = |date: Option<Date>| date.is_some_and(|date| date <= day);
         if reached(self.row.end_of_life) {
@@ -276,6 +276,9 @@ impl<'a> Lifecycle<'a> {
         }
         if reached(self.row.legacy) {
             return Status::Legacy;
+        }
+        if self.row.start.is_some_and(|start| day < start) {
+            return Status::Unknown;
         }
         match (&self.row.status, self.row.legacy) {
             (Some(LifecycleStatus::Active), _) => Status::Active,

@@ -85,9 +85,8 @@ impl BuildScript {
 
     fn catalog(&self) -> Result<(Catalog, Vec<String>), Box<dyn std::error::Error>> {
         if self.input.is_dir() {
-            let (recording, mut problems) = Recording::read(&self.input, self.observed_at)?;
-            let (document, more) = transform(&recording, None);
-            problems.extend(more);
+            let recording = Recording::read(&self.input, self.observed_at)?;
+            let (document, problems) = transform(&recording, None);
             let warnings = problems.iter().map(ToString::to_string).collect();
             return Ok((named(document, None)?, warnings));
         }

@@ -9,7 +9,9 @@ pub mod fetch;
 mod json;
 mod live;
 pub mod recording;
+mod scrub;
 mod transform;
+mod vote;
 
 pub use bedrock_catalog_data::*;
 pub use bedrock_catalog_data::{Error as QueryError, ErrorKind as QueryErrorKind};

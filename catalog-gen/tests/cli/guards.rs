@@ -176,9 +176,13 @@ fn an_older_recording() {
     });
 }
 
+/// Not for a person to accept: a catalog is of one partition.
 #[test]
 fn another_partition() {
-    is_stopped("partition aws-us-gov", |recording| {
+    let stage = stage();
+    let data = stage.path().join("data");
+    let before = contents(&data);
+    let other = |recording: &mut Recording| {
         recording.partition = "aws-us-gov".to_owned();
         for answers in recording.regions.values_mut() {
             answers
@@ -191,7 +195,13 @@ fn another_partition() {
                 .flat_map(|profile| &mut profile.models);
             models.for_each(|m| m.model_arn = m.model_arn.replace("arn:aws:", "arn:aws-us-gov:"));
         }
-    });
+    };
+    let stopped = build(stage.path(), "recording", &["--accept-shrink"], other);
+    assert_eq!(stopped.code, 1, "{}", stopped.stdout);
+    for part in ["partition aws-us-gov", "--previous none"] {
+        assert!(stopped.stderr.contains(part), "{}", stopped.stderr);
+    }
+    assert!(contents(&data) == before, "nothing is written");
 }
 
 #[test]
@@ -340,6 +350,55 @@ fn a_malformed_row_is_reported_and_the_rest_goes_on() {
         assert!(built.stderr.contains(&place), "{}", built.stderr);
     }
     assert!(built.stdout.contains("nothing changed"), "{}", built.stdout);
+}
+
+/// A row that is left out is unknown, not gone.
+#[test]
+fn a_model_whose_row_is_malformed_is_kept_and_not_retired() {
+    let stage = stage();
+    let folder = stage.path().join("recording");
+    recording(&folder, |_| ());
+    let id = "ai21.jamba-1-5-large-v1:0";
+    let file = folder.join("us-east-1/list-foundation-models.json");
+    let mut answer: serde_json::Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    for row in answer["modelSummaries"].as_array_mut().unwrap() {
+        if row["modelId"] == id {
+            row["modelLifecycle"]["endOfLifeTime"] = "soon".into();
+        }
+    }
+    fs::write(&file, answer.to_string()).unwrap();
+    let built = call(
+        stage.path(),
+        &["build", "--recording", "recording", "--out", "data"],
+    );
+    assert_eq!(built.code, 0, "{}", built.stderr);
+    let json = fs::read(stage.path().join("data/catalog.json")).unwrap();
+    let catalog = bedrock_catalog::catalog_from_json(&json).unwrap();
+    assert!(!catalog.model(id).unwrap().is_retired());
+    assert!(catalog.access(id, "us-east-1").is_ok());
+    assert!(catalog.region("us-east-1").unwrap().stale_since().is_some());
+}
+
+/// One page of several is no recording.
+#[test]
+fn a_page_is_not_taken_for_the_whole() {
+    let stage = stage();
+    let folder = stage.path().join("recording");
+    recording(&folder, |_| ());
+    let file = folder.join("us-east-1/list-inference-profiles.json");
+    let mut answer: serde_json::Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    answer["nextToken"] = "more".into();
+    fs::write(&file, answer.to_string()).unwrap();
+    let built = call(
+        stage.path(),
+        &["build", "--recording", "recording", "--out", "data"],
+    );
+    assert_eq!(built.code, 1);
+    assert!(
+        built.stderr.contains("one page of several"),
+        "{}",
+        built.stderr
+    );
 }
 
 #[test]
