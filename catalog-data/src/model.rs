@@ -1,5 +1,6 @@
 //! A model, and every way to call it from one region.
 
+use alloc::borrow::Cow;
 use core::fmt;
 
 use crate::catalog::Catalog;
@@ -9,7 +10,7 @@ use crate::id::{Key, kind};
 use crate::profile::Profile;
 use crate::region::Region;
 use crate::route::{Policy, Route};
-use crate::rows::{AccessRow, LifecycleRow, LinkRow, ModelRow, NONE};
+use crate::rows::{AccessRow, LifecycleRow, LinkRow, ModelRow, NONE, Run};
 use crate::words::{Customization, InferenceType, LifecycleStatus, Modality, Status};
 use crate::{Date, Destinations, RegionId};
 
@@ -233,6 +234,29 @@ impl fmt::Debug for Model<'_> {
     }
 }
 
+/// What a number beyond the table shows; a checked catalog has none.
+static NO_MODEL: ModelRow = ModelRow {
+    id: Cow::Borrowed(""),
+    name: None,
+    provider: None,
+    input: None,
+    output: None,
+    streaming: None,
+    customizations: None,
+    lifecycle: LifecycleRow {
+        status: None,
+        start: None,
+        legacy: None,
+        extended_access: None,
+        end_of_life: None,
+    },
+    last_seen: None,
+    retired: false,
+    constant: None,
+    access: Run::new(0, 0),
+    profiles: Run::new(0, 0),
+};
+
 /// What the control plane says of a model's life: a word and up to four days. Absent is unknown.
 #[derive(Debug, Clone, Copy)]
 pub struct Lifecycle<'a> {
@@ -296,13 +320,13 @@ pub struct Access<'a> {
 }
 
 impl<'a> Access<'a> {
-    pub(crate) fn of(catalog: &'a Catalog, row: &'a AccessRow) -> Option<Self> {
-        let model = catalog.tables.models.get(usize::from(row.model))?;
-        Some(Self {
+    pub(crate) fn of(catalog: &'a Catalog, row: &'a AccessRow) -> Self {
+        let models = &catalog.tables.models;
+        Self {
             catalog,
             row,
-            model,
-        })
+            model: models.get(usize::from(row.model)).unwrap_or(&NO_MODEL),
+        }
     }
 
     /// The model.

@@ -91,7 +91,7 @@ impl<'a> Profile<'a> {
         self.links().filter_map(move |link| {
             let row = catalog.tables.access.get(link.access as usize)?;
             Some(ProfileRoute {
-                access: Access::of(catalog, row)?,
+                access: Access::of(catalog, row),
                 destinations: Destinations::of_link(catalog, link),
             })
         })

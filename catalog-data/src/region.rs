@@ -96,7 +96,7 @@ impl<'a> Region<'a> {
 
     /// Every way to call each of its models, sorted by model.
     pub fn accesses(&self) -> impl Iterator<Item = Access<'a>> + Clone + use<'a> {
-        let (models, region) = (self.catalog.models(), self.number);
+        let (models, region) = (self.catalog.all_models(), self.number);
         models.filter_map(move |model| model.access_in(region))
     }
 

@@ -37,8 +37,8 @@ impl Catalog {
             observed_at: self.observed_at(),
             regions: self.regions().map(|region| region.id().into()).collect(),
             stale: stale.collect(),
-            models: self.models().map(model_entry).collect(),
-            profiles: self.profiles().map(profile_entry).collect(),
+            models: self.all_models().map(model_entry).collect(),
+            profiles: self.all_profiles().map(profile_entry).collect(),
         }
     }
 }

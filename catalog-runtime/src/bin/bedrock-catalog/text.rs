@@ -336,10 +336,10 @@ mod tests {
         }
         let catalog = Catalog::from_document(&document).unwrap();
         let day = catalog.observed_at().date();
-        let all: Vec<_> = catalog.models().collect();
+        let all: Vec<_> = catalog.all_models().collect();
         let mut texts = vec![
             models(&all, day),
-            profiles(&catalog.profiles().collect::<Vec<_>>()),
+            profiles(&catalog.all_profiles().collect::<Vec<_>>()),
             regions(&catalog.regions().collect::<Vec<_>>()),
             accesses(&catalog.accesses().take(100).collect::<Vec<_>>()),
             status(&answers::status(&catalog, catalog.observed_at())),
