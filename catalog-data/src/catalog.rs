@@ -304,6 +304,38 @@ impl Catalog {
         self.access(model, region)?.route(policy)
     }
 
+    /// Every route that keeps a request inside these regions, sorted by model, then region, then
+    /// preference. An entry is a region id, or a beginning of ids followed by `*`, as for
+    /// [`Policy::Within`]. No allocation.
+    ///
+    /// Of one model or one region, filter: `route.model().id()`, `route.region().id()`. Of one model
+    /// from one region, [`Access::routes`] costs less, and the best of those is what
+    /// [`Policy::Within`] gives.
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundle")] {
+    /// use bedrock_catalog_data::Catalog;
+    ///
+    /// let catalog = Catalog::bundled();
+    /// let from_ireland = catalog
+    ///     .routes_within(&["eu-*"])
+    ///     .filter(|route| route.region().id() == "eu-west-1");
+    /// let mut ids = from_ireland.map(|route| route.inference_id());
+    /// assert!(ids.any(|id| id == "eu.anthropic.claude-sonnet-4-6"));
+    ///
+    /// let mut all = catalog.routes_within(&["eu-*"]);
+    /// assert!(all.all(|route| route.destinations().iter().all(|id| id.starts_with("eu-"))));
+    /// # }
+    /// ```
+    pub fn routes_within<'a, 'r>(
+        &'a self,
+        regions: &'r [&'r str],
+    ) -> impl Iterator<Item = Route<'a>> + Clone + use<'a, 'r> {
+        self.accesses()
+            .flat_map(|access| access.routes())
+            .filter(move |route| route.destinations().are_within(regions))
+    }
+
     /// The partition: `aws`, `aws-us-gov`, `aws-cn`, …
     pub fn partition(&self) -> &str {
         &self.tables.partition

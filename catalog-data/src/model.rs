@@ -2,6 +2,7 @@
 
 use alloc::borrow::Cow;
 use core::fmt;
+use core::hash::{Hash, Hasher};
 
 use crate::catalog::Catalog;
 use crate::error::Error;
@@ -12,7 +13,7 @@ use crate::region::Region;
 use crate::route::{Policy, Route};
 use crate::rows::{AccessRow, LifecycleRow, LinkRow, ModelRow, NONE, Run};
 use crate::words::{Customization, InferenceType, LifecycleStatus, Modality, Status};
-use crate::{Date, Destinations, RegionId};
+use crate::{Date, Destinations, ModelId, RegionId};
 
 /// A model of a catalog: a handle of three words, `Copy`, that belongs to its catalog.
 ///
@@ -211,11 +212,7 @@ impl Sealed<kind::Model> for Model<'_> {
 
     #[inline]
     fn claim(&self) -> Option<Claim> {
-        let brand = self.catalog.tables.brand;
-        (brand != crate::id::UNBRANDED).then_some(Claim {
-            brand,
-            number: self.number,
-        })
+        Claim::new(self.catalog.tables.brand, self.number)
     }
 }
 
@@ -227,6 +224,18 @@ impl PartialEq for Model<'_> {
 }
 
 impl Eq for Model<'_> {}
+
+impl Hash for Model<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.id().hash(state);
+    }
+}
+
+impl From<Model<'_>> for ModelId {
+    fn from(model: Model<'_>) -> Self {
+        Self::of_row(model.row.id.clone(), model.claim())
+    }
+}
 
 impl fmt::Debug for Model<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -399,7 +408,7 @@ impl<'a> Access<'a> {
 
     /// Every way to call now, without buying capacity first, the preferred first: on demand, then
     /// bounded profiles by destinations and id, then global ones by id.
-    pub fn routes(&self) -> impl Iterator<Item = Route<'a>> + use<'a> {
+    pub fn routes(&self) -> impl Iterator<Item = Route<'a>> + Clone + use<'a> {
         let access = *self;
         let in_region = self.row.is(AccessRow::ON_DEMAND).then_some(None);
         let profiles = self.links().iter().map(Some);
@@ -482,15 +491,9 @@ impl<'a> Access<'a> {
     #[cold]
     #[inline(never)]
     fn no_route(&self, policy: Policy<'_>) -> Error {
-        let names = [
-            Policy::InRegion,
-            Policy::Geography,
-            Policy::Any,
-            Policy::Global,
-        ];
-        let allowing = names
-            .into_iter()
-            .filter(|&name| self.choose(name).is_some())
+        let allowing = Policy::PLAIN
+            .iter()
+            .filter(|&&name| self.choose(name).is_some())
             .map(|policy| policy.as_str());
         Error::no_route(*self, policy, allowing)
     }
@@ -503,6 +506,15 @@ impl<'a> Access<'a> {
         self.row
     }
 }
+
+/// Equal where model and region are, whatever catalogs they come from.
+impl PartialEq for Access<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.model.id == other.model.id && self.region().id() == other.region().id()
+    }
+}
+
+impl Eq for Access<'_> {}
 
 impl fmt::Debug for Access<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

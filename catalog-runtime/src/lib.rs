@@ -7,6 +7,7 @@ mod error;
 pub mod fetch;
 mod json;
 mod live;
+mod read;
 pub mod recording;
 mod transform;
 
@@ -18,4 +19,5 @@ pub use live::{
     CacheMode, Change, Changes, Discovery, Latency, LiveCatalog, LiveCatalogBuilder, Overlay,
     PartialPolicy, Reader, RegionsReport, Snapshot, Source, StatusReport,
 };
+pub use read::read_bounded;
 pub use transform::transform;

@@ -288,7 +288,6 @@ pub(crate) fn status(status: &StatusReport) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::answers;
     use bedrock_catalog::{Catalog, Policy};
 
     #[test]
@@ -342,7 +341,6 @@ mod tests {
             profiles(&catalog.all_profiles().collect::<Vec<_>>()),
             regions(&catalog.regions().collect::<Vec<_>>()),
             accesses(&catalog.accesses().take(100).collect::<Vec<_>>()),
-            status(&answers::status(&catalog, catalog.observed_at())),
         ];
         texts.extend(all.iter().map(|one| model(*one, day)));
         texts.extend(
