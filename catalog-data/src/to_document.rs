@@ -38,8 +38,8 @@ impl Catalog {
             regions: self.regions().map(|region| region.id().into()).collect(),
             stale: stale.collect(),
             former_regions: former_regions(self),
-            models: self.models().map(model_entry).collect(),
-            profiles: self.profiles().map(profile_entry).collect(),
+            models: self.all_models().map(model_entry).collect(),
+            profiles: self.all_profiles().map(profile_entry).collect(),
         }
     }
 }

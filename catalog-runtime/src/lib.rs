@@ -8,6 +8,7 @@ mod error;
 pub mod fetch;
 mod json;
 mod live;
+mod read;
 pub mod recording;
 mod scrub;
 mod transform;
@@ -25,4 +26,5 @@ pub use live::{
     CacheMode, Change, Changes, Discovery, Latency, LiveCatalog, LiveCatalogBuilder, Overlay,
     PartialPolicy, Reader, RegionsReport, Snapshot, Source, StatusReport,
 };
+pub use read::read_bounded;
 pub use transform::transform;

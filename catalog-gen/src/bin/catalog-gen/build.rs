@@ -58,7 +58,7 @@ pub(crate) fn run(args: &Args) -> Verdict {
         return check(&folder, &baked, &differing);
     }
     project::write(&folder, &baked, &differing)?;
-    let (models, profiles) = (catalog.models().len(), catalog.profiles().len());
+    let (models, profiles) = (catalog.models().count(), catalog.profiles().count());
     println!(
         "{models} models, {profiles} profiles, {} regions, {} access rows, observed at {}",
         catalog.regions().count(),

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use bedrock_catalog::{Catalog, catalog_from_json};
+use bedrock_catalog::{Catalog, LARGEST_JSON, catalog_from_json, read_bounded};
 use bedrock_catalog_gen::Baked;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -33,8 +33,8 @@ pub(crate) fn committed() -> Option<PathBuf> {
 
 /// The catalog of a catalog.json.
 pub(crate) fn catalog(path: &Path) -> Result<Catalog> {
-    let json =
-        fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    let json = read_bounded(path, LARGEST_JSON)
+        .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
     let catalog = catalog_from_json(&json);
     Ok(catalog.map_err(|error| format!("{}: {error}", path.display()))?)
 }
@@ -42,7 +42,7 @@ pub(crate) fn catalog(path: &Path) -> Result<Catalog> {
 /// What is in a folder in place of a baked file, text or not; empty where there is none.
 pub(crate) fn present(folder: &Path, file: &str) -> Result<Vec<u8>> {
     let path = folder.join(file);
-    match fs::read(&path) {
+    match read_bounded(&path, LARGEST_JSON) {
         Ok(bytes) => Ok(bytes),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(format!("cannot read {}: {error}", path.display()).into()),
