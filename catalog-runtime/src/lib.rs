@@ -2,6 +2,7 @@
 
 mod arn;
 pub mod cache;
+mod diff;
 mod error;
 #[cfg(feature = "aws")]
 pub mod fetch;
@@ -12,6 +13,10 @@ mod transform;
 
 pub use bedrock_catalog_data::*;
 pub use bedrock_catalog_data::{Error as QueryError, ErrorKind as QueryErrorKind};
+pub use diff::{
+    CatalogDiff, DateChange, DestinationsChange, DiffSide, ModelChange, ModelNote, ProfileChange,
+    ProfileNote, SetChange, StaleNote, StatusChange,
+};
 pub use error::{Error, ErrorKind};
 pub use json::{LARGEST_JSON, catalog_from_json, catalog_to_json, catalog_to_json_pretty};
 pub use live::{

@@ -8,6 +8,9 @@
 )]
 
 mod check;
+mod diff;
+#[cfg(feature = "fetch")]
+mod fetch;
 mod guards;
 mod rebuild;
 mod schema;
@@ -108,4 +111,22 @@ fn recording(folder: &Path, change: impl FnOnce(&mut Recording)) {
     let mut recording = Recording::of_catalog(&committed_catalog());
     change(&mut recording);
     recording.write(folder).unwrap();
+}
+
+#[cfg(not(feature = "fetch"))]
+#[test]
+fn without_the_feature_fetch_says_which_it_takes() {
+    let folder = tempfile::tempdir().unwrap();
+    for words in [
+        &["fetch"][..],
+        &["fetch", "--out", "x", "--regions", "us-east-1"],
+    ] {
+        let refused = call(folder.path(), words);
+        assert_eq!((refused.code, &*refused.stdout), (2, ""));
+        assert!(
+            refused.stderr.contains("feature `fetch`"),
+            "{}",
+            refused.stderr
+        );
+    }
 }

@@ -1,5 +1,6 @@
 //! `catalog-gen build`: a recording, or the committed catalog.json, into the files of the bundle.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use bedrock_catalog::recording::Recording;
@@ -117,8 +118,13 @@ fn transformed(
     for (region, reason) in &recording.failures {
         eprintln!("warning: {} failed: {}", plain(region), plain(reason));
     }
-    if args.require_all_regions && !document.stale.is_empty() {
-        let regions: Vec<&str> = document.stale.keys().map(|region| &**region).collect();
+    // A region that is not enabled and never was has nothing to be missed.
+    let failed = recording.failures.iter();
+    let failed = failed.filter(|(_, reason)| !reason.starts_with("not enabled"));
+    let stale = document.stale.keys().map(|region| &**region);
+    let missing: BTreeSet<&str> = stale.chain(failed.map(|(region, _)| &**region)).collect();
+    if args.require_all_regions && !missing.is_empty() {
+        let regions: Vec<&str> = missing.into_iter().collect();
         eprintln!(
             "error: no answer of {}, and all regions are required",
             plain(&regions.join(", "))

@@ -1,13 +1,13 @@
 //! `catalog-gen check`: one verdict over the bundle as it lies there.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bedrock_catalog::{Catalog, Timestamp};
 use bedrock_catalog_gen::{bake, named};
 use serde_json::json;
 
-use crate::{Outcome, Place, Verdict, moment, plain, project};
+use crate::{Outcome, Place, Verdict, moment, now, plain, project};
 
 /// Exits 1 where something is wrong.
 #[derive(Debug, clap::Args)]
@@ -123,14 +123,6 @@ fn differing(folder: &Path, catalog: &Catalog) -> Result<Vec<PathBuf>, Box<dyn s
     let baked = bake(&named(catalog.to_document(), Some(catalog))?)?;
     let files = project::differing(folder, &baked)?;
     Ok(files.into_iter().map(|file| folder.join(file)).collect())
-}
-
-/// The clock, once, where nobody says the time.
-fn now() -> Timestamp {
-    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let seconds = since_epoch.map_or(0, |elapsed| elapsed.as_secs());
-    let seconds = i64::try_from(seconds).unwrap_or_default();
-    Timestamp::from_unix(seconds).unwrap_or(Timestamp::baked(0))
 }
 
 /// `90 d 3 h`.

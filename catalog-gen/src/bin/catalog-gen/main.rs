@@ -3,10 +3,17 @@
 
 mod build;
 mod check;
+mod diff;
+#[cfg(feature = "fetch")]
+mod fetch;
+#[cfg(not(feature = "fetch"))]
+#[path = "fetch_off.rs"]
+mod fetch;
 mod project;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 use bedrock_catalog::Timestamp;
 use clap::{Parser, Subcommand};
@@ -25,10 +32,14 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Ask AWS what every region has, and write the answers as a recording.
+    Fetch(fetch::Args),
     /// Bake: a recording (or the committed catalog.json) into catalog.json, tables and fingerprints.
     Build(build::Args),
     /// Check that catalog.json, tables and fingerprints belong together and are not too old.
     Check(check::Args),
+    /// Show what has changed between two recordings or catalogs.
+    Diff(diff::Args),
 }
 
 /// Where a verb finds and puts the bundle.
@@ -39,22 +50,26 @@ struct Place {
     out: Option<PathBuf>,
 }
 
-/// What a verb comes to: done, or a failure that was told already.
+/// What a verb comes to: done, or a failure that was told already, or a wrong command line that was.
 enum Outcome {
     Done,
     Failed,
+    WrongUsage,
 }
 
 type Verdict = Result<Outcome, Box<dyn std::error::Error>>;
 
 fn main() -> ExitCode {
     let verdict = match Cli::parse().verb {
+        Verb::Fetch(args) => fetch::run(&args),
         Verb::Build(args) => build::run(&args),
         Verb::Check(args) => check::run(&args),
+        Verb::Diff(args) => diff::run(&args),
     };
     match verdict {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Failed) => ExitCode::FAILURE,
+        Ok(Outcome::WrongUsage) => ExitCode::from(2),
         Err(error) => {
             eprintln!("error: {}", plain(&error.to_string()));
             ExitCode::FAILURE
@@ -65,6 +80,14 @@ fn main() -> ExitCode {
 /// A moment of the command line.
 fn moment(text: &str) -> Result<Timestamp, String> {
     text.parse::<Timestamp>().map_err(|error| error.to_string())
+}
+
+/// The clock, once, where nobody says the time.
+fn now() -> Timestamp {
+    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let seconds = since_epoch.map_or(0, |elapsed| elapsed.as_secs());
+    let seconds = i64::try_from(seconds).unwrap_or_default();
+    Timestamp::from_unix(seconds).unwrap_or(Timestamp::baked(0))
 }
 
 /// Text from outside, for a terminal: what does not print is escaped.

@@ -60,6 +60,18 @@ pub(crate) fn differing<'b>(folder: &Path, baked: &'b Baked) -> Result<Vec<&'b s
     Ok(differing)
 }
 
+/// Prints to stdout. A reader that has seen enough is no failure.
+pub(crate) fn print(text: &str) -> Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        printed => Ok(printed?),
+    }
+}
+
 /// Puts files in their places. Each appears whole; catalog.json, the source of the others, last.
 pub(crate) fn write(folder: &Path, baked: &Baked, files: &[&str]) -> Result<()> {
     let (source, made): (Vec<&str>, Vec<&str>) = files
