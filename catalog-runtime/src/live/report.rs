@@ -38,6 +38,8 @@ pub struct StatusReport {
     pub overlay: usize,
     /// Why the last attempt to do better failed.
     pub error: Option<String>,
+    /// What kind of reason: `unavailable`, `no_credentials`, …
+    pub error_kind: Option<&'static str>,
     /// The format of catalog documents.
     pub format: u32,
     /// The version of this package.
@@ -84,7 +86,8 @@ impl Snapshot {
                 .count(),
             retired,
             overlay: self.overlay,
-            error: self.error.clone(),
+            error: self.error().map(ToOwned::to_owned),
+            error_kind: self.error_kind().map(crate::ErrorKind::as_str),
             format: bedrock_catalog_data::FORMAT,
             version: env!("CARGO_PKG_VERSION"),
         }
