@@ -233,7 +233,7 @@ impl Inner {
         self.cache.in_namespace(self.config.namespace_for(account))
     }
 
-    fn known_account(&self) -> Option<&str> {
+    pub(super) fn known_account(&self) -> Option<&str> {
         #[cfg(feature = "aws")]
         {
             self.account.get()?.as_deref()

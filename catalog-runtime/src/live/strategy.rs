@@ -202,12 +202,11 @@ impl Inner {
     pub(super) async fn identified(&self) -> Cache {
         #[cfg(feature = "aws")]
         {
-            let ask = || async {
-                match self.config.offline {
-                    true => None,
-                    false => self.config.aws.account(self.config.naming()).await,
-                }
-            };
+            // Where nothing can be asked, neither can this: it stays open for a later load.
+            if !self.config.can_ask() || tokio::runtime::Handle::try_current().is_err() {
+                return self.namespaced(self.known_account());
+            }
+            let ask = || self.config.aws.account(self.config.naming());
             let account = self.account.get_or_init(ask).await;
             self.namespaced(account.as_deref())
         }
@@ -650,9 +649,11 @@ mod asking {
             // One that need not wait works already: the next one leaves it alone.
             let begun = Arc::new(AtomicBool::new(wait == Duration::ZERO));
             let mark = Arc::clone(&begun);
+            // Counted from now, not from when the task comes to run.
+            let wait = (wait > Duration::ZERO).then(|| tokio::time::sleep(wait));
             let task = runtime.spawn(async move {
-                if wait > Duration::ZERO {
-                    tokio::time::sleep(wait).await;
+                if let Some(wait) = wait {
+                    wait.await;
                     mark.store(true, Ordering::Release);
                 }
                 if let Some(inner) = weak.upgrade() {
