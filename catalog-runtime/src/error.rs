@@ -32,6 +32,8 @@ pub enum ErrorKind {
     InvalidConfiguration,
     /// Nothing could be had from AWS.
     Unavailable,
+    /// There were no AWS credentials to ask with, or none in time.
+    NoCredentials,
 }
 
 impl ErrorKind {
@@ -43,6 +45,7 @@ impl ErrorKind {
             Self::InvalidCatalog => "invalid_catalog",
             Self::InvalidConfiguration => "invalid_configuration",
             Self::Unavailable => "unavailable",
+            Self::NoCredentials => "no_credentials",
         }
     }
 }

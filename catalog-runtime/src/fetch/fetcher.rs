@@ -32,7 +32,8 @@ pub(super) const CONNECTIONS: usize = 62;
 /// Retries one fetch may spend for each region, over all its operations and pages.
 const RETRIES_PER_REGION: usize = 4;
 /// Credentials that take longer are none: a metadata service that does not answer is not waited for.
-const CREDENTIALS_WITHIN: Duration = Duration::from_millis(4_500);
+/// Short enough that with the second that a live catalog waits for their account five are not passed.
+const CREDENTIALS_WITHIN: Duration = Duration::from_millis(3_500);
 
 /// The bounds of a fetch.
 #[derive(Debug, Clone)]

@@ -12,11 +12,8 @@ use bedrock_catalog_data::{Catalog, Timestamp};
 
 use super::builder::LiveCatalogBuilder;
 use crate::error::{Error, ErrorKind};
-use crate::fetch::{Fetched, Fetcher, RegionExpectation};
+use crate::fetch::{Fetched, Fetcher, FetcherBuilder, RegionExpectation};
 use crate::recording::Recording;
-
-/// How long the credentials may take to name their account; who takes longer has none here.
-const ACCOUNT_WAIT: Duration = Duration::from_secs(1);
 
 type Factory = dyn Fn(&str) -> Client + Send + Sync;
 
@@ -45,29 +42,27 @@ impl Aws {
         self.sdk_config.as_ref()?.endpoint_url()
     }
 
-    /// The account of the credentials, where they name one.
-    pub(super) async fn account(&self) -> Option<String> {
+    /// The account of the credentials, where they name one within this time.
+    pub(super) async fn account(&self, within: Duration) -> Option<String> {
         let provider = self.sdk_config.as_ref()?.credentials_provider()?;
-        let resolved = tokio::time::timeout(ACCOUNT_WAIT, provider.provide_credentials()).await;
+        let resolved = tokio::time::timeout(within, provider.provide_credentials()).await;
         let credentials = resolved.ok()?.ok()?;
         credentials
             .account_id()
             .map(|account| account.as_str().to_owned())
     }
 
-    /// Asks these regions, or all.
-    pub(super) async fn fetch(
-        &self,
-        config: &LiveCatalogBuilder,
-        regions: &[String],
-        last: Option<&Catalog>,
-        observed_at: Timestamp,
-    ) -> Result<Fetched, Error> {
+    /// Whether it could ask with this configuration. Asks nobody.
+    pub(super) fn check(&self, config: &LiveCatalogBuilder) -> Result<(), Error> {
+        let fetcher = self.fetcher(config, &config.regions).build();
+        fetcher.map(|_| ()).map_err(unavailable)
+    }
+
+    fn fetcher(&self, config: &LiveCatalogBuilder, regions: &[String]) -> FetcherBuilder {
         let mut builder = Fetcher::builder()
             .partition(&config.partition)
             .concurrency(config.concurrency)
-            .deadline(config.deadline)
-            .observed_at(observed_at);
+            .deadline(config.asking());
         if let Some(factory) = self.factory.clone() {
             builder = builder.client_factory(move |region: &str| factory(region));
         } else if let Some(sdk_config) = &self.sdk_config {
@@ -79,10 +74,27 @@ impl Aws {
         if let Some(url) = &config.endpoint_url {
             builder = builder.endpoint_url(url);
         }
-        let expectations = last.map(expectations).unwrap_or_default();
+        builder
+    }
+
+    /// Asks these regions, or all.
+    pub(super) async fn fetch(
+        &self,
+        config: &LiveCatalogBuilder,
+        regions: &[String],
+        last: Option<&Catalog>,
+        observed_at: Timestamp,
+    ) -> Result<Fetched, Error> {
+        if tokio::runtime::Handle::try_current().is_err() {
+            let message = "AWS can only be asked on a Tokio runtime";
+            return Err(Error::new(ErrorKind::Unavailable, message));
+        }
+        let builder = self
+            .fetcher(config, regions)
+            .observed_at(observed_at)
+            .expectations(last.map(expectations).unwrap_or_default());
         let fetcher = builder.build().map_err(unavailable)?;
-        let fetched = fetcher.with_expectations(expectations).fetch().await;
-        fetched.map_err(unavailable)
+        fetcher.fetch().await.map_err(unavailable)
     }
 }
 
@@ -94,7 +106,7 @@ fn expectations(last: &Catalog) -> BTreeMap<String, RegionExpectation> {
 fn unavailable(error: crate::fetch::Error) -> Error {
     let kind = match error.kind() {
         crate::fetch::ErrorKind::InvalidRequest => ErrorKind::InvalidConfiguration,
-        _ => ErrorKind::Unavailable,
+        crate::fetch::ErrorKind::NoCredentials => ErrorKind::NoCredentials,
     };
     Error::new(kind, error.to_string())
 }

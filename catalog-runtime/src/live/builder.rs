@@ -224,10 +224,18 @@ impl LiveCatalogBuilder {
     /// As [`LiveCatalogBuilder::from_env`].
     pub fn from_environment(mut self, env: &Environment<'_>) -> Result<Self, Error> {
         let config = CacheConfig::from_env(env).map_err(wrong)?;
-        self.store = config.store;
+        // What is not named stays as it is.
+        let named = |variable| env.path(variable).is_some();
+        if named("CACHE") {
+            self.store = config.store;
+        }
+        if named("FRESH_FOR") || named("KEEP_FOR") {
+            self.horizons = config.horizons;
+        }
+        if named("CACHE_MAX_BYTES") {
+            self.max_bytes = config.max_bytes;
+        }
         self.locations = config.locations.or(self.locations);
-        self.horizons = config.horizons;
-        self.max_bytes = config.max_bytes;
         self.namespace = config.namespace.or(self.namespace);
         self.offline = env.flag("OFFLINE").map_err(wrong)?.unwrap_or(self.offline);
         if let Some(regions) = env.text("REGIONS").map_err(wrong)? {
@@ -303,6 +311,10 @@ impl LiveCatalogBuilder {
                 ));
             }
         }
+        #[cfg(feature = "aws")]
+        if self.can_ask() {
+            self.aws.check(&self)?;
+        }
         #[cfg(not(feature = "bundle"))]
         if self.offline && self.store == Store::None && self.tiers.is_empty() {
             return Err(refused(
@@ -362,6 +374,30 @@ impl LiveCatalogBuilder {
         {
             self.endpoint_url.as_deref()
         }
+    }
+
+    /// Whether there is anyone to ask.
+    pub(super) fn can_ask(&self) -> bool {
+        #[cfg(feature = "aws")]
+        {
+            !self.offline && self.aws.is_given()
+        }
+        #[cfg(not(feature = "aws"))]
+        {
+            false
+        }
+    }
+
+    /// How long the credentials may take to name their account; who takes longer has none here.
+    #[cfg(feature = "aws")]
+    pub(super) fn naming(&self) -> Duration {
+        Duration::from_secs(1).min(self.deadline / 5)
+    }
+
+    /// What is left of the deadline for asking, once the account is known or given up.
+    #[cfg(feature = "aws")]
+    pub(super) fn asking(&self) -> Duration {
+        self.deadline - self.naming()
     }
 
     /// Whose entries: the partition, the account where it is known, else the caller's name; and what

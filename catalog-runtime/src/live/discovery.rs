@@ -2,22 +2,18 @@
 //! be asked, or forgotten, without the others.
 
 use std::collections::BTreeMap;
-#[cfg(feature = "aws")]
 use std::time::Duration;
 
 use bedrock_catalog_data::Timestamp;
+use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::handle::{Inner, LiveCatalog};
-use crate::cache::{Cache, Freshness, Key};
-#[cfg(feature = "aws")]
-use crate::cache::{Horizons, Terms};
+use crate::cache::{Cache, Freshness, Horizons, Key, Terms};
 use crate::error::{Error, ErrorKind};
 use crate::recording::{ModelSummary, ProfileSummary};
-use std::sync::Arc;
 
-#[cfg(feature = "aws")]
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// How fast a region answered, measured by the refresh itself.
@@ -33,16 +29,14 @@ pub struct Latency {
 /// The raw lists of single regions, of one live catalog; see [`LiveCatalog::discovery`].
 #[derive(Debug, Clone)]
 pub struct Discovery {
-    inner: Arc<Inner>,
+    live: LiveCatalog,
 }
 
 impl LiveCatalog {
     /// The raw lists of single regions: asked for one region at a time, cached for three days each.
     #[must_use]
     pub fn discovery(&self) -> Discovery {
-        Discovery {
-            inner: Arc::clone(&self.inner),
-        }
+        Discovery { live: self.clone() }
     }
 }
 
@@ -76,7 +70,7 @@ impl Discovery {
 
     /// Forgets both lists of a region, in every tier. How many entries that were.
     pub async fn invalidate(&self, region: &str) -> u64 {
-        let cache = self.inner.identified().await;
+        let cache = self.live.inner.identified().await;
         let keys = [key("models", region), key("profiles", region)];
         let removed = cache
             .off_thread(move |cache| keys.iter().filter(|key| cache.remove(key)).count())
@@ -86,14 +80,14 @@ impl Discovery {
 
     /// How fast each region answered the last time it was asked.
     pub async fn latencies(&self) -> BTreeMap<String, Latency> {
-        let cache = self.inner.identified().await;
+        let cache = self.live.inner.identified().await;
         read(cache.get_async(&latency_key()).await).unwrap_or_default()
     }
 
     /// The region that answered fastest among those with a way in to a model.
     pub async fn nearest(&self, model: &str) -> Option<String> {
         let latencies = self.latencies().await;
-        let snapshot = self.inner.current.load_full();
+        let snapshot = self.live.inner.current.load_full();
         let accesses = snapshot
             .model(model)?
             .accesses()
@@ -105,54 +99,69 @@ impl Discovery {
         measured.min().map(|(_, region)| region.to_owned())
     }
 
-    async fn list<T: DeserializeOwned>(&self, list: &str, region: &str) -> Result<Vec<T>, Error> {
-        let cache = self.inner.identified().await;
-        let cached = cache.get_async(&key(list, region)).await;
-        if let (true, Some(rows)) = (cached.is_fresh(), read(cached.clone())) {
-            return Ok(rows);
-        }
-        let why = match self.ask(&cache, region).await {
-            Ok(()) => match read(cache.get_async(&key(list, region)).await) {
-                Some(rows) => return Ok(rows),
-                None => "what was answered could not be cached".to_owned(),
-            },
-            Err(error) => error.to_string(),
-        };
-        read(cached).ok_or_else(|| {
+    async fn list<T: DeserializeOwned>(
+        &self,
+        list: &'static str,
+        region: &str,
+    ) -> Result<Vec<T>, Error> {
+        let cache = self.live.inner.identified().await;
+        let key = key(list, region);
+        let failed = |why: String| {
             let message = format!("{region} has no list of {list}: {why}");
             Error::new(ErrorKind::Unavailable, message)
-        })
+        };
+        for _ in 0..2 {
+            let ask = || self.ask(&cache, list, region);
+            let answer = cache.get_or_compute_async(&key, &terms(), ask).await;
+            let answer = answer.map_err(|error| failed(error.to_string()))?;
+            if let Some(rows) = read(answer) {
+                return Ok(rows);
+            }
+            // Of another version, or broken: asked anew.
+            let unreadable = key.clone();
+            cache
+                .off_thread(move |cache| cache.remove(&unreadable))
+                .await;
+        }
+        Err(failed("what is cached cannot be read".to_owned()))
     }
 
+    /// Asks a region for both lists, keeps them, and hands back the one.
     #[cfg(feature = "aws")]
-    async fn ask(&self, cache: &Cache, region: &str) -> Result<(), Error> {
-        let config = &self.inner.config;
-        if config.offline {
-            return Err(Error::new(ErrorKind::Unavailable, "offline"));
+    async fn ask(&self, cache: &Cache, list: &'static str, region: &str) -> Result<Bytes, Error> {
+        let inner = &self.live.inner;
+        if !inner.config.can_ask() {
+            return Err(Error::new(ErrorKind::Unavailable, "nobody is to be asked"));
         }
         let asked = [region.to_owned()];
-        let fetched = config
+        let fetched = inner
+            .config
             .aws
-            .fetch(config, &asked, None, self.inner.now())
-            .await?;
-        let report = fetched.reports().get(region);
-        match report.filter(|report| report.outcome != crate::fetch::Outcome::Ok) {
-            Some(report) => {
-                let message = format!("{}: {}", report.outcome, report.reason);
-                Err(Error::new(ErrorKind::Unavailable, message))
-            }
-            None => {
-                self.inner.keep_raw(cache, &fetched).await;
-                Ok(())
-            }
-        }
+            .fetch(&inner.config, &asked, None, inner.now());
+        let fetched = fetched.await?;
+        let Some(answers) = fetched.recording().regions.get(region) else {
+            let failures = &fetched.recording().failures;
+            let why = failures.get(region).map_or("no answer", String::as_str);
+            return Err(Error::new(ErrorKind::Unavailable, why));
+        };
+        inner.keep_raw(cache, &fetched).await;
+        Ok(Bytes::from(match list {
+            "models" => json(&answers.models),
+            _ => json(&answers.profiles),
+        }))
     }
 
     #[cfg(not(feature = "aws"))]
-    async fn ask(&self, _: &Cache, _: &str) -> Result<(), Error> {
+    async fn ask(&self, _: &Cache, _: &'static str, _: &str) -> Result<Bytes, Error> {
         let message = "this build has no feature `aws`";
         Err(Error::new(ErrorKind::Unavailable, message))
     }
+}
+
+/// Rows are plain data; they print.
+#[cfg(feature = "aws")]
+pub(super) fn json<T: Serialize>(rows: &T) -> Vec<u8> {
+    serde_json::to_vec(rows).unwrap_or_default()
 }
 
 fn key(list: &str, region: &str) -> Key {
@@ -167,7 +176,6 @@ fn read<T: DeserializeOwned>(cached: Freshness) -> Option<T> {
     serde_json::from_slice(&cached.into_hit()?.data).ok()
 }
 
-#[cfg(feature = "aws")]
 fn terms() -> Terms {
     Terms::source("api").holding(Horizons {
         fresh_for: 3 * DAY,
@@ -182,11 +190,8 @@ impl Inner {
         let measured_at = self.now();
         let mut lists: Vec<(Key, Vec<u8>)> = Vec::new();
         for (region, answers) in &fetched.recording().regions {
-            // Rows are plain data; they print.
-            let models = serde_json::to_vec(&answers.models).unwrap_or_default();
-            let profiles = serde_json::to_vec(&answers.profiles).unwrap_or_default();
-            lists.push((key("models", region), models));
-            lists.push((key("profiles", region), profiles));
+            lists.push((key("models", region), json(&answers.models)));
+            lists.push((key("profiles", region), json(&answers.profiles)));
         }
         let mut latencies: BTreeMap<String, Latency> =
             read(cache.get_async(&latency_key()).await).unwrap_or_default();
@@ -202,10 +207,7 @@ impl Inner {
                 );
             }
         }
-        lists.push((
-            latency_key(),
-            serde_json::to_vec(&latencies).unwrap_or_default(),
-        ));
+        lists.push((latency_key(), json(&latencies)));
         let keep = move |cache: &Cache| {
             let values = lists.iter().map(|(key, value)| (key, value.clone()));
             cache.put_many(values, &terms());

@@ -12,6 +12,7 @@ use super::overlay::{Overlay, OverlaySource};
 use super::report::StatusReport;
 use super::snapshot::Snapshot;
 use crate::cache::{Cache, Key};
+use crate::diff::CatalogDiff;
 use crate::error::Error;
 
 /// A catalog that keeps itself fresh: cache, then AWS, then the bundle. Clones are the same catalog;
@@ -38,6 +39,25 @@ use crate::error::Error;
 #[derive(Clone)]
 pub struct LiveCatalog {
     pub(super) inner: Arc<Inner>,
+    /// Not held by what works in the background, which therefore ends with the last handle.
+    _alive: Arc<Alive>,
+}
+
+/// What all handles share, and nobody else.
+struct Alive(Arc<Inner>);
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        #[cfg(feature = "aws")]
+        self.0.stop();
+        // Who listens is told that there is nothing more to come.
+        let mut listeners = self
+            .0
+            .listeners
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        listeners.clear();
+    }
 }
 
 pub(super) struct Inner {
@@ -47,25 +67,36 @@ pub(super) struct Inner {
     pub(super) current: Arc<ArcSwap<Snapshot>>,
     /// Who changes the catalog; one at a time.
     pub(super) turn: async_lock::Mutex<()>,
+    /// Held while what is served is replaced by something made of it.
+    pub(super) serving: Mutex<()>,
     pub(super) overlay: Mutex<LaidOver>,
     pub(super) listeners: Mutex<Vec<async_channel::Sender<Change>>>,
     pub(super) first_load: AtomicBool,
     #[cfg(feature = "aws")]
     pub(super) account: async_lock::OnceCell<Option<String>>,
     #[cfg(feature = "aws")]
-    pub(super) background: Mutex<Option<Background>>,
+    pub(super) background: Mutex<Background>,
+}
+
+/// What goes on in the background.
+#[cfg(feature = "aws")]
+#[derive(Default)]
+pub(super) struct Background {
+    pub(super) renewal: Option<Renewal>,
+    /// The last handle is gone: nothing is begun any more.
+    pub(super) stopped: bool,
 }
 
 /// The task that renews.
 #[cfg(feature = "aws")]
-pub(super) struct Background {
+pub(super) struct Renewal {
     pub(super) task: tokio::task::AbortHandle,
     /// It waits no more.
     pub(super) begun: Arc<AtomicBool>,
 }
 
 #[cfg(feature = "aws")]
-impl Background {
+impl Renewal {
     pub(super) fn is_working(&self) -> bool {
         use std::sync::atomic::Ordering;
         self.begun.load(Ordering::Acquire) && !self.task.is_finished()
@@ -91,24 +122,29 @@ impl LiveCatalog {
         let mut laid_over = LaidOver::default();
         if let OverlaySource::Values(overlay) = &config.overlay {
             let overlay = Arc::new(overlay.clone());
-            before = before.with_overlay(&overlay)?;
+            // One that does not even fit what is there before the first load is a mistake.
+            overlay.lay_over(&before.base)?;
+            before = before.with_overlay(&overlay);
             laid_over.overlay = Some(overlay);
         }
         let inner = Inner {
             cache,
             current: Arc::new(ArcSwap::from_pointee(before)),
             turn: async_lock::Mutex::new(()),
+            serving: Mutex::new(()),
             overlay: Mutex::new(laid_over),
             listeners: Mutex::new(Vec::new()),
             first_load: AtomicBool::new(true),
             #[cfg(feature = "aws")]
             account: async_lock::OnceCell::new(),
             #[cfg(feature = "aws")]
-            background: Mutex::new(None),
+            background: Mutex::default(),
             config,
         };
+        let inner = Arc::new(inner);
         Ok(Self {
-            inner: Arc::new(inner),
+            _alive: Arc::new(Alive(Arc::clone(&inner))),
+            inner,
         })
     }
 
@@ -196,17 +232,30 @@ impl Inner {
     pub(super) fn namespaced(&self, account: Option<&str>) -> Cache {
         self.cache.in_namespace(self.config.namespace_for(account))
     }
+
+    pub(super) fn known_account(&self) -> Option<&str> {
+        #[cfg(feature = "aws")]
+        {
+            self.account.get()?.as_deref()
+        }
+        #[cfg(not(feature = "aws"))]
+        {
+            None
+        }
+    }
 }
 
 #[cfg(feature = "aws")]
-impl Drop for Inner {
-    fn drop(&mut self) {
-        let background = self
+impl Inner {
+    /// Ends what goes on in the background, also in the middle of its work.
+    fn stop(&self) {
+        let mut background = self
             .background
-            .get_mut()
+            .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        if let Some(task) = background.take() {
-            task.task.abort();
+        background.stopped = true;
+        if let Some(renewal) = background.renewal.take() {
+            renewal.task.abort();
         }
     }
 }
@@ -239,7 +288,15 @@ impl fmt::Debug for Reader {
     }
 }
 
-/// One change of a live catalog.
+impl Change {
+    /// What has changed, as the generator tells it too.
+    #[must_use]
+    pub fn diff(&self) -> CatalogDiff {
+        CatalogDiff::between(&self.before, &self.after)
+    }
+}
+
+/// One change of a live catalog. Times of observation are no change.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Change {

@@ -73,10 +73,11 @@ impl Overlay {
         self.len() == 0
     }
 
-    /// The catalog with the overlay on it. Regions that only the overlay names become regions.
+    /// The catalog with the overlay on it. Regions that only the overlay names become regions, and
+    /// models that only its profiles name become models of which nothing else is known.
     ///
     /// # Errors
-    /// Where the two together are no valid catalog: a profile serves a model neither has.
+    /// Where the two together are no valid catalog.
     pub fn lay_over(&self, catalog: &Catalog) -> Result<Catalog, Error> {
         let mut document = catalog.to_document();
         document
@@ -88,6 +89,7 @@ impl Overlay {
         document.models.extend(self.models.iter().cloned());
         document.profiles.extend(self.profiles.iter().cloned());
         self.add_regions(&mut document);
+        self.add_models(&mut document);
         Catalog::from_document(&document).map_err(|error| {
             Error::new(
                 ErrorKind::InvalidCatalog,
@@ -95,6 +97,18 @@ impl Overlay {
             )
             .because(error)
         })
+    }
+
+    fn add_models(&self, document: &mut Document<'_>) {
+        let routes = self.profiles.iter().flat_map(|entry| &entry.routes);
+        for model in routes.map(|route| &route.model) {
+            if document.models.iter().all(|entry| entry.id != *model) {
+                document.models.push(ModelEntry {
+                    id: model.clone(),
+                    ..ModelEntry::default()
+                });
+            }
+        }
     }
 
     fn add_regions(&self, document: &mut Document<'_>) {

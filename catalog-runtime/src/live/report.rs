@@ -38,6 +38,8 @@ pub struct StatusReport {
     pub overlay: usize,
     /// Why the last attempt to do better failed.
     pub error: Option<String>,
+    /// What kind of reason: `unavailable`, `no_credentials`, …
+    pub error_kind: Option<&'static str>,
     /// The format of catalog documents.
     pub format: u32,
     /// The version of this package.
@@ -81,7 +83,8 @@ impl Snapshot {
             profiles: self.profiles().count(),
             retired: self.all_models().len() - models,
             overlay: self.overlay,
-            error: self.error.clone(),
+            error: self.error().map(ToOwned::to_owned),
+            error_kind: self.error_kind().map(crate::ErrorKind::as_str),
             format: bedrock_catalog_data::FORMAT,
             version: env!("CARGO_PKG_VERSION"),
         }

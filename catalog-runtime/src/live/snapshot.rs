@@ -1,6 +1,6 @@
 //! What is served: one immutable catalog, and where it came from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Deref;
 use std::path::PathBuf;
@@ -8,6 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bedrock_catalog_data::{Catalog, Document, FORMAT, Timestamp};
+
+use crate::cache::Moment;
+use crate::error::{Error, ErrorKind};
 
 /// Where a catalog came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,12 +80,15 @@ pub struct Snapshot {
     pub(super) source: Source,
     /// The regions whose rows could not be renewed, and why.
     pub(super) failed: BTreeMap<String, String>,
+    /// Those among them that the account has not enabled: nothing is wrong with these.
+    pub(super) not_enabled: BTreeSet<String>,
     /// Why it is not what was asked for, if so.
-    pub(super) error: Option<String>,
+    pub(super) error: Option<(ErrorKind, String)>,
     /// How many models and profiles the overlay laid over it.
     pub(super) overlay: usize,
-    /// When to ask again, by the steady clock; never, where nothing can be asked.
-    pub(super) renew_at: Option<Duration>,
+    /// When to ask again, by either clock: the steady one stands still while a machine sleeps. Never,
+    /// where nothing can be asked.
+    pub(super) renew_at: Option<Moment>,
     /// Whether loading has come to an end, however.
     pub(super) settled: bool,
 }
@@ -100,14 +106,25 @@ impl Snapshot {
     }
 
     /// Whether this is less than what was asked for: some region could not be renewed, asking
-    /// failed, or nothing was loaded.
+    /// failed, or nothing was loaded. A region that the account has not enabled is no less.
     pub fn is_degraded(&self) -> bool {
-        self.error.is_some() || !self.failed.is_empty() || self.source == Source::Nothing
+        let missing = |region: &String| !self.not_enabled.contains(region);
+        self.error.is_some() || self.failed.keys().any(missing) || self.source == Source::Nothing
     }
 
     /// Why the last attempt to do better failed, if it did.
     pub fn error(&self) -> Option<&str> {
-        self.error.as_deref()
+        self.error.as_ref().map(|(_, why)| &**why)
+    }
+
+    /// What kind of reason that is.
+    pub fn error_kind(&self) -> Option<ErrorKind> {
+        self.error.as_ref().map(|(kind, _)| *kind)
+    }
+
+    pub(super) fn with_error(mut self, error: &Error) -> Self {
+        self.error = Some((error.kind(), error.to_string()));
+        self
     }
 
     /// The regions whose rows could not be renewed, with the reason.
@@ -123,6 +140,7 @@ impl Snapshot {
         });
         Self {
             failed: failed.collect(),
+            not_enabled: BTreeSet::new(),
             served: base.clone(),
             base,
             source,

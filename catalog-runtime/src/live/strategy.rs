@@ -1,15 +1,18 @@
 //! Where the catalog comes from: a fresh cache, else AWS, else a stale cache, else the bundle.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use bedrock_catalog_data::Catalog;
+use bedrock_catalog_data::{Catalog, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::handle::{Change, Inner};
 use super::overlay::{self, Overlay, OverlaySource};
 use super::snapshot::{Held, Snapshot, Source, bundle};
-use crate::cache::{CLOCK_SKEW, Cache, Freshness, Hit, Key};
+use crate::cache::{CLOCK_SKEW, Cache, Freshness, Hit, Key, Moment};
+use crate::diff::CatalogDiff;
 use crate::error::{Error, ErrorKind};
 use crate::json::catalog_from_json;
 
@@ -41,20 +44,44 @@ impl Inner {
         if let Some(settled) = self.settled() {
             return Ok(settled);
         }
-        let _turn = self.turn.lock().await;
-        if let Some(settled) = self.settled() {
-            return Ok(settled);
+        let turn = async {
+            let _turn = self.turn.lock().await;
+            if let Some(settled) = self.settled() {
+                return Ok(settled);
+            }
+            let forced = self.config.force_refresh && self.first_load.load(Ordering::Acquire);
+            let loaded = self.obtain(forced).await;
+            // Only now: who gave up before has not asked.
+            self.first_load.store(false, Ordering::Release);
+            loaded
+        };
+        match self.in_time(turn).await {
+            Some(loaded) => loaded,
+            None => self.late(),
         }
-        let forced = self.config.force_refresh && self.first_load.swap(false, Ordering::AcqRel);
-        self.obtain(forced).await
+    }
+
+    /// What there is for a caller whose time is up while others, or a disk that hangs, are not done.
+    fn late(&self) -> Result<Arc<Snapshot>, Error> {
+        let message = format!(
+            "no catalog within the deadline of {:?}",
+            self.config.deadline
+        );
+        let error = Error::new(ErrorKind::Unavailable, message);
+        let current = self.current.load_full();
+        match (&current.source, current.settled) {
+            (Source::Nothing, _) => Err(error),
+            (_, true) => Ok(current),
+            (_, false) => Ok(Arc::new((*current).clone().with_error(&error))),
+        }
     }
 
     pub(super) async fn refresh(self: &Arc<Self>) -> Result<Arc<Snapshot>, Error> {
         let _turn = self.turn.lock().await;
         match self.ask(true).await {
-            Ok(snapshot) => self.adopt(snapshot),
+            Ok(snapshot) => Ok(self.adopt(snapshot)),
             Err(error) => {
-                self.note_failure(&error.to_string());
+                self.note_failure(&error);
                 Err(error)
             }
         }
@@ -68,10 +95,10 @@ impl Inner {
             return None;
         }
         let current = self.overlay_renewed().unwrap_or(current);
-        if current
-            .renew_at
-            .is_some_and(|at| self.config.clock.steady() >= at)
-        {
+        let due = |at: Moment| {
+            self.config.clock.steady() >= at.steady || self.config.clock.now() >= at.wall
+        };
+        if current.renew_at.is_some_and(due) {
             self.renew_in_background();
         }
         Some(current)
@@ -83,19 +110,17 @@ impl Inner {
         let cache = self.identified().await;
         let cached = cache.get_async(&catalog_key()).await;
         let fresh = cached.is_fresh() && !forced;
-        let stale = match self.usable(cached, &mut tried) {
-            Some(mut snapshot) if fresh => {
-                let age = snapshot.age(self.now());
-                let left = self.config.horizons.fresh_for.saturating_sub(age);
-                snapshot.renew_at = self.renewal(left);
-                return self.adopt(snapshot);
-            }
+        let stale = match self.usable(&cache, cached, &mut tried).await {
+            Some(snapshot) if fresh => return Ok(self.adopt(snapshot)),
             stale => stale,
         };
-        match self.ask(forced).await {
-            Ok(snapshot) => return self.adopt(snapshot),
-            Err(error) => tried.note("AWS", error),
-        }
+        let kind = match self.ask(forced).await {
+            Ok(snapshot) => return Ok(self.adopt(snapshot)),
+            Err(error) => {
+                tried.note("AWS", &error);
+                error.kind()
+            }
+        };
         let mut snapshot = match (stale, bundle().filter(|_| self.config.bundled_fallback)) {
             (Some(stale), _) => stale,
             (None, Some(bundle)) => {
@@ -110,17 +135,22 @@ impl Inner {
                     "no catalog: {}; give AWS credentials, a cache that can be read, or allow the bundle",
                     tried.told()
                 );
-                return Err(Error::new(ErrorKind::Unavailable, message));
+                return Err(Error::new(kind, message));
             }
         };
-        // Offline on the bundle is what was asked for; anything else is less.
-        snapshot.error = (!self.config.offline).then(|| tried.told());
+        // Where nobody is to be asked, this is what was asked for; else it is less.
+        snapshot.error = self.config.can_ask().then(|| (kind, tried.told()));
         snapshot.renew_at = self.renewal(RETRY);
-        self.adopt(snapshot)
+        Ok(self.adopt(snapshot))
     }
 
     /// The snapshot of a cached catalog, if it may be served at all.
-    pub(super) fn usable(&self, cached: Freshness, tried: &mut Tried) -> Option<Snapshot> {
+    pub(super) async fn usable(
+        &self,
+        cache: &Cache,
+        cached: Freshness,
+        tried: &mut Tried,
+    ) -> Option<Snapshot> {
         let Some(hit) = cached.into_hit() else {
             tried.note("cache", "nothing usable");
             return None;
@@ -131,7 +161,12 @@ impl Inner {
                     tier: hit.tier().unwrap_or("memory").to_owned(),
                     path: hit.path().map(ToOwned::to_owned),
                 };
-                Some(Snapshot::of(Held::Built(Arc::new(catalog)), source))
+                let mut snapshot = Snapshot::of(Held::Built(Arc::new(catalog)), source);
+                Reasons::read(cache, &mut snapshot).await;
+                let age = snapshot.age(self.now());
+                let left = self.config.horizons.fresh_for.saturating_sub(age);
+                snapshot.renew_at = self.renewal(left);
+                Some(snapshot)
             }
             Err(why) => {
                 let path = hit.path().map(|path| path.display().to_string());
@@ -167,12 +202,11 @@ impl Inner {
     pub(super) async fn identified(&self) -> Cache {
         #[cfg(feature = "aws")]
         {
-            let ask = || async {
-                match self.config.offline {
-                    true => None,
-                    false => self.config.aws.account().await,
-                }
-            };
+            // Where nothing can be asked, neither can this: it stays open for a later load.
+            if !self.config.can_ask() || tokio::runtime::Handle::try_current().is_err() {
+                return self.namespaced(self.known_account());
+            }
+            let ask = || self.config.aws.account(self.config.naming());
             let account = self.account.get_or_init(ask).await;
             self.namespaced(account.as_deref())
         }
@@ -182,34 +216,41 @@ impl Inner {
         }
     }
 
-    /// When to ask again, if there is anyone to ask: after `left`, and up to a tenth more.
-    pub(super) fn renewal(&self, left: Duration) -> Option<Duration> {
+    /// When to ask again, if there is anyone to ask: after `left`, and up to a tenth more. Not at
+    /// once: what was written a moment ago may count as fresh for a moment longer.
+    pub(super) fn renewal(&self, left: Duration) -> Option<Moment> {
+        let left = left.max(RETRY.min(self.config.horizons.fresh_for));
         // The addresses of a process and its clock differ enough to spread a fleet.
         let noise = std::hash::BuildHasher::hash_one(&foldhash::fast::RandomState::default(), left);
         let jitter = left.mul_f64((noise % 1024) as f64 / 10_240.0);
-        self.can_ask()
-            .then(|| self.config.clock.steady() + left + jitter)
+        let clock = &self.config.clock;
+        self.config.can_ask().then(|| Moment {
+            wall: clock.now() + left + jitter,
+            steady: clock.steady() + left + jitter,
+        })
     }
 
-    fn can_ask(&self) -> bool {
-        #[cfg(feature = "aws")]
-        {
-            !self.config.offline && self.config.aws.is_given()
-        }
-        #[cfg(not(feature = "aws"))]
-        {
-            false
-        }
+    /// Serves a snapshot from now on, with the overlay, unless what is served is newer. What AWS
+    /// answers was asked after what is served was there: it is newer, whatever the clock says.
+    pub(super) fn adopt(self: &Arc<Self>, snapshot: Snapshot) -> Arc<Snapshot> {
+        let _serving = self.serving.lock().unwrap_or_else(PoisonError::into_inner);
+        self.adopt_now(snapshot)
     }
 
-    /// Serves a snapshot from now on, with the overlay, unless what is served is newer.
-    pub(super) fn adopt(self: &Arc<Self>, snapshot: Snapshot) -> Result<Arc<Snapshot>, Error> {
+    /// The same for who holds `serving`.
+    fn adopt_now(self: &Arc<Self>, snapshot: Snapshot) -> Arc<Snapshot> {
         let before = self.current.load_full();
-        if before.settled && before.base.observed_at() > snapshot.base.observed_at() {
-            return Ok(before);
+        let is_older = before.base.observed_at() > snapshot.base.observed_at();
+        if before.settled && is_older && snapshot.source != Source::Api {
+            let mut kept = (*before).clone();
+            kept.renew_at = snapshot.renew_at;
+            let kept = Arc::new(kept);
+            self.current.store(Arc::clone(&kept));
+            self.renew_when_due();
+            return kept;
         }
         let snapshot = match self.overlay() {
-            Some(overlay) => snapshot.with_overlay(&overlay)?,
+            Some(overlay) => snapshot.with_overlay(&overlay),
             None => snapshot,
         };
         tracing::info!(
@@ -224,7 +265,7 @@ impl Inner {
         self.current.store(Arc::clone(&after));
         self.tell(before, &after);
         self.renew_when_due();
-        Ok(after)
+        after
     }
 
     fn tell(&self, before: Arc<Snapshot>, after: &Arc<Snapshot>) {
@@ -233,7 +274,7 @@ impl Inner {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         listeners.retain(|listener| !listener.is_closed());
-        if listeners.is_empty() || *before.served == *after.served {
+        if listeners.is_empty() || CatalogDiff::between(&before, &after).is_empty() {
             return;
         }
         for listener in listeners.iter() {
@@ -247,10 +288,9 @@ impl Inner {
     }
 
     /// Keeps what is served, with the reason why it could not be renewed.
-    pub(super) fn note_failure(&self, why: &str) {
-        let current = self.current.load_full();
-        let mut noted = (*current).clone();
-        noted.error = Some(why.to_owned());
+    pub(super) fn note_failure(&self, error: &Error) {
+        let _serving = self.serving.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut noted = (*self.current.load_full()).clone().with_error(error);
         noted.renew_at = self.renewal(RETRY);
         self.current.store(Arc::new(noted));
     }
@@ -261,11 +301,10 @@ impl Inner {
         if let OverlaySource::File(path) = &self.config.overlay {
             let key = self.cache.file_key(path, "overlay");
             if laid_over.file.as_ref() != Some(&key) {
+                // Whatever comes of it: the same file is not read again, nor complained of.
+                laid_over.file = Some(key);
                 match overlay::read(path).and_then(|json| Overlay::from_json(&json)) {
-                    Ok(overlay) => {
-                        laid_over.overlay = Some(Arc::new(overlay));
-                        laid_over.file = Some(key);
-                    }
+                    Ok(overlay) => laid_over.overlay = Some(Arc::new(overlay)),
                     Err(error) => {
                         tracing::warn!(path = %path.display(), %error, "the overlay is not used");
                     }
@@ -295,18 +334,81 @@ impl Inner {
         if same {
             return None;
         }
-        self.adopt((*self.current.load_full()).clone())
-            .inspect_err(|error| tracing::warn!(%error, "the overlay is not used"))
-            .ok()
+        let _serving = self.serving.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut same_base = (*self.current.load_full()).clone();
+        // An overlay that did not fit is no matter any more.
+        let misfit = |(kind, _): &mut (ErrorKind, String)| *kind == ErrorKind::InvalidCatalog;
+        same_base.error.take_if(misfit);
+        Some(self.adopt_now(same_base))
     }
 }
 
 impl Snapshot {
-    /// The same base under an overlay.
-    pub(super) fn with_overlay(mut self, overlay: &Overlay) -> Result<Self, Error> {
-        self.served = Held::Built(Arc::new(overlay.lay_over(&self.base)?));
-        self.overlay = overlay.len();
-        Ok(self)
+    /// The same base under an overlay; without it, and saying so, where it does not fit.
+    pub(super) fn with_overlay(mut self, overlay: &Overlay) -> Self {
+        match overlay.lay_over(&self.base) {
+            Ok(catalog) => {
+                self.served = Held::Built(Arc::new(catalog));
+                self.overlay = overlay.len();
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the overlay is not used");
+                self.served = self.base.clone();
+                self.overlay = 0;
+                self = self.with_error(&error);
+            }
+        }
+        self
+    }
+}
+
+/// Why regions could not be renewed, kept beside the catalog of the same observation: a catalog
+/// itself says only since when.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Reasons {
+    observed_at: Timestamp,
+    failed: BTreeMap<String, String>,
+    not_enabled: BTreeSet<String>,
+}
+
+impl Reasons {
+    fn key() -> Key {
+        Key::new("catalog", "failures", "all")
+    }
+
+    #[cfg(feature = "aws")]
+    fn of(fetched: &crate::fetch::Fetched) -> Self {
+        use std::collections::BTreeMap;
+
+        use crate::fetch::Outcome;
+        let failed = || {
+            let reports = fetched.reports().iter();
+            reports.filter(|(_, report)| report.outcome != Outcome::Ok)
+        };
+        let reason =
+            |report: &crate::fetch::RegionReport| format!("{}: {}", report.outcome, report.reason);
+        let not_enabled = failed().filter(|(_, report)| report.outcome == Outcome::NotEnabled);
+        Self {
+            observed_at: fetched.recording().observed_at,
+            failed: failed()
+                .map(|(id, report)| (id.clone(), reason(report)))
+                .collect(),
+            not_enabled: not_enabled.map(|(id, _)| id.clone()).collect(),
+        }
+    }
+
+    async fn read(cache: &Cache, snapshot: &mut Snapshot) {
+        let cached = cache.get_async(&Self::key()).await.into_hit();
+        let reasons = cached.and_then(|hit| serde_json::from_slice::<Self>(&hit.data).ok());
+        let same = |reasons: &Self| reasons.observed_at == snapshot.base.observed_at();
+        if let Some(reasons) = reasons.filter(same) {
+            reasons.tell(snapshot);
+        }
+    }
+
+    fn tell(self, snapshot: &mut Snapshot) {
+        snapshot.failed.extend(self.failed);
+        snapshot.not_enabled = self.not_enabled;
     }
 }
 
@@ -320,6 +422,10 @@ impl Inner {
         Err(Error::new(ErrorKind::Unavailable, message))
     }
 
+    async fn in_time<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        Some(work.await)
+    }
+
     fn renew_in_background(self: &Arc<Self>) {}
 
     fn renew_when_due(self: &Arc<Self>) {}
@@ -331,25 +437,20 @@ mod asking {
     use std::sync::Mutex;
     use std::sync::atomic::{AtomicBool, Ordering};
 
+    use bedrock_catalog_data::Catalog;
     use bytes::Bytes;
 
     use super::super::builder::PartialPolicy;
-    use super::super::handle::Background;
+    use super::super::discovery::json;
+    use super::super::handle::Renewal;
     use super::{
-        Arc, Cache, Duration, Error, ErrorKind, Held, Inner, PoisonError, Snapshot, Source, Tried,
-        catalog_key,
+        Arc, Cache, Duration, Error, ErrorKind, Held, Inner, PoisonError, Reasons, Snapshot,
+        Source, Tried, catalog_key,
     };
     use crate::cache::Terms;
+    use crate::fetch::Outcome;
     use crate::json::catalog_to_json;
     use crate::transform::transform;
-    use bedrock_catalog_data::Catalog;
-    use std::collections::BTreeMap;
-
-    /// What one asking of AWS came to.
-    struct Asked {
-        catalog: Arc<Catalog>,
-        failed: BTreeMap<String, String>,
-    }
 
     /// Each reason once, with the regions it is that of.
     fn told(failed: &BTreeMap<String, String>) -> String {
@@ -371,70 +472,77 @@ mod asking {
             forced: bool,
         ) -> Result<Snapshot, Error> {
             let config = &self.config;
-            if config.offline {
-                return Err(Error::new(ErrorKind::Unavailable, "offline"));
-            }
-            if !config.aws.is_given() {
-                let message = "no SDK configuration was given";
-                return Err(Error::new(ErrorKind::Unavailable, message));
+            if !config.can_ask() {
+                let why = match config.offline {
+                    true => "offline",
+                    false => "no SDK configuration was given",
+                };
+                return Err(Error::new(ErrorKind::Unavailable, why));
             }
             let cache = self.identified().await;
-            let terms = Terms::source("api").holding(config.horizons);
-            let slot: Mutex<Option<Asked>> = Mutex::new(None);
-            let compute = || async {
-                let asked = self.asked(&cache).await?;
-                let json = Bytes::from(catalog_to_json(&asked.catalog));
-                *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(asked);
-                Ok::<_, Error>(json)
+            let asking = async {
+                if !forced && let Some(snapshot) = self.ask_with_others(&cache).await? {
+                    return Ok(snapshot);
+                }
+                self.ask_alone(&cache).await
             };
-            let take = || slot.lock().unwrap_or_else(PoisonError::into_inner).take();
-            if forced {
-                let watched = cache.watch(&catalog_key());
-                let json = compute().await?;
-                cache
-                    .off_thread(move |cache| cache.put_unless_overtaken(&watched, json, &terms))
-                    .await;
-            } else {
-                let computed = cache
-                    .get_or_compute_async(&catalog_key(), &terms, compute)
-                    .await;
-                // Asked here: used whether or not it could be written.
-                if let Some(asked) = take() {
-                    return Ok(self.answered(asked));
+            // The fetch ends by itself in time; another process that asks need not.
+            match self.bounded(config.asking().mul_f64(1.05), asking).await {
+                Some(asked) => asked,
+                None => {
+                    let message = format!("no answer within the deadline of {:?}", config.deadline);
+                    Err(Error::new(ErrorKind::Unavailable, message))
                 }
-                let answer = computed.map_err(|error| {
-                    let message = error.to_string();
-                    error
-                        .into_cause()
-                        .unwrap_or_else(|| Error::new(ErrorKind::Unavailable, message))
-                })?;
-                if !answer.is_fresh() {
-                    let message = "asking failed, and what is cached is stale";
-                    return Err(Error::new(ErrorKind::Unavailable, message));
-                }
-                let mut tried = Tried::default();
-                let mut snapshot = self
-                    .usable(answer, &mut tried)
-                    .ok_or_else(|| Error::new(ErrorKind::Unavailable, tried.told()))?;
-                snapshot.renew_at = self.renewal(config.horizons.fresh_for);
-                return Ok(snapshot);
-            }
-            match take() {
-                Some(asked) => Ok(self.answered(asked)),
-                None => Err(Error::new(ErrorKind::Unavailable, "asking gave nothing")),
             }
         }
 
-        fn answered(&self, asked: Asked) -> Snapshot {
-            let mut snapshot = Snapshot::of(Held::Built(asked.catalog), Source::Api);
-            // The reasons of this asking, and of regions carried over from before.
-            snapshot.failed.extend(asked.failed);
-            snapshot.renew_at = self.renewal(self.config.horizons.fresh_for);
-            snapshot
+        /// Of all who miss the catalog, here and in other processes, one asks. `None` where what
+        /// another one cached cannot be used.
+        async fn ask_with_others(&self, cache: &Cache) -> Result<Option<Snapshot>, Error> {
+            let slot: Mutex<Option<Result<Snapshot, Error>>> = Mutex::new(None);
+            let compute = || async {
+                let asked = self.asked(cache).await;
+                let told = match &asked {
+                    Ok(snapshot) => Ok(Bytes::from(catalog_to_json(&snapshot.base))),
+                    Err(error) => Err(error.to_string()),
+                };
+                *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(asked);
+                told
+            };
+            let computed = cache
+                .get_or_compute_async(&catalog_key(), &self.terms(), compute)
+                .await;
+            // Asked here: used whether or not it could be written, and its error is the error.
+            if let Some(asked) = slot.into_inner().unwrap_or_else(PoisonError::into_inner) {
+                return asked.map(Some);
+            }
+            match computed {
+                Ok(answer) if answer.is_fresh() => {
+                    Ok(self.usable(cache, answer, &mut Tried::default()).await)
+                }
+                Ok(_) => {
+                    let message = "another one asked a moment ago, and got nothing";
+                    Err(Error::new(ErrorKind::Unavailable, message))
+                }
+                Err(error) => Err(Error::new(ErrorKind::Unavailable, error.to_string())),
+            }
+        }
+
+        async fn ask_alone(&self, cache: &Cache) -> Result<Snapshot, Error> {
+            let watched = cache.watch(&catalog_key());
+            let snapshot = self.asked(cache).await?;
+            let (json, terms) = (catalog_to_json(&snapshot.base), self.terms());
+            let write = move |cache: &Cache| cache.put_unless_overtaken(&watched, json, &terms);
+            cache.off_thread(write).await;
+            Ok(snapshot)
+        }
+
+        fn terms(&self) -> Terms {
+            Terms::source("api").holding(self.config.horizons)
         }
 
         /// Asks AWS and merges what answered onto the last good catalog.
-        async fn asked(&self, cache: &Cache) -> Result<Asked, Error> {
+        async fn asked(&self, cache: &Cache) -> Result<Snapshot, Error> {
             let last = self.last_good(cache).await;
             let config = &self.config;
             let now = self.now();
@@ -442,30 +550,28 @@ mod asking {
                 .aws
                 .fetch(config, &config.regions, last.as_deref(), now)
                 .await?;
-            let failed: BTreeMap<String, String> = fetched
-                .reports()
-                .iter()
-                .filter(|(_, report)| report.outcome != crate::fetch::Outcome::Ok)
-                .map(|(region, report)| {
-                    (
-                        region.clone(),
-                        format!("{}: {}", report.outcome, report.reason),
-                    )
-                })
-                .collect();
-            for (region, reason) in &failed {
-                tracing::debug!(region, reason, "a region could not be renewed");
+            let mut failed = BTreeMap::new();
+            let mut incomplete = false;
+            for (region, report) in fetched.reports() {
+                if report.outcome == Outcome::Ok {
+                    continue;
+                }
+                // Of a region that is not enabled nothing is wrong.
+                incomplete |= report.outcome != Outcome::NotEnabled;
+                let reason = format!("{}: {}", report.outcome, report.reason);
+                tracing::debug!(region, reason, "a region was not renewed");
+                failed.insert(region.clone(), reason);
             }
             let told = told(&failed);
             if fetched.answered() == 0 {
                 let message = format!("no region answered: {told}");
                 return Err(Error::new(ErrorKind::Unavailable, message));
             }
-            if config.partial == PartialPolicy::RequireAllRegions && !failed.is_empty() {
+            if config.partial == PartialPolicy::RequireAllRegions && incomplete {
                 let message = format!("all regions are required, and these failed: {told}");
                 return Err(Error::new(ErrorKind::Unavailable, message));
             }
-            if !failed.is_empty() {
+            if incomplete {
                 tracing::warn!(
                     failed = told,
                     "some regions could not be renewed; their last good rows are kept"
@@ -479,19 +585,24 @@ mod asking {
             let catalog = Catalog::from_document(&document).map_err(|error| {
                 Error::new(ErrorKind::Unavailable, "what AWS answered is no catalog").because(error)
             })?;
-            Ok(Asked {
-                catalog: Arc::new(catalog),
-                failed,
-            })
+            let mut snapshot = Snapshot::of(Held::Built(Arc::new(catalog)), Source::Api);
+            let reasons = Reasons::of(&fetched);
+            let (json, terms) = (json(&reasons), self.terms());
+            cache
+                .off_thread(move |cache| cache.put(&Reasons::key(), json, &terms))
+                .await;
+            reasons.tell(&mut snapshot);
+            snapshot.renew_at = self.renewal(config.horizons.fresh_for);
+            Ok(snapshot)
         }
 
         /// The newest of what is served, what is cached, and the bundle; of the regions asked for.
         async fn last_good(&self, cache: &Cache) -> Option<Held> {
             let current = self.current.load_full();
-            let cached = cache.get_async(&catalog_key()).await;
-            let cached = self
-                .usable(cached, &mut Tried::default())
-                .map(|snapshot| snapshot.base);
+            let cached = cache.get_async(&catalog_key()).await.into_hit();
+            // Whoever loads has told why a cached one is not used.
+            let cached = cached.and_then(|hit| self.read(&hit).ok());
+            let cached = cached.map(|catalog| Held::Built(Arc::new(catalog)));
             let served = (current.source != Source::Nothing).then(|| current.base.clone());
             let all = [served, cached].into_iter().flatten();
             // Regions that were not asked for are no failures: a catalog of other regions is no
@@ -507,6 +618,22 @@ mod asking {
             all.filter(fits).max_by_key(|held| held.observed_at())
         }
 
+        /// What comes of it before the deadline, and the tenth that it takes to notice, is over.
+        pub(super) async fn in_time<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+            match self.config.can_ask() {
+                true => self.bounded(self.config.deadline.mul_f64(1.08), work).await,
+                // Nobody is waited for.
+                false => Some(work.await),
+            }
+        }
+
+        async fn bounded<T>(&self, limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+            match tokio::runtime::Handle::try_current() {
+                Ok(_) => tokio::time::timeout(limit, work).await.ok(),
+                Err(_) => Some(work.await),
+            }
+        }
+
         /// Renews what is served, on a task of its own; one at a time.
         pub(in crate::live) fn renew_in_background(self: &Arc<Self>) {
             self.spawn(Duration::ZERO);
@@ -514,40 +641,43 @@ mod asking {
 
         /// Renews what is served when it is due.
         pub(in crate::live) fn renew_when_due(self: &Arc<Self>) {
-            let Some(at) = self.current.load().renew_at else {
-                return;
-            };
-            self.spawn(at.saturating_sub(self.config.clock.steady()));
+            if let Some(at) = self.current.load().renew_at {
+                self.spawn(at.steady.saturating_sub(self.config.clock.steady()));
+            }
         }
 
-        /// One task, which holds the catalog only while it works: dropping the last handle ends it.
+        /// One task, which ends with the last handle.
         fn spawn(self: &Arc<Self>, wait: Duration) {
             let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-                // Nothing runs tasks here: the next load renews.
+                // Nothing runs tasks here, or could ask: the next load on a runtime renews.
                 return;
             };
             let mut background = self
                 .background
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
-            let working = background.as_ref().is_some_and(Background::is_working);
-            if working && wait == Duration::ZERO {
+            let working = background.renewal.as_ref().is_some_and(Renewal::is_working);
+            if background.stopped || (working && wait == Duration::ZERO) {
                 return;
             }
             let weak = Arc::downgrade(self);
-            let begun = Arc::new(AtomicBool::new(false));
+            // One that need not wait works already: the next one leaves it alone.
+            let begun = Arc::new(AtomicBool::new(wait == Duration::ZERO));
             let mark = Arc::clone(&begun);
+            // Counted from now, not from when the task comes to run.
+            let wait = (wait > Duration::ZERO).then(|| tokio::time::sleep(wait));
             let task = runtime.spawn(async move {
-                tokio::time::sleep(wait).await;
-                mark.store(true, Ordering::Release);
-                let Some(inner) = weak.upgrade() else {
-                    return;
-                };
-                inner.renew().await;
+                if let Some(wait) = wait {
+                    wait.await;
+                    mark.store(true, Ordering::Release);
+                }
+                if let Some(inner) = weak.upgrade() {
+                    inner.renew().await;
+                }
             });
-            // One that only waits makes room; one that works ends by itself.
             let task = task.abort_handle();
-            let before = background.replace(Background { task, begun });
+            // One that only waits makes room; one that works ends by itself.
+            let before = background.renewal.replace(Renewal { task, begun });
             if let Some(before) = before.filter(|before| !before.is_working()) {
                 before.task.abort();
             }
@@ -557,14 +687,11 @@ mod asking {
             let _turn = self.turn.lock().await;
             match self.ask(false).await {
                 Ok(snapshot) => {
-                    // Told in the log; what was served stays.
-                    if let Err(error) = self.adopt(snapshot) {
-                        tracing::warn!(%error, "a renewed catalog is not used");
-                    }
+                    self.adopt(snapshot);
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the catalog could not be renewed; the last one is served");
-                    self.note_failure(&error.to_string());
+                    self.note_failure(&error);
                     self.renew_when_due();
                 }
             }

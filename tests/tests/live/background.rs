@@ -1,0 +1,271 @@
+//! What goes on by itself: renewal, one at a time, until the last handle is gone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bedrock_catalog::cache::ManualClock;
+use bedrock_catalog::{CacheMode, LiveCatalog};
+use bedrock_catalog_tests::fake_bedrock::{Fault, Memory, Operation, Rule};
+
+use crate::stage::*;
+
+/// Moves both clocks, as time does.
+async fn pass(clock: &ManualClock, time: Duration) {
+    clock.advance(time);
+    tokio::time::advance(time).await;
+    settle().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_catalog_renews_itself_between_24_and_27_hours() {
+    let (clock, wire) = (clock(), wire());
+    let live = in_memory(&wire, &clock).build().unwrap();
+    let first = live.load().await.unwrap();
+    pass(&clock, 24 * HOUR - Duration::from_secs(1)).await;
+    assert_eq!(wire.stage().requests(), 4);
+    for _ in 0..5 {
+        pass(&clock, HOUR / 2).await;
+    }
+    assert_eq!(wire.stage().requests(), 8, "nobody asked for it");
+    let second = live.snapshot();
+    assert!(second.observed_at() > first.observed_at());
+    assert_eq!(second.source().as_str(), "api");
+    // And so on.
+    for _ in 0..54 {
+        pass(&clock, HOUR / 2).await;
+    }
+    assert_eq!(wire.stage().requests(), 12);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fleet_does_not_renew_in_step() {
+    let clock = clock();
+    let mut moments = std::collections::BTreeSet::new();
+    let mut fleet = Vec::new();
+    for _ in 0..8 {
+        let wire = wire();
+        let live = in_memory(&wire, &clock).build().unwrap();
+        live.load().await.unwrap();
+        fleet.push((wire, live, None));
+    }
+    pass(&clock, 24 * HOUR).await;
+    for minute in 0..150 {
+        for (wire, _, at) in &mut fleet {
+            if at.is_none() && wire.stage().requests() > 4 {
+                *at = Some(minute);
+            }
+        }
+        pass(&clock, Duration::from_secs(60)).await;
+    }
+    moments.extend(
+        fleet
+            .iter()
+            .map(|(_, _, at)| at.expect("renewed within a tenth")),
+    );
+    assert!(moments.len() >= 3, "{moments:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn stale_is_served_while_one_renewal_is_under_way() {
+    let clock = clock();
+    let slow = Rule::new(Fault::Latency(Duration::from_secs(5))).requests(2..=u64::MAX);
+    let wire = Memory::new(stage().rule(slow));
+    let live = in_memory(&wire, &clock).build().unwrap();
+    let first = live.load().await.unwrap();
+    // Frozen: the clocks have moved on, and no task ran.
+    clock.advance(30 * HOUR);
+    for _ in 0..1000 {
+        let served = live.load().await.unwrap();
+        assert_eq!(served.observed_at(), first.observed_at(), "nobody waits");
+    }
+    settle().await;
+    assert_eq!(wire.stage().requests(), 8, "one renewal for all");
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    assert!(live.snapshot().observed_at() > first.observed_at());
+}
+
+/// A machine that slept: its steady clock stood still.
+#[tokio::test(start_paused = true)]
+async fn a_sleep_that_only_the_wall_clock_saw_is_noticed() {
+    let (clock, wire) = (clock(), wire());
+    let live = in_memory(&wire, &clock).build().unwrap();
+    let first = live.load().await.unwrap();
+    clock.set(later() + 30 * HOUR);
+    live.load().await.unwrap();
+    settle().await;
+    assert!(live.snapshot().observed_at() > first.observed_at());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_renewal_that_fails_keeps_what_is_served_and_is_tried_again() {
+    let clock = clock();
+    let failing = Rule::new(Fault::access_denied())
+        .operation(Operation::Models)
+        .requests(2..=2);
+    let wire = Memory::new(stage().rule(failing));
+    let live = in_memory(&wire, &clock).build().unwrap();
+    let first = live.load().await.unwrap();
+    pass(&clock, 27 * HOUR).await;
+    let kept = live.snapshot();
+    assert_eq!(kept.observed_at(), first.observed_at());
+    assert!(
+        kept.error().unwrap().contains("denied"),
+        "{:?}",
+        kept.error()
+    );
+    let asked = wire.stage().requests();
+    pass(&clock, Duration::from_secs(30)).await;
+    assert_eq!(wire.stage().requests(), asked, "not at once");
+    pass(&clock, Duration::from_secs(60)).await;
+    assert!(live.snapshot().observed_at() > first.observed_at());
+    assert!(!live.is_degraded());
+}
+
+fn tasks() -> usize {
+    tokio::runtime::Handle::current()
+        .metrics()
+        .num_alive_tasks()
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropping_the_last_handle_stops_what_waits_and_what_works() {
+    let clock = clock();
+    let hang = Rule::new(Fault::Hang).requests(2..=u64::MAX);
+    let wire = Memory::new(stage().rule(hang));
+    for working in [false, true] {
+        wire.stage().forget();
+        let live = in_memory(&wire, &clock).build().unwrap();
+        let (clone, mut reader, changes) = (live.clone(), live.reader(), live.subscribe());
+        let discovery = live.discovery();
+        live.load().await.unwrap();
+        if working {
+            clock.advance(30 * HOUR);
+            live.load().await.unwrap();
+            settle().await;
+            assert!(wire.stage().open() > 0, "a renewal is under way");
+        }
+        drop((live, clone));
+        settle().await;
+        assert!(tasks() > 0, "a discovery is a handle too");
+        let served = reader.snapshot().clone();
+        drop(discovery);
+        settle().await;
+        assert_eq!(tasks(), 0, "working: {working}");
+        assert_eq!(wire.stage().open(), 0);
+        // What was handed out goes on.
+        assert_eq!(served.source().as_str(), "api");
+        assert_eq!(reader.snapshot().models().len(), served.models().len());
+        while changes.next().await.is_some() {}
+        let weak = Arc::downgrade(&served);
+        drop((served, reader));
+        assert!(weak.upgrade().is_none(), "nothing holds the snapshot");
+    }
+}
+
+/// Built without a runtime, in a parent; loaded on a runtime, in what stands for its child. Building
+/// starts no thread and touches no file.
+#[test]
+fn building_does_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (cache, overlay) = (
+        folder.path().join("cache"),
+        folder.path().join("overlay.json"),
+    );
+    let (clock, wire) = (clock(), wire());
+    #[cfg(target_os = "linux")]
+    let here = std::thread::current().id();
+    let live = in_files(&wire, &clock, &cache)
+        .overlay_file(&overlay)
+        .build()
+        .unwrap();
+    #[cfg(target_os = "linux")]
+    assert_eq!(std::thread::current().id(), here);
+    assert_eq!(live.snapshot().source().as_str(), "bundle");
+    assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none());
+    assert_eq!(wire.stage().requests(), 0);
+    // Each runtime comes and goes, as where a handler blocks on its own.
+    for expected in ["api", "api"] {
+        let live = live.clone();
+        let loaded = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
+            let snapshot = runtime.unwrap().block_on(live.load()).unwrap();
+            snapshot.source().as_str()
+        });
+        assert_eq!(loaded.join().unwrap(), expected);
+    }
+    // The task that would renew went with its runtime; the next load sees to it.
+    clock.advance(30 * HOUR);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let before = live.load().await.unwrap().observed_at();
+        let changed = live.subscribe();
+        for _ in 0..1000 {
+            tokio::task::yield_now().await;
+            if live.snapshot().observed_at() > before {
+                break;
+            }
+            tokio::time::timeout(Duration::from_millis(10), changed.next())
+                .await
+                .ok();
+        }
+        assert!(live.snapshot().observed_at() > before);
+    });
+}
+
+#[test]
+fn without_a_runtime_nothing_panics() {
+    use std::task::{Context, Poll, Waker};
+    let live = in_memory(&wire(), &clock()).build().unwrap();
+    let mut context = Context::from_waker(Waker::noop());
+    let live = &live;
+    // The account is not asked for either.
+    let Poll::Ready(loaded) = Box::pin(live.load()).as_mut().poll(&mut context) else {
+        panic!("there is nothing to wait for");
+    };
+    let snapshot = loaded.unwrap();
+    assert_eq!(snapshot.source().as_str(), "bundle");
+    assert!(
+        snapshot.error().unwrap().contains("Tokio"),
+        "{:?}",
+        snapshot.error()
+    );
+}
+
+#[tokio::test]
+async fn notices_come_for_changes_and_only_for_changes() {
+    let (clock, wire) = (clock(), wire());
+    let live = in_memory(&wire, &clock).build().unwrap();
+    let changes = live.subscribe();
+    live.load().await.unwrap();
+    let change = changes
+        .try_next()
+        .expect("from the bundle to what AWS says");
+    assert_eq!(change.before.source().as_str(), "bundle");
+    assert_eq!(change.after.source().as_str(), "api");
+    let diff = change.diff();
+    assert!(!diff.is_empty());
+    clock.advance(HOUR);
+    let again = live.refresh().await.unwrap();
+    assert_eq!(again.observed_at(), timestamp(later() + HOUR));
+    assert!(
+        changes.try_next().is_none(),
+        "only the time of observation is another"
+    );
+    let other = Memory::new(bedrock_catalog_tests::fake_bedrock::Stage::new(
+        bedrock_catalog_tests::synthetic::recording(&REGIONS, 5, 3),
+    ));
+    let live = in_memory(&other, &clock)
+        .cache_mode(CacheMode::None)
+        .build()
+        .unwrap();
+    // Who does not listen misses the oldest, and costs nothing.
+    let _never = live.subscribe();
+    live.load().await.unwrap();
+    fn shared<T: Send + Sync + Clone + 'static>(_: &T) {}
+    shared::<LiveCatalog>(&live);
+}

@@ -1,0 +1,138 @@
+//! The raw lists of single regions, and how fast they answer.
+
+use std::time::Duration;
+
+use bedrock_catalog::CacheMode;
+use bedrock_catalog_tests::fake_bedrock::{Fault, Memory, Operation, Rule};
+
+use crate::stage::*;
+
+#[tokio::test]
+async fn a_refresh_keeps_the_lists_of_each_region() {
+    let (folder, clock, wire) = (tempfile::tempdir().unwrap(), clock(), wire());
+    let live = in_files(&wire, &clock, folder.path()).build().unwrap();
+    live.load().await.unwrap();
+    let asked = wire.stage().requests();
+    // Another process, within three days.
+    clock.advance(70 * HOUR);
+    let live = in_files(&wire, &clock, folder.path()).build().unwrap();
+    let discovery = live.discovery();
+    assert_eq!(discovery.models("eu-west-1").await.unwrap().len(), 4);
+    assert_eq!(
+        discovery.profiles("eu-west-1", None).await.unwrap().len(),
+        3
+    );
+    let of_one = discovery
+        .profiles("eu-west-1", Some("maker.model-1-v1:0"))
+        .await
+        .unwrap();
+    assert_eq!(of_one.len(), 1);
+    assert_eq!(of_one[0].inference_profile_id, "us.maker.model-1-v1:0");
+    assert_eq!(discovery.latencies().await.len(), 2, "kept between runs");
+    assert_eq!(wire.stage().requests(), asked);
+
+    assert_eq!(discovery.invalidate("eu-west-1").await, 2);
+    assert_eq!(discovery.models("eu-west-1").await.unwrap().len(), 4);
+    assert_eq!(
+        discovery.profiles("us-east-1", None).await.unwrap().len(),
+        3
+    );
+    assert_eq!(wire.stage().requests_of("eu-west-1", Operation::Models), 2);
+    assert_eq!(
+        wire.stage().requests_of("us-east-1", Operation::Models),
+        1,
+        "the others keep theirs"
+    );
+    // After three days it is asked again; where that fails the last one serves.
+    clock.advance(4 * DAY);
+    discovery.models("us-east-1").await.unwrap();
+    assert_eq!(wire.stage().requests_of("us-east-1", Operation::Models), 2);
+}
+
+#[tokio::test]
+async fn one_failed_region_costs_no_other() {
+    let clock = clock();
+    let wire = Memory::new(
+        stage().rule(
+            Rule::new(Fault::access_denied())
+                .region("us-east-1")
+                .requests(2..=u64::MAX),
+        ),
+    );
+    let live = in_memory(&wire, &clock).build().unwrap();
+    live.load().await.unwrap();
+    clock.advance(4 * DAY);
+    let discovery = live.discovery();
+    assert_eq!(
+        discovery.models("us-east-1").await.unwrap().len(),
+        4,
+        "the last good one"
+    );
+    assert_eq!(discovery.models("eu-west-1").await.unwrap().len(), 4);
+    discovery.invalidate("us-east-1").await;
+    clock.advance(HOUR);
+    let error = discovery.models("us-east-1").await.unwrap_err().to_string();
+    assert!(
+        error.contains("us-east-1 has no list of models") && error.contains("denied"),
+        "{error}"
+    );
+    assert!(discovery.models("no such region").await.is_err());
+}
+
+#[tokio::test]
+async fn lists_are_handed_out_whether_or_not_they_could_be_kept() {
+    let wire = wire();
+    let live = in_memory(&wire, &clock())
+        .cache_mode(CacheMode::None)
+        .build()
+        .unwrap();
+    assert_eq!(live.discovery().models("eu-west-1").await.unwrap().len(), 4);
+    assert_eq!(
+        live.discovery()
+            .profiles("eu-west-1", None)
+            .await
+            .unwrap()
+            .len(),
+        3
+    );
+}
+
+#[tokio::test]
+async fn a_crowd_asks_a_region_once() {
+    let wire = Memory::new(stage().latency(Duration::from_millis(5)));
+    let live = in_memory(&wire, &clock()).build().unwrap();
+    let all: Vec<_> = (0..200)
+        .map(|_| {
+            let discovery = live.discovery();
+            tokio::spawn(async move { discovery.models("eu-west-1").await.unwrap().len() })
+        })
+        .collect();
+    for one in all {
+        assert_eq!(one.await.unwrap(), 4);
+    }
+    assert_eq!(wire.stage().requests(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_nearest_region_is_the_one_that_answered_fastest() {
+    let slow = Rule::new(Fault::Latency(Duration::from_millis(400))).region("us-east-1");
+    let wire = Memory::new(stage().latency(Duration::from_millis(20)).rule(slow));
+    let live = in_memory(&wire, &clock()).build().unwrap();
+    let discovery = live.discovery();
+    assert_eq!(
+        discovery.nearest("maker.model-2-v1:0").await,
+        None,
+        "nothing is measured yet"
+    );
+    live.load().await.unwrap();
+    assert_eq!(
+        discovery.nearest("maker.model-2-v1:0").await.as_deref(),
+        Some("eu-west-1")
+    );
+    assert_eq!(discovery.nearest("no.such-model").await, None);
+    let latencies = discovery.latencies().await;
+    assert!(
+        latencies["us-east-1"].millis >= 400 && latencies["eu-west-1"].millis < 400,
+        "{latencies:?}"
+    );
+}

@@ -1,0 +1,19 @@
+//! The live catalog as a whole: cache, then AWS, then the bundle, against a fake Bedrock.
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod background;
+mod crowd;
+mod discovery;
+mod faults;
+mod lambda;
+mod overlay;
+mod partial;
+mod properties;
+mod stage;
+mod strategy;

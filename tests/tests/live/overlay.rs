@@ -1,0 +1,171 @@
+//! The caller's own models and profiles, laid over whatever is served.
+
+use bedrock_catalog::{ErrorKind, LiveCatalog, Overlay, Policy};
+use tracing::Level;
+
+use crate::stage::*;
+
+const OWN: &str = r#"{"models": [{"id": "acme.private-v1", "name": "Private",
+    "access": [{"inference_types": ["ON_DEMAND"], "regions": ["eu-west-1", "mars-north-1"]}]},
+    {"id": "maker.model-2-v1:0", "name": "Ours"}]}"#;
+
+#[tokio::test]
+async fn an_overlay_lies_over_every_source_and_is_never_cached() {
+    let (folder, clock, wire) = (tempfile::tempdir().unwrap(), clock(), answers_then_fails(3));
+    let build = || {
+        let overlay = Overlay::from_json(OWN.as_bytes()).unwrap();
+        in_files(&wire, &clock, folder.path())
+            .overlay(overlay)
+            .build()
+            .unwrap()
+    };
+    let check = |live: &LiveCatalog, source: &str| {
+        let snapshot = live.snapshot();
+        assert_eq!(snapshot.source().as_str(), source);
+        let route = snapshot
+            .route("acme.private-v1", "mars-north-1", Policy::Geography)
+            .unwrap();
+        assert_eq!(route.inference_id(), "acme.private-v1");
+        assert_eq!(
+            snapshot.model("maker.model-2-v1:0").unwrap().name(),
+            Some("Ours"),
+            "it wins"
+        );
+        assert_eq!(live.status().overlay, 2);
+    };
+    let live = build();
+    check(&live, "bundle");
+    live.load().await.unwrap();
+    check(&live, "api");
+    clock.advance(HOUR);
+    live.refresh().await.unwrap();
+    check(&live, "api");
+    let second = build();
+    second.load().await.unwrap();
+    check(&second, "cache");
+    for path in files(folder.path()) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(
+            !text.contains("acme") && !text.contains("Ours"),
+            "{}",
+            path.display()
+        );
+    }
+    // And the next refresh does not build on it.
+    let plain = in_files(&wire, &clock, folder.path()).build().unwrap();
+    let plain = plain.refresh().await.unwrap();
+    assert!(plain.model("acme.private-v1").is_none());
+    assert_ne!(
+        plain.model("maker.model-2-v1:0").unwrap().name(),
+        Some("Ours")
+    );
+}
+
+#[tokio::test]
+async fn a_changed_overlay_file_is_noticed_at_the_next_load() {
+    let (folder, clock, wire) = (tempfile::tempdir().unwrap(), clock(), wire());
+    let path = folder.path().join("overlay.json");
+    let (lines, _guard) = Lines::listen();
+    let live = in_memory(&wire, &clock)
+        .overlay_file(&path)
+        .build()
+        .unwrap();
+    // Not there yet: said once, and all else goes on.
+    for _ in 0..5 {
+        assert_eq!(live.load().await.unwrap().source().as_str(), "api");
+    }
+    let warnings = lines.at(Level::WARN);
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].contains("overlay.json"));
+    let changes = live.subscribe();
+    std::fs::write(&path, OWN).unwrap();
+    assert!(
+        live.load()
+            .await
+            .unwrap()
+            .model("acme.private-v1")
+            .is_some()
+    );
+    assert_eq!(live.status().overlay, 2);
+    assert!(!changes.try_next().unwrap().diff().is_empty());
+    // Broken: the last one stays.
+    std::fs::write(&path, "{").unwrap();
+    for _ in 0..5 {
+        assert!(
+            live.load()
+                .await
+                .unwrap()
+                .model("acme.private-v1")
+                .is_some()
+        );
+    }
+    assert_eq!(
+        lines.at(Level::WARN).len(),
+        2,
+        "{:?}",
+        lines.at(Level::WARN)
+    );
+    // It does not fit: served without, and said so; then it does.
+    std::fs::write(
+        &path,
+        r#"{"models": [{"id": "a.twice"}, {"id": "a.twice"}]}"#,
+    )
+    .unwrap();
+    let snapshot = live.load().await.unwrap();
+    assert!(snapshot.model("acme.private-v1").is_none() && snapshot.is_degraded());
+    assert_eq!(snapshot.error_kind(), Some(ErrorKind::InvalidCatalog));
+    std::fs::write(&path, OWN.replace("acme", "other")).unwrap();
+    let snapshot = live.load().await.unwrap();
+    assert!(snapshot.model("other.private-v1").is_some() && !snapshot.is_degraded());
+    std::fs::remove_file(&path).unwrap();
+    assert!(
+        live.load()
+            .await
+            .unwrap()
+            .model("other.private-v1")
+            .is_some()
+    );
+    clock.advance(HOUR);
+    assert!(
+        live.refresh()
+            .await
+            .unwrap()
+            .model("other.private-v1")
+            .is_some()
+    );
+    assert_eq!(wire.stage().requests(), 8, "an overlay asks nobody");
+}
+
+#[tokio::test]
+async fn a_profile_of_ones_own_may_serve_a_model_that_is_not_known_yet() {
+    let own = r#"{"profiles": [{"id": "acme.profile", "routes": [{"model": "maker.model-1-v1:0",
+        "sources": ["eu-west-1"], "destinations": ["eu-west-1"]}]}]}"#;
+    let overlay = Overlay::from_json(own.as_bytes()).unwrap();
+    for fallback in [true, false] {
+        let builder = in_memory(&wire(), &clock()).bundled_fallback(fallback);
+        let live = builder.overlay(overlay.clone()).build().unwrap();
+        assert!(live.snapshot().profile("acme.profile").is_some());
+        let snapshot = live.load().await.unwrap();
+        let model = snapshot.model("maker.model-1-v1:0").unwrap();
+        assert_eq!(model.name(), Some("Model “1” <b>"), "now it is known");
+        assert!(
+            model
+                .profiles()
+                .any(|profile| profile.id() == "acme.profile")
+        );
+    }
+}
+
+#[test]
+fn an_overlay_that_fits_nothing_is_refused_at_build() {
+    let own = r#"{"models": [{"id": "a.twice"}, {"id": "a.twice"}]}"#;
+    let overlay = Overlay::from_json(own.as_bytes()).unwrap();
+    assert!(
+        LiveCatalog::builder()
+            .offline(true)
+            .overlay(overlay)
+            .build()
+            .is_err()
+    );
+    assert!(Overlay::from_json(b"7").is_err());
+}

@@ -1,0 +1,171 @@
+//! Some regions answer and some do not.
+
+use bedrock_catalog::recording::Recording;
+use bedrock_catalog::{CacheMode, Catalog, LiveCatalog, PartialPolicy};
+use bedrock_catalog_tests::fake_bedrock::{Fault, Memory, Rule, Stage};
+
+use crate::stage::*;
+
+/// All regions of the bundle, three months later.
+fn everything() -> Stage {
+    Stage::new(Recording::of_catalog(Catalog::bundled()))
+}
+
+fn all_regions(wire: &Memory) -> bedrock_catalog::LiveCatalogBuilder {
+    LiveCatalog::builder()
+        .sdk_config(&wire.sdk_config())
+        .cache_mode(CacheMode::Memory)
+        .clock(clock())
+}
+
+#[tokio::test]
+async fn what_answered_is_merged_onto_the_last_good() {
+    let refused = ["eu-west-1", "us-east-1", "ap-south-1"];
+    let stage = refused.iter().fold(everything(), |stage, region| {
+        stage.rule(Rule::new(Fault::access_denied()).region(region))
+    });
+    let wire = Memory::new(stage);
+    let live = all_regions(&wire).build().unwrap();
+    let snapshot = live.load().await.unwrap();
+    let bundle = Catalog::bundled();
+    assert_eq!(snapshot.source().as_str(), "api");
+    let status = live.status();
+    assert!(status.degraded);
+    assert_eq!(
+        status.regions.failed.keys().collect::<Vec<_>>(),
+        ["ap-south-1", "eu-west-1", "us-east-1"]
+    );
+    for region in refused {
+        let why = &status.regions.failed[region];
+        assert!(
+            why.starts_with("denied: ") && !why.contains("123456789012"),
+            "{why}"
+        );
+        let now = snapshot.region(region).unwrap();
+        assert_eq!(now.stale_since(), Some(bundle.observed_at()));
+        let models = |catalog: &Catalog| -> Vec<String> {
+            let region = catalog.region(region).unwrap();
+            region
+                .accesses()
+                .map(|access| access.model().id().to_owned())
+                .collect()
+        };
+        assert_eq!(models(&snapshot), models(bundle));
+    }
+    assert_eq!(status.regions.answered.len(), 28);
+    for model in bundle.models() {
+        assert!(
+            snapshot.model(model.id()).is_some(),
+            "{} is lost",
+            model.id()
+        );
+    }
+    // The reasons outlive the process, beside the cached catalog.
+    let key = bedrock_catalog::cache::Key::new("catalog", "failures", "all");
+    assert!(live.cache().get(&key).is_fresh());
+}
+
+#[tokio::test]
+async fn the_reasons_are_told_from_the_cache_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let (clock, wire) = (
+        clock(),
+        Memory::new(stage().rule(Rule::new(Fault::html()).region("us-east-1"))),
+    );
+    let first = in_files(&wire, &clock, folder.path()).build().unwrap();
+    first.load().await.unwrap();
+    let second = in_files(&wire, &clock, folder.path()).build().unwrap();
+    second.load().await.unwrap();
+    assert_eq!(second.status().source, "cache");
+    assert_eq!(
+        second.status().regions.failed,
+        first.status().regions.failed
+    );
+    assert!(first.status().regions.failed["us-east-1"].starts_with("failed: "));
+}
+
+#[tokio::test]
+async fn regions_that_are_not_enabled_are_no_fault() {
+    // An opt-in region to the credentials of which AWS says nothing better.
+    let not_enabled = Rule::new(Fault::unrecognized_client()).region("ap-east-2");
+    let folder = tempfile::tempdir().unwrap();
+    let wire = Memory::new(everything().rule(not_enabled));
+    let build = || {
+        let builder = all_regions(&wire).partial(PartialPolicy::RequireAllRegions);
+        builder
+            .cache_mode(CacheMode::File)
+            .cache_dirs([folder.path()])
+            .build()
+            .unwrap()
+    };
+    for source in ["api", "cache"] {
+        let live = build();
+        let snapshot = live.load().await.unwrap();
+        assert_eq!(snapshot.source().as_str(), source, "{:?}", snapshot.error());
+        let why = &snapshot.failed_regions()["ap-east-2"];
+        assert!(why.starts_with("not enabled"), "{why}");
+        assert!(!live.is_degraded(), "{source}");
+    }
+}
+
+#[tokio::test]
+async fn where_all_regions_are_required_nothing_is_replaced() {
+    let failing = Rule::new(Fault::html())
+        .region("us-east-1")
+        .requests(2..=u64::MAX);
+    let wire = Memory::new(stage().rule(failing));
+    let clock = clock();
+    let live = in_memory(&wire, &clock)
+        .partial(PartialPolicy::RequireAllRegions)
+        .build()
+        .unwrap();
+    let first = live.load().await.unwrap();
+    clock.advance(HOUR);
+    let error = live.refresh().await.unwrap_err().to_string();
+    assert!(
+        error.contains("all regions are required") && error.contains("us-east-1: failed"),
+        "{error}"
+    );
+    let now = live.snapshot();
+    assert_eq!(now.observed_at(), first.observed_at());
+    assert_eq!(now.error(), Some(&*error));
+    // Nor in the cache.
+    let other = in_memory(&wire, &clock).build().unwrap();
+    assert_ne!(
+        other.cache().namespace(),
+        bedrock_catalog::cache::Namespace::of([""])
+    );
+    let cached = live
+        .cache()
+        .get(&bedrock_catalog::cache::Key::new("catalog", "get", "all"));
+    let cached = bedrock_catalog::catalog_from_json(&cached.into_hit().unwrap().data).unwrap();
+    assert_eq!(cached.observed_at(), first.observed_at());
+}
+
+/// A model that the API lists no more, and one of which only a profile is left, keep their facts.
+#[tokio::test]
+async fn facts_that_the_api_does_not_repeat_survive() {
+    let mut recording = Recording::of_catalog(Catalog::bundled());
+    let gone = "amazon.nova-pro-v1:0";
+    for answers in recording.regions.values_mut() {
+        answers.models.retain(|model| model.model_id != gone);
+        for profile in &mut answers.profiles {
+            profile
+                .models
+                .retain(|model| !model.model_arn.ends_with(gone));
+        }
+        answers
+            .profiles
+            .retain(|profile| !profile.models.is_empty());
+    }
+    let wire = Memory::new(Stage::new(recording));
+    let live = all_regions(&wire).build().unwrap();
+    let snapshot = live.load().await.unwrap();
+    let (before, after) = (
+        Catalog::bundled().model(gone).unwrap(),
+        snapshot.model(gone).unwrap(),
+    );
+    assert!(after.is_retired());
+    assert_eq!(after.name(), before.name());
+    assert_eq!(after.last_seen(), Catalog::bundled().observed_at().date());
+}

@@ -1,0 +1,331 @@
+//! Where a catalog comes from, in order: a fresh cache, AWS, a stale cache, the bundle; else an error.
+
+use std::time::Duration;
+
+use bedrock_catalog::cache::{Horizons, Key, Terms};
+use bedrock_catalog::{CacheMode, Catalog, ErrorKind, LiveCatalog, catalog_to_json, transform};
+use bedrock_catalog_tests::fake_bedrock::{Fault, Memory, Rule};
+use tracing::Level;
+
+use crate::stage::*;
+
+/// Puts a catalog observed so into the cache, as a fresh entry.
+async fn plant(live: &LiveCatalog, observed_at: bedrock_catalog::Timestamp) {
+    let mut recording = small();
+    recording.observed_at = observed_at;
+    let (document, _) = transform(&recording, None);
+    let catalog = Catalog::from_document(&document).unwrap();
+    let terms = Terms::source("api").holding(Horizons {
+        fresh_for: DAY,
+        keep_for: 30 * DAY,
+    });
+    let key = Key::new("catalog", "get", "all");
+    let stored = live.cache().put(&key, catalog_to_json(&catalog), &terms);
+    assert!(!stored.tiers.is_empty());
+}
+
+#[tokio::test]
+async fn a_fresh_cache_is_used_without_a_request() {
+    let (folder, clock, wire) = (tempfile::tempdir().unwrap(), clock(), wire());
+    let first = in_files(&wire, &clock, folder.path()).build().unwrap();
+    assert_eq!(first.load().await.unwrap().source().as_str(), "api");
+    let asked = wire.stage().requests();
+    assert_eq!(asked, 4, "two regions, two lists");
+
+    clock.advance(23 * HOUR);
+    let second = in_files(&wire, &clock, folder.path()).build().unwrap();
+    let snapshot = second.load().await.unwrap();
+    assert_eq!(wire.stage().requests(), asked);
+    let status = second.status();
+    assert_eq!(
+        (status.source, status.tier.as_deref()),
+        ("cache", Some("disk"))
+    );
+    assert!(
+        status
+            .path
+            .is_some_and(|path| path.ends_with("catalog.jsonl"))
+    );
+    assert_eq!(status.age_seconds, 23 * 3600);
+    assert!(!status.degraded, "{:?}", status.error);
+    assert_eq!(**snapshot, **first.snapshot());
+}
+
+#[tokio::test]
+async fn an_expired_cache_asks_and_where_that_fails_serves() {
+    let (folder, clock, wire) = (tempfile::tempdir().unwrap(), clock(), answers_then_fails(2));
+    let load = || in_files(&wire, &clock, folder.path()).build().unwrap();
+    load().load().await.unwrap();
+    clock.advance(25 * HOUR);
+    assert_eq!(load().load().await.unwrap().source().as_str(), "api");
+    clock.advance(25 * HOUR);
+    let live = load();
+    let snapshot = live.load().await.unwrap();
+    assert_eq!(snapshot.source().as_str(), "cache");
+    assert!(snapshot.is_degraded());
+    let why = snapshot.error().unwrap();
+    assert!(
+        why.contains("denied") && why.contains("eu-west-1"),
+        "the reason is told: {why}"
+    );
+    assert!(!why.contains("123456789012"), "{why}");
+}
+
+#[tokio::test]
+async fn then_the_bundle_with_one_warning_that_says_its_age() {
+    let (clock, wire) = (clock(), answers_then_fails(0));
+    let (lines, _guard) = Lines::listen();
+    let live = in_memory(&wire, &clock).build().unwrap();
+    let snapshot = live.load().await.unwrap();
+    assert_eq!(snapshot.source().as_str(), "bundle");
+    assert!(snapshot.is_degraded() && snapshot.error().unwrap().contains("denied"));
+    let warnings = lines.at(Level::WARN);
+    let bundled: Vec<_> = warnings
+        .iter()
+        .filter(|line| line.contains("bundled"))
+        .collect();
+    assert_eq!(bundled.len(), 1, "{warnings:?}");
+    assert!(
+        bundled[0].contains(&format!("age_seconds={}", 90 * 86_400)),
+        "{bundled:?}"
+    );
+    assert!(
+        lines
+            .all()
+            .iter()
+            .all(|line| !line.contains("123456789012"))
+    );
+}
+
+#[tokio::test]
+async fn without_the_bundle_one_error_lists_what_was_tried() {
+    let (clock, wire) = (clock(), answers_then_fails(0));
+    let live = in_memory(&wire, &clock)
+        .bundled_fallback(false)
+        .build()
+        .unwrap();
+    assert_eq!(live.snapshot().source().as_str(), "nothing");
+    let error = live.load().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    let text = error.to_string();
+    for part in [
+        "cache: nothing usable",
+        "AWS: ",
+        "eu-west-1: denied",
+        "give AWS credentials",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_cache_older_than_the_bundle_loses_and_aws_is_asked() {
+    let (clock, wire) = (clock(), wire());
+    for (observed, why) in [
+        (
+            Catalog::bundled().observed_at().unix() - 1,
+            "before the bundle",
+        ),
+        (timestamp(later()).unix() + 7200, "in the future"),
+    ] {
+        let observed = bedrock_catalog::Timestamp::from_unix(observed).unwrap();
+        // Fresh by its envelope, and yet not to be used.
+        let live = in_memory(&wire, &clock).build().unwrap();
+        plant(&live, observed).await;
+        assert_eq!(live.load().await.unwrap().source().as_str(), "api", "{why}");
+        // Nor where asking fails.
+        let refusing = answers_then_fails(0);
+        let live = in_memory(&refusing, &clock).build().unwrap();
+        plant(&live, observed).await;
+        let snapshot = live.load().await.unwrap();
+        assert_eq!(snapshot.source().as_str(), "bundle");
+        assert!(
+            snapshot.error().unwrap().contains(why),
+            "{:?}",
+            snapshot.error()
+        );
+    }
+}
+
+#[tokio::test]
+async fn without_the_bundle_an_old_cache_will_do() {
+    let (clock, refusing) = (clock(), answers_then_fails(0));
+    let old =
+        bedrock_catalog::Timestamp::from_unix(Catalog::bundled().observed_at().unix() - 86_400)
+            .unwrap();
+    let live = in_memory(&refusing, &clock)
+        .bundled_fallback(false)
+        .build()
+        .unwrap();
+    plant(&live, old).await;
+    let snapshot = live.load().await.unwrap();
+    assert_eq!(
+        (snapshot.source().as_str(), snapshot.observed_at()),
+        ("cache", old)
+    );
+}
+
+#[tokio::test]
+async fn newer_never_yields_to_older() {
+    let (clock, wire) = (clock(), wire());
+    let live = in_memory(&wire, &clock).build().unwrap();
+    let newer = live.load().await.unwrap().observed_at();
+    // Somebody plants an older one, still fresh, and the time to renew comes.
+    let older = bedrock_catalog::Timestamp::from_unix(newer.unix() - 3600).unwrap();
+    clock.advance(30 * HOUR);
+    plant(&live, older).await;
+    live.load().await.unwrap();
+    settle().await;
+    assert!(live.snapshot().observed_at() >= newer);
+}
+
+/// The answer of AWS counts as the newer one even where the clock was wrong before.
+#[tokio::test]
+async fn what_aws_answers_now_is_used_on_any_clock() {
+    let (clock, wire) = (clock(), wire());
+    let live = in_memory(&wire, &clock).build().unwrap();
+    live.load().await.unwrap();
+    clock.set(later() - 2 * HOUR);
+    let snapshot = live.refresh().await.unwrap();
+    assert_eq!(snapshot.observed_at(), timestamp(later() - 2 * HOUR));
+}
+
+#[tokio::test]
+async fn offline_is_what_was_asked_for() {
+    for builder in [LiveCatalog::builder().offline(true), LiveCatalog::builder()] {
+        let live = builder.cache_mode(CacheMode::None).build().unwrap();
+        let snapshot = live.load().await.unwrap();
+        assert_eq!(snapshot.source().as_str(), "bundle");
+        assert!(!snapshot.is_degraded(), "{:?}", snapshot.error());
+        assert!(live.refresh().await.is_err());
+    }
+}
+
+#[tokio::test]
+async fn force_refresh_asks_once_even_if_its_first_caller_gives_up() {
+    let (clock, folder) = (clock(), tempfile::tempdir().unwrap());
+    let wire = wire();
+    in_files(&wire, &clock, folder.path())
+        .build()
+        .unwrap()
+        .load()
+        .await
+        .unwrap();
+    wire.stage().forget();
+    let live = in_files(&wire, &clock, folder.path())
+        .force_refresh(true)
+        .build()
+        .unwrap();
+    drop(futures_once(live.load()));
+    assert_eq!(live.load().await.unwrap().source().as_str(), "api");
+    live.load().await.unwrap();
+    assert_eq!(wire.stage().requests(), 4);
+}
+
+/// Polls once, and hands the future back.
+fn futures_once<F: Future>(future: F) -> std::pin::Pin<Box<F>> {
+    let mut future = Box::pin(future);
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(future.as_mut().poll(&mut context).is_pending());
+    future
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_load_ends_by_its_deadline() {
+    for fault in [
+        Fault::Hang,
+        Fault::Silence(10),
+        Fault::Slow(1, Duration::from_secs(1)),
+    ] {
+        for fallback in [true, false] {
+            let wire = Memory::new(stage().rule(Rule::new(fault.clone())));
+            let live = in_memory(&wire, &clock())
+                .deadline(Duration::from_secs(3))
+                .bundled_fallback(fallback)
+                .build()
+                .unwrap();
+            let begun = tokio::time::Instant::now();
+            // Nobody waits for others, each for a deadline of its own.
+            let all: Vec<_> = (0..50)
+                .map(|_| {
+                    let live = live.clone();
+                    tokio::spawn(async move { live.load().await })
+                })
+                .collect();
+            for one in all {
+                assert_eq!(one.await.unwrap().is_ok(), fallback, "{fault:?}");
+            }
+            assert!(
+                begun.elapsed() <= Duration::from_millis(3300),
+                "{fault:?}: {:?}",
+                begun.elapsed()
+            );
+            assert_eq!(wire.stage().open(), 0);
+        }
+    }
+}
+
+#[test]
+fn wrong_settings_fail_at_build_and_say_what_is_allowed() {
+    let wire = wire();
+    let base = || LiveCatalog::builder().sdk_config(&wire.sdk_config());
+    for (builder, says) in [
+        (base().deadline(Duration::ZERO), "deadline"),
+        (base().max_age(Duration::ZERO), "max age"),
+        (base().keep_for(HOUR), "keep for"),
+        (base().concurrency(0), "concurrency"),
+        (base().concurrency(63), "concurrency"),
+        (base().partition("AWS!"), "partition"),
+        (base().partition("aws-unheard-of"), "aws-unheard-of"),
+        (base().regions(["eu_west_1"]), "region"),
+        (base().regions(["cn-north-1"]), "cn-north-1"),
+    ] {
+        let error = builder.build().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidConfiguration, "{error}");
+        assert!(error.to_string().contains(says), "{says}: {error}");
+    }
+}
+
+#[test]
+fn the_environment_changes_only_what_it_names() {
+    use bedrock_catalog::cache::Environment;
+    let env = |pairs: &'static [(&str, &str)]| {
+        Environment::new("BEDROCK_CATALOG", move |name| {
+            let found = pairs.iter().find(|(key, _)| *key == name);
+            found.map(|(_, value)| value.into())
+        })
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let live = |pairs| {
+        LiveCatalog::builder()
+            .offline(true)
+            .cache_mode(CacheMode::None)
+            .cache_dirs([folder.path()])
+            .from_environment(&env(pairs))
+            .unwrap()
+            .build()
+            .unwrap()
+    };
+    let put = |live: &LiveCatalog| {
+        live.cache()
+            .put(&Key::new("a", "b", "c"), "1", &Terms::source("x"))
+            .tiers
+    };
+    assert_eq!(
+        put(&live(&[])),
+        [""; 0],
+        "nothing is named: nothing is changed"
+    );
+    assert_eq!(
+        put(&live(&[("BEDROCK_CATALOG_CACHE", "memory")])),
+        ["memory"]
+    );
+    assert!(files(folder.path()).is_empty());
+    let wrong = LiveCatalog::builder().from_environment(&env(&[("BEDROCK_CATALOG_CACHE", "disc")]));
+    assert!(
+        wrong
+            .unwrap_err()
+            .to_string()
+            .contains("file, memory, none")
+    );
+}
