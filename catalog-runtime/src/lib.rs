@@ -8,6 +8,8 @@ pub mod fetch;
 mod json;
 mod live;
 pub mod recording;
+#[cfg(feature = "router")]
+mod router;
 mod transform;
 
 pub use bedrock_catalog_data::*;
@@ -18,4 +20,6 @@ pub use live::{
     CacheMode, Change, Changes, Discovery, Latency, LiveCatalog, LiveCatalogBuilder, Overlay,
     PartialPolicy, Reader, RegionsReport, Snapshot, Source, StatusReport,
 };
+#[cfg(feature = "router")]
+pub use router::{HasCatalog, RouterInterceptor};
 pub use transform::transform;
