@@ -10,6 +10,8 @@ mod json;
 mod live;
 mod read;
 pub mod recording;
+#[cfg(feature = "router")]
+mod router;
 mod scrub;
 mod transform;
 mod vote;
@@ -27,4 +29,6 @@ pub use live::{
     PartialPolicy, Reader, RegionsReport, Snapshot, Source, StatusReport,
 };
 pub use read::read_bounded;
+#[cfg(feature = "router")]
+pub use router::{HasCatalog, RouterInterceptor};
 pub use transform::transform;

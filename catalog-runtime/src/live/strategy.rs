@@ -274,7 +274,7 @@ impl Inner {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         listeners.retain(|listener| !listener.is_closed());
-        if listeners.is_empty() || CatalogDiff::between(&before, &after).is_empty() {
+        if listeners.is_empty() || CatalogDiff::between(&before, after).is_empty() {
             return;
         }
         for listener in listeners.iter() {
@@ -378,8 +378,6 @@ impl Reasons {
 
     #[cfg(feature = "aws")]
     fn of(fetched: &crate::fetch::Fetched) -> Self {
-        use std::collections::BTreeMap;
-
         use crate::fetch::Outcome;
         let failed = || {
             let reports = fetched.reports().iter();
@@ -434,6 +432,7 @@ impl Inner {
 #[cfg(feature = "aws")]
 mod asking {
     //! The half that asks.
+    use std::collections::BTreeMap;
     use std::sync::Mutex;
     use std::sync::atomic::{AtomicBool, Ordering};
 
