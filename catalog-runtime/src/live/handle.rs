@@ -210,9 +210,15 @@ impl LiveCatalog {
         Changes { receiver }
     }
 
-    /// The cache beneath, in the namespace of this catalog: for status, cleanup and clearing. Asks the
-    /// credentials, where there are any, for their account, at most for a second and once.
-    pub async fn cache(&self) -> Cache {
+    /// The cache beneath, in the namespace of this catalog as far as it is known: the account is, once
+    /// the catalog was loaded. Asks nobody.
+    pub fn cache(&self) -> Cache {
+        self.inner.namespaced(self.inner.known_account())
+    }
+
+    /// The cache beneath, in the namespace of this catalog. Asks the credentials, where there are any,
+    /// for their account, at most for a second and once.
+    pub async fn own_cache(&self) -> Cache {
         self.inner.identified().await
     }
 }

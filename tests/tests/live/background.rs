@@ -154,7 +154,7 @@ async fn dropping_the_last_handle_stops_what_waits_and_what_works() {
         assert_eq!(wire.stage().open(), 0);
         // What was handed out goes on.
         assert_eq!(served.source().as_str(), "api");
-        assert_eq!(reader.snapshot().models().len(), served.models().len());
+        assert_eq!(reader.snapshot().models().count(), served.models().count());
         while changes.next().await.is_some() {}
         let weak = Arc::downgrade(&served);
         drop((served, reader));

@@ -94,7 +94,7 @@ async fn cache(output: &Output, source: &Source, verb: &CacheVerb) -> Result<(),
     let live = builder(&source).await?.build()?;
     match verb {
         CacheVerb::Status { detailed, recent } => {
-            let cache = live.cache().await;
+            let cache = live.own_cache().await;
             let answer = answers::cache(&cache, *detailed, *recent);
             match output.is_json() {
                 true => output.json(&answer),
@@ -103,9 +103,9 @@ async fn cache(output: &Output, source: &Source, verb: &CacheVerb) -> Result<(),
         }
         CacheVerb::Clear { pattern } => {
             let pattern = pattern.as_deref().map_or_else(Pattern::all, Pattern::glob);
-            removed(output, live.cache().await.invalidate(&pattern));
+            removed(output, live.own_cache().await.invalidate(&pattern));
         }
-        CacheVerb::Cleanup => removed(output, live.cache().await.cleanup()),
+        CacheVerb::Cleanup => removed(output, live.own_cache().await.cleanup()),
         CacheVerb::Warm => {
             live.load().await?;
             report(output, &live);
