@@ -99,7 +99,9 @@ async fn a_sleep_that_only_the_wall_clock_saw_is_noticed() {
 #[tokio::test(start_paused = true)]
 async fn a_renewal_that_fails_keeps_what_is_served_and_is_tried_again() {
     let clock = clock();
-    let failing = Rule::new(Fault::access_denied()).operation(Operation::Models).requests(2..=2);
+    let failing = Rule::new(Fault::access_denied())
+        .operation(Operation::Models)
+        .requests(2..=2);
     let wire = Memory::new(stage().rule(failing));
     let live = in_memory(&wire, &clock).build().unwrap();
     let first = live.load().await.unwrap();
