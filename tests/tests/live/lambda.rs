@@ -1,1 +1,155 @@
-//! Soon.
+//! A function as Lambda runs it: HOME cannot be written, `/tmp` can, or cannot, or is full.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use bedrock_catalog::Catalog;
+
+use crate::stage::*;
+
+/// A mounted tmpfs, unmounted at the end.
+struct Mount(tempfile::TempDir);
+
+impl Mount {
+    /// `None`, said by name, where mounting is not allowed.
+    fn new(test: &str, options: &str) -> Option<Self> {
+        let point = tempfile::tempdir().unwrap();
+        let mount = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", options, "none"])
+            .arg(point.path())
+            .output();
+        if mount.is_ok_and(|output| output.status.success()) {
+            return Some(Self(point));
+        }
+        eprintln!("SKIPPED {test}: mounting is not allowed here");
+        None
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.0.path()).output();
+    }
+}
+
+/// Cold start, warm start, freeze: in every one the fetched catalog is served.
+async fn scenario(name: &str, home: PathBuf, tmp: PathBuf, kept_in: Option<&Path>) {
+    let (clock, wire) = (clock(), wire());
+    let (lines, _guard) = Lines::listen();
+    let build = || {
+        let builder = in_memory(&wire, &clock).cache_mode(bedrock_catalog::CacheMode::File);
+        builder.cache_dirs([&home, &tmp]).build().unwrap()
+    };
+    let live = build();
+    let cold = live.load().await.unwrap();
+    assert_eq!(cold.source().as_str(), "api", "{name}");
+    assert_eq!(cold.models().len(), 4, "{name}: nothing of the bundle");
+    let kept = files(&home)
+        .into_iter()
+        .chain(files(&tmp))
+        .find(|path| path.ends_with("catalog.jsonl"));
+    match kept_in {
+        Some(folder) => assert!(kept.is_some_and(|path| path.starts_with(folder)), "{name}"),
+        None => assert!(kept.is_none(), "{name}"),
+    }
+    let warm = live.load().await.unwrap();
+    assert_eq!(warm.observed_at(), cold.observed_at(), "{name}");
+    // Another cold start on the same machine.
+    let second = build().load().await.unwrap();
+    assert_eq!(
+        second.source().as_str(),
+        if kept_in.is_some() { "cache" } else { "api" },
+        "{name}"
+    );
+    // Thawed a day later: served at once, and renewed.
+    clock.advance(30 * HOUR);
+    assert_eq!(
+        live.load().await.unwrap().observed_at(),
+        cold.observed_at(),
+        "{name}"
+    );
+    clock.advance(HOUR);
+    let refreshed = live.refresh().await.unwrap();
+    assert_eq!(
+        refreshed.observed_at(),
+        timestamp(later() + 31 * HOUR),
+        "{name}"
+    );
+    assert_eq!(refreshed.source().as_str(), "api", "{name}");
+    let bundled = |line: &String| line.contains("bundled");
+    assert!(!lines.all().iter().any(bundled), "{name}");
+    assert_ne!(**refreshed, *Catalog::bundled());
+}
+
+#[tokio::test]
+async fn home_is_read_only_and_tmp_is_not() {
+    let name = "home_is_read_only_and_tmp_is_not";
+    let Some(home) = Mount::new(name, "ro,size=1m") else {
+        return;
+    };
+    let tmp = tempfile::tempdir().unwrap();
+    scenario(
+        name,
+        home.path().join(".cache"),
+        tmp.path().join("cache"),
+        Some(tmp.path()),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn both_are_read_only() {
+    let name = "both_are_read_only";
+    let Some(home) = Mount::new(name, "ro,size=1m") else {
+        return;
+    };
+    let Some(tmp) = Mount::new(name, "ro,size=1m") else {
+        return;
+    };
+    scenario(
+        name,
+        home.path().join(".cache"),
+        tmp.path().join("cache"),
+        None,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn both_are_full() {
+    let name = "both_are_full";
+    let Some(home) = Mount::new(name, "size=64k") else {
+        return;
+    };
+    let Some(tmp) = Mount::new(name, "size=64k") else {
+        return;
+    };
+    for mount in [&home, &tmp] {
+        let _ = std::fs::write(mount.path().join("filler"), vec![0; 1 << 20]);
+    }
+    scenario(
+        name,
+        home.path().join("cache"),
+        tmp.path().join("cache"),
+        None,
+    )
+    .await;
+}
+
+/// Where nothing can be mounted: a folder that cannot be made.
+#[tokio::test]
+async fn neither_folder_can_be_made() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let name = "neither_folder_can_be_made";
+    scenario(
+        name,
+        file.path().join("home"),
+        file.path().join("tmp"),
+        None,
+    )
+    .await;
+}
