@@ -1,0 +1,257 @@
+//! The Lambda function in a process of its own, as Lambda runs it: HOME is read-only, events come from
+//! a Runtime API (scripted here), between events the process is frozen.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::{Path as Part, State};
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use serde_json::{Value, json};
+use tokio::sync::{Mutex, mpsc};
+
+use super::lambda::example;
+use super::{FakeBedrock, ONE_ASKING, REGIONS, SONNET, bedrock};
+
+/// What the child process runs: the example's own `main`. In the test process, nothing.
+#[test]
+fn function() {
+    if std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some() {
+        example::main().unwrap();
+    }
+}
+
+/// The Runtime API: the events to come, and what was answered.
+struct RuntimeApi {
+    events: Mutex<mpsc::UnboundedReceiver<Value>>,
+    answers: mpsc::UnboundedSender<Result<Value, Value>>,
+}
+
+async fn next(
+    State(api): State<Arc<RuntimeApi>>,
+) -> ([(&'static str, &'static str); 3], Json<Value>) {
+    let Some(event) = api.events.lock().await.recv().await else {
+        // The test has ended.
+        return std::future::pending().await;
+    };
+    let headers = [
+        ("lambda-runtime-aws-request-id", "the-request"),
+        ("lambda-runtime-deadline-ms", "4102444800000"),
+        (
+            "lambda-runtime-invoked-function-arn",
+            "arn:aws:lambda:eu-central-1:000000000000:function:f",
+        ),
+    ];
+    (headers, Json(event))
+}
+
+async fn answered(
+    State(api): State<Arc<RuntimeApi>>,
+    Part((_, how)): Part<(String, String)>,
+    body: Bytes,
+) -> StatusCode {
+    let body = serde_json::from_slice(&body).unwrap();
+    let answer = if how == "response" {
+        Ok(body)
+    } else {
+        Err(body)
+    };
+    let _ = api.answers.send(answer);
+    StatusCode::ACCEPTED
+}
+
+async fn init_error(State(api): State<Arc<RuntimeApi>>, Json(body): Json<Value>) -> StatusCode {
+    let _ = api.answers.send(Err(body));
+    StatusCode::ACCEPTED
+}
+
+/// One execution environment: a process, and the Runtime API it asks.
+struct Environment {
+    child: Child,
+    events: mpsc::UnboundedSender<Value>,
+    answers: mpsc::UnboundedReceiver<Result<Value, Value>>,
+}
+
+impl Environment {
+    /// A cold start. `home` and `tmp` are there; those of `read_only` cannot be written to.
+    async fn start(fake: &FakeBedrock, home: &Path, tmp: &Path, read_only: &[&Path]) -> Self {
+        let (events, coming) = mpsc::unbounded_channel();
+        let (answer, answers) = mpsc::unbounded_channel();
+        let api = RuntimeApi {
+            events: Mutex::new(coming),
+            answers: answer,
+        };
+        let routes = Router::new()
+            .route("/2018-06-01/runtime/invocation/next", get(next))
+            .route("/2018-06-01/runtime/invocation/{id}/{how}", post(answered))
+            .route("/2018-06-01/runtime/init/error", post(init_error))
+            .with_state(Arc::new(api));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address: SocketAddr = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, routes).await });
+
+        let child = command(read_only)
+            .args(["--exact", "sandbox::function", "--nocapture"])
+            .env_clear()
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("HOME", home)
+            .env("TMPDIR", tmp)
+            .env("AWS_LAMBDA_RUNTIME_API", address.to_string())
+            .env("AWS_LAMBDA_FUNCTION_NAME", "f")
+            .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
+            .env("AWS_REGION", "eu-central-1")
+            .env("AWS_ACCESS_KEY_ID", "fake")
+            .env("AWS_SECRET_ACCESS_KEY", "fake")
+            .env("AWS_ENDPOINT_URL", fake.url())
+            .env("BEDROCK_CATALOG_REGIONS", REGIONS.join(","))
+            // The example's own two seconds are for real machines.
+            .env("BEDROCK_CATALOG_DEADLINE", "1m")
+            .spawn()
+            .unwrap();
+        Self {
+            child,
+            events,
+            answers,
+        }
+    }
+
+    async fn invoke(&mut self, event: Value) -> Result<Value, Value> {
+        self.events.send(event).unwrap();
+        self.answer().await
+    }
+
+    async fn answer(&mut self) -> Result<Value, Value> {
+        let answer = tokio::time::timeout(Duration::from_secs(100), self.answers.recv());
+        answer.await.expect("the function answers").unwrap()
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    /// Stops every thread, and waits until they stand.
+    fn freeze(&self) {
+        kill_process(self.pid(), Signal::STOP).unwrap();
+        let (_, status) = waitpid(Some(self.pid()), WaitOptions::UNTRACED)
+            .unwrap()
+            .unwrap();
+        assert!(status.stopped(), "{status:?}");
+    }
+
+    fn thaw(&self) {
+        kill_process(self.pid(), Signal::CONT).unwrap();
+    }
+}
+
+impl Drop for Environment {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// This test program, run so that the folders are on a read-only file system, for root too.
+fn command(read_only: &[&Path]) -> Command {
+    let this = std::env::current_exe().unwrap();
+    let mut command = Command::new("unshare");
+    // `"$0"` is this program; `exec` keeps the process, which is frozen later.
+    let mounts = read_only
+        .iter()
+        .map(|folder| format!("mount -t tmpfs -o ro none '{}' && ", folder.display()));
+    let script = format!("{}exec \"$0\" \"$@\"", mounts.collect::<String>());
+    command.args(["--mount", "--user", "--map-root-user", "sh", "-c", &script]);
+    command.arg(this);
+    command
+}
+
+/// Whether this machine lets a test have mounts of its own; said by name where not.
+fn can_mount(test: &str) -> bool {
+    let folder = tempfile::tempdir().unwrap();
+    let script = format!("mount -t tmpfs -o ro none '{}'", folder.path().display());
+    let made = Command::new("unshare")
+        .args(["--mount", "--user", "--map-root-user", "sh", "-c", &script])
+        .output();
+    let can = made.is_ok_and(|made| made.status.success());
+    if !can {
+        eprintln!("{test}: skipped, this machine allows no mounts of one's own");
+    }
+    can
+}
+
+#[tokio::test]
+async fn cold_warm_frozen_and_cold_again_with_a_read_only_home() {
+    if !can_mount("cold_warm_frozen_and_cold_again_with_a_read_only_home") {
+        return;
+    }
+    let (fake, home, tmp) = (
+        bedrock(),
+        tempfile::tempdir().unwrap(),
+        tempfile::tempdir().unwrap(),
+    );
+    let (home, tmp) = (home.path(), tmp.path());
+    let event = json!({ "model": SONNET });
+
+    let mut first = Environment::start(&fake, home, tmp, &[home]).await;
+    let cold = first.invoke(event.clone()).await.unwrap();
+    assert_eq!(cold["inference_id"], json!(format!("eu.{SONNET}")));
+    assert_eq!(
+        (&cold["source"], &cold["degraded"]),
+        (&json!("api"), &json!(false))
+    );
+    let warm = first.invoke(event.clone()).await.unwrap();
+    assert_eq!(warm, cold);
+    let wrong = first
+        .invoke(json!({ "model": "nothing" }))
+        .await
+        .unwrap_err();
+    assert!(
+        wrong["errorMessage"]
+            .as_str()
+            .unwrap()
+            .contains("unknown model"),
+        "{wrong}"
+    );
+
+    first.freeze();
+    first.events.send(event.clone()).unwrap();
+    first.thaw();
+    assert_eq!(first.answer().await.unwrap(), cold);
+    assert_eq!(fake.stage().requests(), ONE_ASKING);
+    drop(first);
+
+    // The next environment finds what the first left in the temp directory.
+    let mut second = Environment::start(&fake, home, tmp, &[home]).await;
+    let again = second.invoke(event).await.unwrap();
+    assert_eq!(again["source"], json!("cache"));
+    assert_eq!(again["observed_at"], cold["observed_at"]);
+    assert_eq!(fake.stage().requests(), ONE_ASKING);
+}
+
+#[tokio::test]
+async fn with_nothing_to_write_to_the_fetched_catalog_is_served() {
+    if !can_mount("with_nothing_to_write_to_the_fetched_catalog_is_served") {
+        return;
+    }
+    let (fake, home, tmp) = (
+        bedrock(),
+        tempfile::tempdir().unwrap(),
+        tempfile::tempdir().unwrap(),
+    );
+    let (home, tmp) = (home.path(), tmp.path());
+    let mut only = Environment::start(&fake, home, tmp, &[home, tmp]).await;
+    let event = json!({ "model": SONNET });
+    let cold = only.invoke(event.clone()).await.unwrap();
+    assert_eq!(
+        (&cold["source"], &cold["degraded"]),
+        (&json!("api"), &json!(false))
+    );
+    assert_eq!(only.invoke(event).await.unwrap(), cold);
+    assert_eq!(fake.stage().requests(), ONE_ASKING);
+}
