@@ -1,10 +1,10 @@
 //! Where the bundle is: the data crate's folder, its files, and how they are replaced.
 
 use std::fs;
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
-use bedrock_catalog::{Catalog, catalog_from_json};
+use bedrock_catalog::{Catalog, LARGEST_JSON, catalog_from_json};
 use bedrock_catalog_gen::Baked;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -33,8 +33,11 @@ pub(crate) fn committed() -> Option<PathBuf> {
 
 /// The catalog of a catalog.json.
 pub(crate) fn catalog(path: &Path) -> Result<Catalog> {
-    let json =
-        fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    let mut json = Vec::new();
+    // One byte more than is allowed, which is then refused.
+    fs::File::open(path)
+        .and_then(|file| file.take(LARGEST_JSON as u64 + 1).read_to_end(&mut json))
+        .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
     let catalog = catalog_from_json(&json);
     Ok(catalog.map_err(|error| format!("{}: {error}", path.display()))?)
 }
