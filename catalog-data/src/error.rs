@@ -51,7 +51,8 @@ pub enum ErrorKind {
     NotInRegion,
     /// The model is retired: nothing lists or serves it any more.
     Retired,
-    /// There is a way in, but the policy does not allow it. Suggestions: the policies that do.
+    /// There is a way in, but the policy does not allow it. Suggestions: the policies that do; none for
+    /// [`Policy::Within`], which others would give up.
     PolicyForbids,
     /// Only bought capacity may be called.
     ProvisionedOnly,
@@ -163,11 +164,15 @@ impl Error {
     ) -> Self {
         let (model, region) = (quoted(access.model().id()), access.region().id());
         let allowing: Vec<String> = allowing.map(ToOwned::to_owned).collect();
+        if matches!(policy, Policy::Within(_)) && access.routes().next().is_some() {
+            // No other policy is suggested: it would give up what was asked for.
+            let message = format!(
+                "no way in to {model} from {region} stays within these regions: {}",
+                ways(access)
+            );
+            return Self::new(ErrorKind::PolicyForbids, message, Vec::new());
+        }
         if !allowing.is_empty() {
-            let ways: Vec<String> = access
-                .routes()
-                .map(|route| format!("{} ({})", route.inference_id(), route.destinations()))
-                .collect();
             let only = match access
                 .routes()
                 .all(|route| route.kind() == crate::RouteKind::Global)
@@ -177,7 +182,7 @@ impl Error {
             };
             let message = format!(
                 "{only} {model} from {region}: {}; policy {policy} does not allow that, policy {} does",
-                list(&ways, "and"),
+                ways(access),
                 list(&allowing, "or"),
             );
             return Self::new(ErrorKind::PolicyForbids, message, allowing);
@@ -214,6 +219,13 @@ fn quoted(text: &str) -> String {
             .replace("\\\"", "\"")
             .replace("\\'", "'")
     )
+}
+
+/// Every way in, with where it leads.
+fn ways(access: Access<'_>) -> String {
+    let way =
+        |route: crate::Route<'_>| format!("{} ({})", route.inference_id(), route.destinations());
+    list(&access.routes().map(way).collect::<Vec<_>>(), "and")
 }
 
 /// `a, b and c`.

@@ -40,6 +40,11 @@ impl Aws {
         self.sdk_config.is_some() || self.factory.is_some()
     }
 
+    /// The endpoint that the configuration names instead of AWS.
+    pub(super) fn endpoint(&self) -> Option<&str> {
+        self.sdk_config.as_ref()?.endpoint_url()
+    }
+
     /// The account of the credentials, where they name one.
     pub(super) async fn account(&self) -> Option<String> {
         let provider = self.sdk_config.as_ref()?.credentials_provider()?;

@@ -352,6 +352,18 @@ impl LiveCatalogBuilder {
         builder.build().map_err(wrong)
     }
 
+    /// Where AWS is asked, where that is not its own address.
+    fn endpoint(&self) -> Option<&str> {
+        #[cfg(feature = "aws")]
+        {
+            self.endpoint_url.as_deref().or(self.aws.endpoint())
+        }
+        #[cfg(not(feature = "aws"))]
+        {
+            self.endpoint_url.as_deref()
+        }
+    }
+
     /// Whose entries: the partition, the account where it is known, else the caller's name; and what
     /// is asked, so that another endpoint or set of regions is a miss.
     pub(super) fn namespace_for(&self, account: Option<&str>) -> Namespace {
@@ -362,7 +374,7 @@ impl LiveCatalogBuilder {
             "catalog",
             &self.partition,
             identity,
-            self.endpoint_url.as_deref().unwrap_or_default(),
+            self.endpoint().unwrap_or_default(),
             &regions.join(","),
         ])
     }

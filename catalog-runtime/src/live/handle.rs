@@ -174,10 +174,10 @@ impl LiveCatalog {
         Changes { receiver }
     }
 
-    /// The cache beneath, in the namespace of this catalog as far as it is known without asking for
-    /// credentials: for status, cleanup and clearing.
-    pub fn cache(&self) -> Cache {
-        self.inner.namespaced(self.inner.known_account())
+    /// The cache beneath, in the namespace of this catalog: for status, cleanup and clearing. Asks the
+    /// credentials, where there are any, for their account, at most for a second and once.
+    pub async fn cache(&self) -> Cache {
+        self.inner.identified().await
     }
 }
 
@@ -195,17 +195,6 @@ impl Inner {
 
     pub(super) fn namespaced(&self, account: Option<&str>) -> Cache {
         self.cache.in_namespace(self.config.namespace_for(account))
-    }
-
-    fn known_account(&self) -> Option<&str> {
-        #[cfg(feature = "aws")]
-        {
-            self.account.get()?.as_deref()
-        }
-        #[cfg(not(feature = "aws"))]
-        {
-            None
-        }
     }
 }
 

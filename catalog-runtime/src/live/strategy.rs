@@ -351,6 +351,18 @@ mod asking {
         failed: BTreeMap<String, String>,
     }
 
+    /// Each reason once, with the regions it is that of.
+    fn told(failed: &BTreeMap<String, String>) -> String {
+        let mut by_reason: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (region, reason) in failed {
+            by_reason.entry(reason).or_default().push(region);
+        }
+        let told = by_reason
+            .into_iter()
+            .map(|(reason, regions)| format!("{} ({reason})", regions.join(", ")));
+        told.collect::<Vec<_>>().join("; ")
+    }
+
     impl Inner {
         /// A catalog from AWS, or from another process of the machine that asked at the same time.
         /// `forced` asks whatever the cache has.
@@ -442,22 +454,22 @@ mod asking {
                 })
                 .collect();
             for (region, reason) in &failed {
-                tracing::warn!(region, reason, "a region could not be renewed");
+                tracing::debug!(region, reason, "a region could not be renewed");
             }
-            let told = || {
-                failed
-                    .iter()
-                    .map(|(r, why)| format!("{r}: {why}"))
-                    .collect::<Vec<_>>()
-                    .join("; ")
-            };
+            let told = told(&failed);
             if fetched.answered() == 0 {
-                let message = format!("no region answered: {}", told());
+                let message = format!("no region answered: {told}");
                 return Err(Error::new(ErrorKind::Unavailable, message));
             }
             if config.partial == PartialPolicy::RequireAllRegions && !failed.is_empty() {
-                let message = format!("all regions are required, and these failed: {}", told());
+                let message = format!("all regions are required, and these failed: {told}");
                 return Err(Error::new(ErrorKind::Unavailable, message));
+            }
+            if !failed.is_empty() {
+                tracing::warn!(
+                    failed = told,
+                    "some regions could not be renewed; their last good rows are kept"
+                );
             }
             self.keep_raw(cache, &fetched).await;
             let (document, problems) = transform(fetched.recording(), last.as_deref());

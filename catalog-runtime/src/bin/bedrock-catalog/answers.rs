@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bedrock_catalog::cache::Cache;
 use bedrock_catalog::{
-    Access, Catalog, Customization, Date, Destinations, Geography, InferenceType, LifecycleStatus,
-    Modality, Model, Policy, Profile, Region, Route, Status, Timestamp,
+    Access, Customization, Date, Destinations, Geography, InferenceType, LifecycleStatus, Modality,
+    Model, Policy, Profile, Region, Route, Status, Timestamp,
 };
 use serde::{Serialize, Serializer};
+
+use crate::live;
 
 #[derive(Serialize)]
 pub(crate) struct ModelAnswer<'a> {
@@ -188,58 +191,90 @@ pub(crate) fn region(region: Region<'_>) -> RegionAnswer<'_> {
 }
 
 #[derive(Serialize)]
-pub(crate) struct StatusAnswer<'a> {
-    pub(crate) source: &'static str,
-    pub(crate) tier: Option<String>,
-    pub(crate) path: Option<String>,
-    pub(crate) observed_at: Timestamp,
-    pub(crate) age_seconds: i64,
-    pub(crate) degraded: bool,
-    pub(crate) partition: &'a str,
-    pub(crate) regions: RegionsAnswer<'a>,
-    pub(crate) models: usize,
-    pub(crate) profiles: usize,
-    pub(crate) retired: usize,
-    pub(crate) overlay: usize,
-    pub(crate) error: Option<String>,
+pub(crate) struct CacheAnswer {
+    pub(crate) format: u32,
+    pub(crate) tiers: Vec<TierAnswer>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) recent: Option<Vec<RecentAnswer>>,
 }
 
 #[derive(Serialize)]
-pub(crate) struct RegionsAnswer<'a> {
-    pub(crate) answered: Vec<&'a str>,
-    pub(crate) failed: BTreeMap<&'a str, String>,
+pub(crate) struct TierAnswer {
+    pub(crate) name: &'static str,
+    pub(crate) healthy: bool,
+    pub(crate) health: String,
+    pub(crate) breaker: &'static str,
+    pub(crate) entries: Option<u64>,
+    pub(crate) bytes: Option<u64>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub(crate) counted: Option<CountedAnswer>,
 }
 
-/// The state of the bundle.
-pub(crate) fn status(catalog: &Catalog, now: Timestamp) -> StatusAnswer<'_> {
-    let fresh = catalog
-        .regions()
-        .filter(|region| region.stale_since().is_none());
-    let failed = catalog.regions().filter_map(|region| {
-        let since = region.stale_since()?;
-        Some((region.id(), format!("not renewed since {since}")))
+#[derive(Serialize)]
+pub(crate) struct CountedAnswer {
+    pub(crate) hits: u64,
+    pub(crate) writes: u64,
+    pub(crate) promotions: u64,
+    pub(crate) evictions: u64,
+    pub(crate) expirations: u64,
+    pub(crate) errors: u64,
+    pub(crate) hit_rate: f64,
+    pub(crate) oldest: Option<Timestamp>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct RecentAnswer {
+    pub(crate) key: String,
+    pub(crate) tier: &'static str,
+    pub(crate) written_at: Option<Timestamp>,
+    pub(crate) last_access: Option<Timestamp>,
+    pub(crate) accesses: Option<u64>,
+    pub(crate) bytes: u64,
+}
+
+/// How the cache is, tier by tier.
+pub(crate) fn cache(cache: &Cache, detailed: bool, recent: Option<usize>) -> CacheAnswer {
+    let statistics = cache.statistics();
+    let entries = live::recent(cache, if detailed { usize::MAX } else { 0 });
+    let tiers = cache.health().into_iter().map(|tier| {
+        let counts = statistics.tier(tier.name).filter(|_| detailed);
+        let written = entries.iter().filter(|entry| entry.tier == tier.name);
+        let oldest = written.map(|entry| entry.written_at).min();
+        TierAnswer {
+            name: tier.name,
+            healthy: tier.health.ok,
+            health: tier.health.message,
+            breaker: live::breaker(tier.breaker),
+            entries: tier.size.map(|size| size.entries),
+            bytes: tier.size.map(|size| size.bytes),
+            counted: counts.map(|counts| CountedAnswer {
+                hits: counts.hits,
+                writes: counts.writes,
+                promotions: counts.promotions,
+                evictions: counts.evictions,
+                expirations: counts.expirations,
+                errors: counts.errors,
+                hit_rate: statistics.hit_rate(),
+                oldest: oldest.and_then(live::moment),
+            }),
+        }
     });
-    let failed: BTreeMap<_, _> = failed.collect();
-    let retired = catalog.models().filter(|model| model.is_retired()).count();
-    StatusAnswer {
-        source: "bundle",
-        tier: None,
-        path: None,
-        observed_at: catalog.observed_at(),
-        age_seconds: now.unix() - catalog.observed_at().unix(),
-        degraded: !failed.is_empty(),
-        partition: catalog.partition(),
-        regions: RegionsAnswer {
-            answered: fresh.map(|region| region.id()).collect(),
-            failed,
-        },
-        models: catalog.models().len() - retired,
-        profiles: catalog
-            .profiles()
-            .filter(|profile| !profile.is_retired())
-            .count(),
-        retired,
-        overlay: 0,
-        error: None,
+    let recent = recent.map(|count| {
+        let recent = live::recent(cache, count).into_iter();
+        recent
+            .map(|entry| RecentAnswer {
+                key: entry.key.to_string(),
+                tier: entry.tier,
+                written_at: live::moment(entry.written_at),
+                last_access: entry.last_access.and_then(live::moment),
+                accesses: entry.accesses,
+                bytes: entry.bytes,
+            })
+            .collect()
+    });
+    CacheAnswer {
+        format: bedrock_catalog::FORMAT,
+        tiers: tiers.collect(),
+        recent,
     }
 }

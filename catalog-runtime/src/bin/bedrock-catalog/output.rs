@@ -4,13 +4,58 @@
 use std::io::Write;
 
 use anstyle::{AnsiColor, Style};
-use bedrock_catalog::QueryError;
+use bedrock_catalog::{Error, QueryError};
 use serde::Serialize;
 use serde_json::json;
 
 /// Whether to colour, for both streams.
 pub(crate) fn set_color(choice: anstream::ColorChoice) {
     choice.write_global();
+}
+
+/// Why the answer is no.
+pub(crate) struct No {
+    kind: &'static str,
+    message: String,
+    suggestions: Vec<String>,
+    /// What could be typed instead.
+    help: Option<String>,
+}
+
+impl No {
+    /// The work failed, for no reason of the question's.
+    #[cfg_attr(not(feature = "aws"), expect(dead_code))]
+    pub(crate) fn failed(message: String) -> Self {
+        Self {
+            kind: "failed",
+            message,
+            suggestions: Vec::new(),
+            help: None,
+        }
+    }
+}
+
+impl From<QueryError> for No {
+    fn from(error: QueryError) -> Self {
+        let policy = error.suggestions().first().filter(|_| error.is_policy());
+        Self {
+            kind: error.kind().as_str(),
+            message: error.to_string(),
+            suggestions: error.suggestions().to_vec(),
+            help: policy.map(|policy| format!("allow it with --policy {policy}")),
+        }
+    }
+}
+
+impl From<Error> for No {
+    fn from(error: Error) -> Self {
+        Self {
+            kind: error.kind().as_str(),
+            message: error.to_string(),
+            suggestions: Vec::new(),
+            help: None,
+        }
+    }
 }
 
 /// How answers are printed.
@@ -48,24 +93,21 @@ impl Output {
     }
 
     /// The answer is no.
-    pub(crate) fn no(&self, error: &QueryError) {
-        let message = plain(&error.to_string());
+    pub(crate) fn no(&self, no: &No) {
         if self.json {
+            let No {
+                kind,
+                message,
+                suggestions,
+                ..
+            } = no;
             self.json(&json!({
-                "error": {
-                    "kind": error.kind().as_str(),
-                    "message": error.to_string(),
-                    "suggestions": error.suggestions(),
-                }
+                "error": { "kind": kind, "message": message, "suggestions": suggestions }
             }));
         }
-        tell("error", AnsiColor::Red, &message);
-        if let (true, Some(policy)) = (error.is_policy(), error.suggestions().first()) {
-            tell(
-                "help",
-                AnsiColor::Cyan,
-                &format!("allow it with --policy {policy}"),
-            );
+        tell("error", AnsiColor::Red, &plain(&no.message));
+        if let Some(help) = &no.help {
+            tell("help", AnsiColor::Cyan, &plain(help));
         }
     }
 

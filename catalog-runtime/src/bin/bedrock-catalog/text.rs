@@ -6,7 +6,9 @@ use bedrock_catalog::{Access, Date, Model, Profile, Region, Route, Status};
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 
-use crate::answers::StatusAnswer;
+use bedrock_catalog::StatusReport;
+
+use crate::answers::CacheAnswer;
 use crate::output::plain;
 
 /// A table with headings and no lines.
@@ -217,7 +219,43 @@ pub(crate) fn regions(regions: &[Region<'_>]) -> String {
     )
 }
 
-pub(crate) fn status(status: &StatusAnswer<'_>) -> String {
+pub(crate) fn cache(cache: &CacheAnswer) -> String {
+    let number = |told: Option<u64>| told.map_or_else(|| "unknown".to_owned(), |n| n.to_string());
+    let mut text = String::new();
+    for tier in &cache.tiers {
+        let _ = writeln!(text, "{}", tier.name);
+        text.push_str(&lines(&[
+            ("health", tier.health.clone()),
+            ("breaker", tier.breaker.to_owned()),
+            ("entries", number(tier.entries)),
+            ("bytes", number(tier.bytes)),
+        ]));
+        if let Some(counted) = &tier.counted {
+            let oldest = counted.oldest.map(|oldest| oldest.to_string());
+            text.push_str(&lines(&[
+                ("hits", counted.hits.to_string()),
+                ("writes", counted.writes.to_string()),
+                ("errors", counted.errors.to_string()),
+                ("oldest", oldest.unwrap_or_default()),
+            ]));
+        }
+    }
+    for entry in cache.recent.iter().flatten() {
+        let _ = writeln!(
+            text,
+            "{}  {}  {} bytes",
+            plain(&entry.key),
+            entry.tier,
+            entry.bytes
+        );
+    }
+    if cache.tiers.is_empty() {
+        text.push_str("no tiers\n");
+    }
+    text
+}
+
+pub(crate) fn status(status: &StatusReport) -> String {
     let mut text = format!("{}\n", status.source);
     let failed = &status.regions.failed;
     text.push_str(&lines(&[
@@ -236,6 +274,10 @@ pub(crate) fn status(status: &StatusAnswer<'_>) -> String {
         ("models", status.models.to_string()),
         ("profiles", status.profiles.to_string()),
         ("retired", status.retired.to_string()),
+        ("overlay", status.overlay.to_string()),
+        ("tier", status.tier.clone().unwrap_or_default()),
+        ("path", status.path.clone().unwrap_or_default()),
+        ("error", status.error.clone().unwrap_or_default()),
     ]));
     for (region, reason) in failed {
         let _ = writeln!(text, "  {}: {}", plain(region), plain(reason));

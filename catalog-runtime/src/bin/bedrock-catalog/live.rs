@@ -1,0 +1,182 @@
+//! What concerns the live catalog: its status, a refresh, its cache.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bedrock_catalog::cache::{BreakerState, Cache, Pattern};
+use bedrock_catalog::{LiveCatalog, LiveCatalogBuilder, PartialPolicy, Snapshot, Timestamp};
+
+use crate::args::{CacheVerb, Cli, Question, Source};
+use crate::output::{No, Output};
+use crate::{answers, text};
+
+/// The clock.
+pub(crate) fn now() -> Timestamp {
+    moment(SystemTime::now()).unwrap_or(Timestamp::baked(0))
+}
+
+pub(crate) fn moment(time: SystemTime) -> Option<Timestamp> {
+    let seconds = time.duration_since(UNIX_EPOCH).ok()?.as_secs();
+    Timestamp::from_unix(i64::try_from(seconds).ok()?)
+}
+
+/// The catalog that a lookup asks.
+pub(crate) fn load(source: &Source) -> Result<Arc<Snapshot>, No> {
+    log();
+    block_on(async {
+        let live = builder(source).await?.build()?;
+        Ok(live.load().await?)
+    })?
+}
+
+/// `status`, `refresh` and `cache`.
+pub(crate) fn run(output: &Output, cli: &Cli) -> Result<(), No> {
+    log();
+    block_on(async {
+        match &cli.question {
+            Question::Refresh {
+                endpoint_url,
+                regions,
+                require_all_regions,
+                ..
+            } => {
+                let source = Source {
+                    live: true,
+                    offline: false,
+                    cache_dir: cli.source.cache_dir.clone(),
+                };
+                let mut builder = builder(&source).await?;
+                if let Some(url) = endpoint_url {
+                    builder = builder.endpoint_url(url);
+                }
+                if !regions.is_empty() {
+                    builder = builder.regions(regions);
+                }
+                if *require_all_regions {
+                    builder = builder.partial(PartialPolicy::RequireAllRegions);
+                }
+                let live = builder.build()?;
+                live.refresh().await?;
+                report(output, &live);
+                Ok(())
+            }
+            Question::Cache { verb, .. } => cache(output, &cli.source, verb).await,
+            _ => {
+                let live = builder(&cli.source).await?.build()?;
+                if !cli.source.is_bundle() {
+                    live.load().await?;
+                }
+                report(output, &live);
+                Ok(())
+            }
+        }
+    })?
+}
+
+fn report(output: &Output, live: &LiveCatalog) {
+    let report = live.status();
+    for (region, reason) in &report.regions.failed {
+        output.warn(&format!("{region}: {reason}"));
+    }
+    match output.is_json() {
+        true => output.json(&report),
+        false => output.text(&text::status(&report)),
+    }
+}
+
+async fn cache(output: &Output, source: &Source, verb: &CacheVerb) -> Result<(), No> {
+    let source = Source {
+        live: matches!(verb, CacheVerb::Warm) && cfg!(feature = "aws"),
+        offline: source.offline,
+        cache_dir: source.cache_dir.clone(),
+    };
+    let live = builder(&source).await?.build()?;
+    match verb {
+        CacheVerb::Status { detailed, recent } => {
+            let cache = live.cache().await;
+            let answer = answers::cache(&cache, *detailed, *recent);
+            match output.is_json() {
+                true => output.json(&answer),
+                false => output.text(&text::cache(&answer)),
+            }
+        }
+        CacheVerb::Clear { pattern } => {
+            let pattern = pattern.as_deref().map_or_else(Pattern::all, Pattern::glob);
+            removed(output, live.cache().await.invalidate(&pattern));
+        }
+        CacheVerb::Cleanup => removed(output, live.cache().await.cleanup()),
+        CacheVerb::Warm => {
+            live.load().await?;
+            report(output, &live);
+        }
+    }
+    Ok(())
+}
+
+fn removed(output: &Output, count: u64) {
+    match output.is_json() {
+        true => output.json(&serde_json::json!({ "removed": count })),
+        false => output.text(&format!("{count} removed\n")),
+    }
+}
+
+/// The word for a breaker's state.
+pub(crate) fn breaker(state: BreakerState) -> &'static str {
+    match state {
+        BreakerState::Closed => "closed",
+        BreakerState::Open => "open",
+        BreakerState::HalfOpen => "half-open",
+    }
+}
+
+/// How many entries of the caller's the cache names at most.
+pub(crate) fn recent(cache: &Cache, count: usize) -> Vec<bedrock_catalog::cache::Recent> {
+    const MOST: usize = 1000;
+    cache.recent(count.min(MOST))
+}
+
+/// What the environment and the command line say.
+async fn builder(source: &Source) -> Result<LiveCatalogBuilder, No> {
+    let mut builder = LiveCatalog::builder().from_env()?;
+    if !source.cache_dir.is_empty() {
+        builder = builder.cache_dirs(&source.cache_dir);
+    }
+    // Offline too: the configuration says whose entries of the cache are meant.
+    #[cfg(feature = "aws")]
+    {
+        builder = builder.sdk_config(&bedrock_catalog::fetch::sdk_config_from_env().await);
+    }
+    Ok(match source.asks_aws() {
+        true => builder,
+        false => builder.offline(true),
+    })
+}
+
+/// Warnings go to stderr.
+fn log() {
+    let _ = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::WARN)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .without_time()
+        .with_target(false)
+        .try_init();
+}
+
+#[cfg(feature = "aws")]
+fn block_on<F: Future>(work: F) -> Result<F::Output, No> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    let runtime = runtime.map_err(|error| No::failed(format!("cannot start: {error}")))?;
+    let output = runtime.block_on(work);
+    // What is still being asked for is of no use any more.
+    runtime.shutdown_background();
+    Ok(output)
+}
+
+#[cfg(not(feature = "aws"))]
+fn block_on<F: Future>(work: F) -> Result<F::Output, No> {
+    Ok(futures_lite::future::block_on(work))
+}
