@@ -221,33 +221,57 @@ impl Catalog {
         Region::new(self, self.region_number(&id)?).filter(Region::is_recorded)
     }
 
+    /// The models, sorted by id, without the retired ones; [`Catalog::all_models`] has those too.
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundle")] {
+    /// use bedrock_catalog_data::Catalog;
+    ///
+    /// let catalog = Catalog::bundled();
+    /// assert!(catalog.models().all(|model| !model.is_retired()));
+    /// assert!(catalog.models().count() <= catalog.all_models().len());
+    /// # }
+    /// ```
+    pub fn models(&self) -> impl Iterator<Item = Model<'_>> + Clone {
+        self.all_models().filter(|model| !model.is_retired())
+    }
+
     /// All models, sorted by id, retired ones included.
-    pub fn models(&self) -> impl ExactSizeIterator<Item = Model<'_>> + Clone {
-        let numbered = (0u16..).zip(self.tables.models.iter());
-        Sized(
-            self.tables.models.len(),
-            numbered.map(|(number, row)| Model::of(self, number, row)),
-        )
+    pub fn all_models(&self) -> impl ExactSizeIterator<Item = Model<'_>> + Clone {
+        let rows = self.tables.models.iter().enumerate();
+        // Rows are numbered in 16 bits: there are no more.
+        rows.map(|(number, row)| Model::of(self, number as u16, row))
+    }
+
+    /// The profiles, sorted by id, without the retired ones; [`Catalog::all_profiles`] has those
+    /// too.
+    pub fn profiles(&self) -> impl Iterator<Item = Profile<'_>> + Clone {
+        self.all_profiles().filter(|profile| !profile.is_retired())
     }
 
     /// All profiles, sorted by id, retired ones included.
-    pub fn profiles(&self) -> impl ExactSizeIterator<Item = Profile<'_>> + Clone {
+    pub fn all_profiles(&self) -> impl ExactSizeIterator<Item = Profile<'_>> + Clone {
         let rows = self.tables.profiles.iter();
         rows.map(|row| Profile::of(self, row))
     }
 
     /// All regions that the recording asked, sorted by id.
     pub fn regions(&self) -> impl Iterator<Item = Region<'_>> + Clone {
-        let numbered = (0u16..).zip(self.tables.regions.iter());
-        numbered
-            .map(|(number, row)| Region::of(self, number, row))
+        let rows = self.tables.regions.iter().zip(0u16..);
+        rows.map(|(row, number)| Region::of(self, number, row))
             .filter(Region::is_recorded)
+    }
+
+    /// The ids of all regions this catalog has constants for, sorted: recorded ones, those known as
+    /// destinations only, and former ones.
+    pub fn known_regions(&self) -> impl ExactSizeIterator<Item = &str> + Clone {
+        self.tables.regions.iter().map(|row| &*row.id)
     }
 
     /// Every (model, region) pair with a model row or a profile, sorted by model, then region.
     pub fn accesses(&self) -> impl ExactSizeIterator<Item = Access<'_>> + Clone {
         let rows = self.tables.access.iter();
-        Sized(rows.len(), rows.filter_map(|row| Access::of(self, row)))
+        rows.map(|row| Access::of(self, row))
     }
 
     /// Every way to call a model from a region, or what is wrong with the question.
@@ -284,6 +308,38 @@ impl Catalog {
         policy: Policy<'_>,
     ) -> Result<Route<'a>, Error> {
         self.access(model, region)?.route(policy)
+    }
+
+    /// Every route that keeps a request inside these regions, sorted by model, then region, then
+    /// preference. An entry is a region id, or a beginning of ids followed by `*`, as for
+    /// [`Policy::Within`]. No allocation.
+    ///
+    /// Of one model or one region, filter: `route.model().id()`, `route.region().id()`. Of one model
+    /// from one region, [`Access::routes`] costs less, and the best of those is what
+    /// [`Policy::Within`] gives.
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundle")] {
+    /// use bedrock_catalog_data::Catalog;
+    ///
+    /// let catalog = Catalog::bundled();
+    /// let from_ireland = catalog
+    ///     .routes_within(&["eu-*"])
+    ///     .filter(|route| route.region().id() == "eu-west-1");
+    /// let mut ids = from_ireland.map(|route| route.inference_id());
+    /// assert!(ids.any(|id| id == "eu.anthropic.claude-sonnet-4-6"));
+    ///
+    /// let mut all = catalog.routes_within(&["eu-*"]);
+    /// assert!(all.all(|route| route.destinations().iter().all(|id| id.starts_with("eu-"))));
+    /// # }
+    /// ```
+    pub fn routes_within<'a, 'r>(
+        &'a self,
+        regions: &'r [&'r str],
+    ) -> impl Iterator<Item = Route<'a>> + Clone + use<'a, 'r> {
+        self.accesses()
+            .flat_map(|access| access.routes())
+            .filter(move |route| route.destinations().are_within(regions))
     }
 
     /// The partition: `aws`, `aws-us-gov`, `aws-cn`, …
@@ -360,26 +416,6 @@ impl Catalog {
     }
 }
 
-/// An iterator whose length is known, over one that does not say so.
-#[derive(Clone)]
-struct Sized<I>(usize, I);
-
-impl<I: Iterator> Iterator for Sized<I> {
-    type Item = I::Item;
-
-    fn next(&mut self) -> Option<I::Item> {
-        let item = self.1.next()?;
-        self.0 = self.0.saturating_sub(1);
-        Some(item)
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.0, Some(self.0))
-    }
-}
-
-impl<I: Iterator> ExactSizeIterator for Sized<I> {}
-
 impl fmt::Debug for Catalog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Catalog")
@@ -400,3 +436,57 @@ impl PartialEq for Catalog {
 }
 
 impl Eq for Catalog {}
+
+#[cfg(all(test, feature = "bundle"))]
+mod tests {
+    use super::*;
+    use crate::ErrorKind;
+
+    /// The bundle with one retired model and one retired profile.
+    fn with_retired() -> Catalog {
+        let mut document = Catalog::bundled().to_document();
+        let day = Some(document.observed_at.date());
+        document.models.push(crate::ModelEntry {
+            id: "amazon.nova-promo-v1:0".into(),
+            last_seen: day,
+            retired: true,
+            ..Default::default()
+        });
+        document.profiles.push(crate::ProfileEntry {
+            id: "eu.amazon.nova-promo-v1:0".into(),
+            last_seen: day,
+            retired: true,
+            ..Default::default()
+        });
+        Catalog::from_document(&document).unwrap()
+    }
+
+    #[test]
+    fn what_is_retired_is_in_no_listing_unless_asked_for() {
+        let (bundle, catalog) = (Catalog::bundled(), with_retired());
+        assert!(catalog.models().all(|model| !model.is_retired()));
+        assert!(catalog.profiles().all(|profile| !profile.is_retired()));
+        assert_eq!(catalog.models().count(), bundle.models().count());
+        assert_eq!(catalog.profiles().count(), bundle.profiles().count());
+        assert_eq!(catalog.all_models().len(), bundle.all_models().len() + 1);
+        assert_eq!(
+            catalog.all_profiles().len(),
+            bundle.all_profiles().len() + 1
+        );
+        let document = catalog.to_document();
+        assert_eq!(Catalog::from_document(&document).unwrap(), catalog);
+        assert!(catalog.model("amazon.nova-promo-v1:0").is_some());
+        assert!(catalog.profile("eu.amazon.nova-promo-v1:0").is_some());
+    }
+
+    #[test]
+    fn what_is_retired_is_not_suggested() {
+        let catalog = with_retired();
+        let error = catalog.unknown_model("amazon.nova-promo-v1");
+        assert_eq!(error.kind(), ErrorKind::UnknownModel);
+        let named = |error: &Error| error.suggestions().iter().any(|id| id.contains("promo"));
+        assert!(!error.suggestions().is_empty());
+        assert!(!named(&error));
+        assert!(!named(&catalog.unknown_profile("eu.amazon.nova-promo-v1")));
+    }
+}

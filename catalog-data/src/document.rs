@@ -35,6 +35,12 @@ pub struct Document<'a> {
         serde(default, skip_serializing_if = "BTreeMap::is_empty")
     )]
     pub stale: BTreeMap<Text<'a>, Timestamp>,
+    /// Regions that were known before and that nothing names any more; their constants stay.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "Vec::is_empty")
+    )]
+    pub former_regions: Vec<Text<'a>>,
     /// The models.
     pub models: Vec<ModelEntry<'a>>,
     /// The inference profiles.

@@ -153,7 +153,11 @@ impl Error {
             true => "no region has it now".to_string(),
             false => format!("it is in {}", list(&regions, "and")),
         };
-        let message = format!("{} is not in {region}; {elsewhere}", quoted(model));
+        let message = format!(
+            "{} is not in {}; {elsewhere}",
+            quoted(model),
+            quoted(region)
+        );
         Self::new(ErrorKind::NotInRegion, message, regions)
     }
 
@@ -162,7 +166,7 @@ impl Error {
         policy: Policy<'_>,
         allowing: impl Iterator<Item = &'a str>,
     ) -> Self {
-        let (model, region) = (quoted(access.model().id()), access.region().id());
+        let (model, region) = (quoted(access.model().id()), quoted(access.region().id()));
         let allowing: Vec<String> = allowing.map(ToOwned::to_owned).collect();
         if matches!(policy, Policy::Within(_)) && access.routes().next().is_some() {
             // No other policy is suggested: it would give up what was asked for.
@@ -194,7 +198,17 @@ impl Error {
             );
             return Self::new(ErrorKind::ProvisionedOnly, message, Vec::new());
         }
-        let message = format!("{region} lists {model} and names no way to call it");
+        let types = access.inference_types().map(|types| {
+            let words: Vec<String> = types.iter().map(ToString::to_string).collect();
+            (!words.is_empty()).then(|| list(&words, "and"))
+        });
+        let message = match types {
+            None => format!("{region} lists {model} and does not say how to call it"),
+            Some(None) => format!("{region} lists {model} and names no way to call it"),
+            Some(Some(words)) => {
+                format!("{region} lists {model} for {words}, which gives no way to call it now")
+            }
+        };
         Self::new(ErrorKind::NoWayIn, message, Vec::new())
     }
 
@@ -254,3 +268,55 @@ impl fmt::Debug for Error {
 }
 
 impl core::error::Error for Error {}
+
+#[cfg(all(test, feature = "bundle"))]
+mod tests {
+    use super::*;
+    use crate::{AccessEntry, Catalog, ModelEntry, Policy};
+
+    /// A catalog with one more region and one model listed there.
+    fn listed(region: &str, types: Option<&[&str]>) -> Catalog {
+        let mut document = Catalog::bundled().to_document();
+        let region = crate::Text::from(region).to_static();
+        document.regions.push(region.clone());
+        document.models.push(ModelEntry {
+            id: "acme.new".into(),
+            access: Vec::from([AccessEntry {
+                inference_types: types.map(|words| words.iter().map(|&w| w.into()).collect()),
+                regions: Vec::from([region]),
+            }]),
+            ..Default::default()
+        });
+        Catalog::from_document(&document).unwrap()
+    }
+
+    #[test]
+    fn a_region_cannot_steer_a_terminal() {
+        let hostile = "x\u{1b}[2J\u{202e}";
+        let catalog = listed(hostile, Some(&["ODD\u{1b}"]));
+        let errors = [
+            catalog.route("acme.new", hostile, Policy::Any).unwrap_err(),
+            catalog.access("amazon.nova-pro-v1:0", hostile).unwrap_err(),
+            catalog.access("acme.new", "eu-west-1").unwrap_err(),
+        ];
+        for error in errors {
+            assert!(!error.to_string().contains(char::is_control), "{error}");
+            assert!(error.to_string().contains("\\u{202e}"), "{error}");
+        }
+    }
+
+    #[test]
+    fn no_way_in_names_what_the_listing_says() {
+        for (types, expected) in [
+            (None, "does not say how"),
+            (Some(&[][..]), "names no way"),
+            (Some(&["BATCH", "WISHING"]), "for BATCH and WISHING"),
+        ] {
+            let catalog = listed("xx-west-1", types);
+            let route = catalog.route("acme.new", "xx-west-1", Policy::Any);
+            let error = route.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::NoWayIn);
+            assert!(error.to_string().contains(expected), "{error}");
+        }
+    }
+}

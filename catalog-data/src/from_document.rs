@@ -127,6 +127,9 @@ impl<'d> Builder<'d> {
                 document.format
             )));
         }
+        if document.partition.is_empty() {
+            return Err(Error::invalid("the document names no partition".into()));
+        }
         let models = number(
             "models",
             MOST_ROWS,
@@ -150,7 +153,7 @@ impl<'d> Builder<'d> {
             DestinationsEntry::Global => &[],
         });
         let mut all: HashMap<&str, bool> = recorded.into_keys().map(|id| (id, true)).collect();
-        for id in destinations {
+        for id in destinations.chain(&document.former_regions) {
             all.entry(&**id).or_insert(false);
             if all.len() > MOST_REGIONS {
                 return Err(too_many("regions", MOST_REGIONS));
@@ -237,6 +240,12 @@ impl<'d> Builder<'d> {
                 self.types.push(words);
             }
         }
+        if entry.retired {
+            let id = &entry.id;
+            return Err(Error::invalid(format!(
+                "{id:?} is retired and has access all the same"
+            )));
+        }
         let model = self.models.get(&*entry.id).copied().unwrap_or(NONE);
         for region in &access.regions {
             let region = self.source(region, &entry.id)?;
@@ -286,6 +295,12 @@ impl<'d> Builder<'d> {
             let (Ok(start), Ok(len)) = (u32::try_from(start), len) else {
                 return Err(too_many("destinations", u32::MAX as usize));
             };
+            if entry.retired {
+                let id = &entry.id;
+                return Err(Error::invalid(format!(
+                    "profile {id:?} is retired and serves all the same"
+                )));
+            }
             for source in &route.sources {
                 let source = self.source(source, &entry.id)?;
                 let pair = self.pair(model, source)?;
@@ -322,7 +337,7 @@ impl<'d> Builder<'d> {
         // From the order of sight to the order of (model, region): what `place` walks.
         let mut rank = vec![0u16; self.pairs.len()];
         let met = self.place.iter().filter(|&&pair| pair != NONE);
-        for (number, &pair) in (0u16..).zip(met) {
+        for (&pair, number) in met.zip(0u16..) {
             if let Some(rank) = rank.get_mut(usize::from(pair)) {
                 *rank = number;
             }
@@ -374,7 +389,7 @@ impl<'d> Builder<'d> {
             .place
             .iter()
             .filter_map(|&pair| self.pairs.get(usize::from(pair)));
-        for (number, pair) in (0u32..).zip(met) {
+        for (pair, number) in met.zip(0u32..) {
             let own = rest.partition_point(|link| u32::from(link.pair) <= number);
             let (own, others) = rest.split_at_checked(own).unwrap_or_default();
             rest = others;
@@ -407,7 +422,7 @@ impl<'d> Builder<'d> {
         let mut entries: Vec<&ModelEntry<'_>> = self.document.models.iter().collect();
         entries.sort_unstable_by(|a, b| a.id.cmp(&b.id));
         let mut rest = access;
-        let row = |(number, entry): (u16, &ModelEntry<'_>)| {
+        let row = |(entry, number): (&ModelEntry<'_>, u16)| {
             let own = rest.partition_point(|row| row.model <= number);
             let start = access.len() - rest.len();
             let (own, others) = rest.split_at_checked(own).unwrap_or_default();
@@ -437,7 +452,7 @@ impl<'d> Builder<'d> {
                 profiles: run,
             }
         };
-        (0u16..).zip(entries).map(row).collect()
+        entries.into_iter().zip(0u16..).map(row).collect()
     }
 
     fn profiles(&self, links: &[LinkRow], pool: &mut Vec<u32>) -> Vec<ProfileRow> {
@@ -450,7 +465,7 @@ impl<'d> Builder<'d> {
             .collect();
         order.sort_unstable();
         let mut rest = &*order;
-        let row = |(number, entry): (u16, &ProfileEntry<'_>)| {
+        let row = |(entry, number): (&ProfileEntry<'_>, u16)| {
             let own = rest.partition_point(|&place| place >> 32 <= u64::from(number));
             let (own, others) = rest.split_at_checked(own).unwrap_or_default();
             rest = others;
@@ -470,7 +485,7 @@ impl<'d> Builder<'d> {
                 links: run,
             }
         };
-        (0u16..).zip(entries).map(row).collect()
+        entries.into_iter().zip(0u16..).map(row).collect()
     }
 
     fn regions(&self, access: &[AccessRow], links: &[LinkRow]) -> Vec<RegionRow> {

@@ -5,6 +5,7 @@
 
 use alloc::borrow::Cow;
 use alloc::string::String;
+use core::borrow::Borrow;
 use core::cmp::Ordering;
 use core::convert::Infallible;
 use core::fmt;
@@ -69,6 +70,17 @@ impl<K> Id<K> {
         }
     }
 
+    /// The id of a row, with what its handle claims.
+    pub(crate) fn of_row(text: Cow<'static, str>, claim: Option<sealed::Claim>) -> Self {
+        let (brand, number) = claim.map_or((UNBRANDED, 0), |claim| (claim.brand, claim.number));
+        Self {
+            text,
+            brand,
+            number,
+            kind: PhantomData,
+        }
+    }
+
     /// The text.
     #[inline]
     pub fn as_str(&self) -> &str {
@@ -76,12 +88,27 @@ impl<K> Id<K> {
     }
 }
 
-/// Anything an id can be asked with: an id, a constant, a `&str`, a handle.
+/// Anything an id can be asked with: an id, a constant, text, a handle, or a reference to one.
 ///
 /// Sealed: implemented here only.
+///
+/// ```
+/// # #[cfg(feature = "bundle")] {
+/// use bedrock_catalog_data::{Catalog, ModelId, models};
+///
+/// let catalog = Catalog::bundled();
+/// let nova = catalog.model(models::AMAZON_NOVA_PRO_V1_0).unwrap();
+/// let owned = String::from("amazon.nova-pro-v1:0");
+/// assert_eq!(catalog.model("amazon.nova-pro-v1:0"), Some(nova));
+/// assert_eq!(catalog.model(&owned), Some(nova));
+/// assert_eq!(catalog.model(owned), Some(nova));
+/// assert_eq!(catalog.model(&ModelId::from(nova)), Some(nova));
+/// assert_eq!(catalog.model(&nova), Some(nova));
+/// # }
+/// ```
 pub trait Key<K>: sealed::Sealed<K> {}
 
-impl<K, T: sealed::Sealed<K>> Key<K> for T {}
+impl<K, T: sealed::Sealed<K> + ?Sized> Key<K> for T {}
 
 pub(crate) mod sealed {
     use super::Id;
@@ -94,6 +121,14 @@ pub(crate) mod sealed {
         pub number: u16,
     }
 
+    impl Claim {
+        /// The claim of a row; none where the catalog has no brand.
+        #[inline]
+        pub fn new(brand: u64, number: u16) -> Option<Self> {
+            (brand != super::UNBRANDED).then_some(Self { brand, number })
+        }
+    }
+
     pub trait Sealed<K> {
         fn text(&self) -> &str;
 
@@ -103,14 +138,14 @@ pub(crate) mod sealed {
         }
     }
 
-    impl<K> Sealed<K> for &str {
+    impl<K> Sealed<K> for str {
         #[inline]
         fn text(&self) -> &str {
             self
         }
     }
 
-    impl<K> Sealed<K> for &String {
+    impl<K> Sealed<K> for String {
         #[inline]
         fn text(&self) -> &str {
             self
@@ -125,22 +160,19 @@ pub(crate) mod sealed {
 
         #[inline]
         fn claim(&self) -> Option<Claim> {
-            (self.brand != super::UNBRANDED).then_some(Claim {
-                brand: self.brand,
-                number: self.number,
-            })
+            Claim::new(self.brand, self.number)
         }
     }
 
-    impl<K> Sealed<K> for &Id<K> {
+    impl<K, T: Sealed<K> + ?Sized> Sealed<K> for &T {
         #[inline]
         fn text(&self) -> &str {
-            self.as_str()
+            (**self).text()
         }
 
         #[inline]
         fn claim(&self) -> Option<Claim> {
-            (*self).claim()
+            (**self).claim()
         }
     }
 }
@@ -180,12 +212,26 @@ impl<K> From<&str> for Id<K> {
 
 impl<K> From<String> for Id<K> {
     fn from(text: String) -> Self {
-        Self {
-            text: Cow::Owned(text),
-            brand: UNBRANDED,
-            number: 0,
-            kind: PhantomData,
-        }
+        Self::of_row(Cow::Owned(text), None)
+    }
+}
+
+impl<K> From<&String> for Id<K> {
+    fn from(text: &String) -> Self {
+        text.as_str().into()
+    }
+}
+
+impl<K> From<Id<K>> for String {
+    fn from(id: Id<K>) -> Self {
+        id.text.into_owned()
+    }
+}
+
+/// An id is hashed and ordered as its text, so a map of ids can be asked with text.
+impl<K> Borrow<str> for Id<K> {
+    fn borrow(&self) -> &str {
+        self.as_str()
     }
 }
 
@@ -214,6 +260,18 @@ impl<K> PartialEq<str> for Id<K> {
 impl<K> PartialEq<&str> for Id<K> {
     fn eq(&self, other: &&str) -> bool {
         self.as_str() == *other
+    }
+}
+
+impl<K> PartialEq<Id<K>> for str {
+    fn eq(&self, other: &Id<K>) -> bool {
+        self == other.as_str()
+    }
+}
+
+impl<K> PartialEq<Id<K>> for &str {
+    fn eq(&self, other: &Id<K>) -> bool {
+        *self == other.as_str()
     }
 }
 
@@ -247,5 +305,38 @@ impl<'de, K> serde::Deserialize<'de> for Id<K> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = crate::text::Text::deserialize(deserializer)?;
         Ok(String::from(&*text).into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::collections::BTreeSet;
+
+    #[test]
+    fn an_id_is_its_text() {
+        let id = RegionId::from(&String::from("eu-west-1"));
+        assert!("eu-west-1" == id && *"eu-west-1" == id && id == "eu-west-1");
+        assert!(BTreeSet::from([id.clone()]).contains("eu-west-1"));
+        assert_eq!(String::from(id), "eu-west-1");
+    }
+
+    #[cfg(feature = "bundle")]
+    #[test]
+    fn an_id_of_a_handle_is_asked_without_hashing() {
+        use super::sealed::Sealed;
+        let catalog = crate::Catalog::bundled();
+        for model in catalog.all_models() {
+            let id = ModelId::from(model);
+            assert!(matches!(id.text, Cow::Borrowed(_)));
+            assert!(id.claim().is_some());
+            assert_eq!(catalog.model(&id), Some(model));
+        }
+        for region in catalog.regions() {
+            assert_eq!(catalog.region(RegionId::from(region)), Some(region));
+        }
+        for profile in catalog.all_profiles() {
+            assert_eq!(catalog.profile(ProfileId::from(profile)), Some(profile));
+        }
     }
 }

@@ -45,7 +45,7 @@ impl BuiltIndex {
         u16::try_from(ids.len()).ok()?;
         let hasher = DefaultHashBuilder::default();
         let mut rows = HashTable::with_capacity(ids.len());
-        for (number, id) in (0u16..).zip(ids) {
+        for (id, number) in ids.zip(0u16..) {
             // Never grows: the capacity holds all, so no row is hashed again.
             rows.insert_unique(hasher.hash_one(id), number, |_| 0);
         }

@@ -20,7 +20,8 @@
 //! # Features
 //! - `bundle` (default): [`Catalog::bundled`] and the typed constants. Without it a catalog is built
 //!   at run time from a [`Document`].
-//! - `serde`: `Serialize` and `Deserialize` for ids, words, dates and the [`Document`].
+//! - `serde`: `Serialize` and `Deserialize` for ids, words, dates and the [`Document`]; `Serialize` for
+//!   [`Status`], [`RouteKind`] and the word of a [`Policy`].
 //!
 //! # How the files stand to each other
 //! `words`, `time`, `id`, `text` are values. `rows` are the tables, `index` finds rows, `catalog` and the
@@ -65,10 +66,12 @@ pub use model::{Access, Lifecycle, Model};
 pub use profile::{Profile, ProfileRoute};
 pub use query::Filter;
 pub use region::Region;
-pub use route::{Destinations, Policy, Route, RouteKind};
+pub use route::{DestinationIds, Destinations, Policy, Route, RouteKind};
 pub use text::Text;
 pub use time::{Date, ParseTimeError, Timestamp};
-pub use words::{Customization, Geography, InferenceType, LifecycleStatus, Modality, Status};
+pub use words::{
+    Customization, Geography, InferenceType, LifecycleStatus, Modality, ParseWordError, Status,
+};
 
 /// The JSON Schema of the catalog JSON.
 pub const CATALOG_SCHEMA: &str = include_str!("../catalog.schema.json");

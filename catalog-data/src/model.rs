@@ -1,6 +1,8 @@
 //! A model, and every way to call it from one region.
 
+use alloc::borrow::Cow;
 use core::fmt;
+use core::hash::{Hash, Hasher};
 
 use crate::catalog::Catalog;
 use crate::error::Error;
@@ -9,9 +11,9 @@ use crate::id::{Key, kind};
 use crate::profile::Profile;
 use crate::region::Region;
 use crate::route::{Policy, Route};
-use crate::rows::{AccessRow, LifecycleRow, LinkRow, ModelRow, NONE};
+use crate::rows::{AccessRow, LifecycleRow, LinkRow, ModelRow, NONE, Run};
 use crate::words::{Customization, InferenceType, LifecycleStatus, Modality, Status};
-use crate::{Date, Destinations, RegionId};
+use crate::{Date, Destinations, ModelId, RegionId};
 
 /// A model of a catalog: a handle of three words, `Copy`, that belongs to its catalog.
 ///
@@ -210,11 +212,7 @@ impl Sealed<kind::Model> for Model<'_> {
 
     #[inline]
     fn claim(&self) -> Option<Claim> {
-        let brand = self.catalog.tables.brand;
-        (brand != crate::id::UNBRANDED).then_some(Claim {
-            brand,
-            number: self.number,
-        })
+        Claim::new(self.catalog.tables.brand, self.number)
     }
 }
 
@@ -227,11 +225,46 @@ impl PartialEq for Model<'_> {
 
 impl Eq for Model<'_> {}
 
+impl Hash for Model<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.id().hash(state);
+    }
+}
+
+impl From<Model<'_>> for ModelId {
+    fn from(model: Model<'_>) -> Self {
+        Self::of_row(model.row.id.clone(), model.claim())
+    }
+}
+
 impl fmt::Debug for Model<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Model").field(&self.id()).finish()
     }
 }
+
+/// What a number beyond the table shows; a checked catalog has none.
+static NO_MODEL: ModelRow = ModelRow {
+    id: Cow::Borrowed(""),
+    name: None,
+    provider: None,
+    input: None,
+    output: None,
+    streaming: None,
+    customizations: None,
+    lifecycle: LifecycleRow {
+        status: None,
+        start: None,
+        legacy: None,
+        extended_access: None,
+        end_of_life: None,
+    },
+    last_seen: None,
+    retired: false,
+    constant: None,
+    access: Run::new(0, 0),
+    profiles: Run::new(0, 0),
+};
 
 /// What the control plane says of a model's life: a word and up to four days. Absent is unknown.
 #[derive(Debug, Clone, Copy)]
@@ -268,7 +301,7 @@ impl<'a> Lifecycle<'a> {
     /// The state on a day, from the dates where there are any, else from the word.
     ///
     /// A word this version does not know, or none, without a date that decides, is
-    /// [`Status::Unknown`].
+    /// [`Status::Unknown`]; so is every day before the launch.
     pub fn status_at(&self, day: Date) -> Status {
         let reached = |date: Option<Date>| date.is_some_and(|date| date <= day);
         if reached(self.row.end_of_life) {
@@ -276,6 +309,9 @@ impl<'a> Lifecycle<'a> {
         }
         if reached(self.row.legacy) {
             return Status::Legacy;
+        }
+        if self.row.start.is_some_and(|start| day < start) {
+            return Status::Unknown;
         }
         match (&self.row.status, self.row.legacy) {
             (Some(LifecycleStatus::Active), _) => Status::Active,
@@ -296,13 +332,13 @@ pub struct Access<'a> {
 }
 
 impl<'a> Access<'a> {
-    pub(crate) fn of(catalog: &'a Catalog, row: &'a AccessRow) -> Option<Self> {
-        let model = catalog.tables.models.get(usize::from(row.model))?;
-        Some(Self {
+    pub(crate) fn of(catalog: &'a Catalog, row: &'a AccessRow) -> Self {
+        let models = &catalog.tables.models;
+        Self {
             catalog,
             row,
-            model,
-        })
+            model: models.get(usize::from(row.model)).unwrap_or(&NO_MODEL),
+        }
     }
 
     /// The model.
@@ -375,7 +411,7 @@ impl<'a> Access<'a> {
 
     /// Every way to call now, without buying capacity first, the preferred first: on demand, then
     /// bounded profiles by destinations and id, then global ones by id.
-    pub fn routes(&self) -> impl Iterator<Item = Route<'a>> + use<'a> {
+    pub fn routes(&self) -> impl Iterator<Item = Route<'a>> + Clone + use<'a> {
         let access = *self;
         let in_region = self.row.is(AccessRow::ON_DEMAND).then_some(None);
         let profiles = self.links().iter().map(Some);
@@ -458,15 +494,9 @@ impl<'a> Access<'a> {
     #[cold]
     #[inline(never)]
     fn no_route(&self, policy: Policy<'_>) -> Error {
-        let names = [
-            Policy::InRegion,
-            Policy::Geography,
-            Policy::Any,
-            Policy::Global,
-        ];
-        let allowing = names
-            .into_iter()
-            .filter(|&name| self.choose(name).is_some())
+        let allowing = Policy::PLAIN
+            .iter()
+            .filter(|&&name| self.choose(name).is_some())
             .map(|policy| policy.as_str());
         Error::no_route(*self, policy, allowing)
     }
@@ -479,6 +509,15 @@ impl<'a> Access<'a> {
         self.row
     }
 }
+
+/// Equal where model and region are, whatever catalogs they come from.
+impl PartialEq for Access<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.model.id == other.model.id && self.region().id() == other.region().id()
+    }
+}
+
+impl Eq for Access<'_> {}
 
 impl fmt::Debug for Access<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -9,8 +9,9 @@ const MOST: usize = 3;
 const LONGEST: usize = 256;
 
 /// Up to three ids that are close to `wanted`, the closest first, ties by id. An id that contains
-/// the question, or is contained in it, counts as close: people leave the provider or the version
-/// out, and glue a geography or an ARN in front.
+/// the question, or is contained in it, comes before all others: people leave the provider or the
+/// version out, and glue a geography or an ARN in front. Who left the provider out may also have
+/// misspelt the rest, so the part after an id's first `.` counts as well.
 pub(crate) fn closest<'a>(wanted: &str, ids: impl Iterator<Item = &'a str>) -> Vec<String> {
     let wanted = wanted.rsplit('/').next().unwrap_or(wanted).trim();
     if wanted.is_empty() || wanted.len() > LONGEST {
@@ -20,23 +21,23 @@ pub(crate) fn closest<'a>(wanted: &str, ids: impl Iterator<Item = &'a str>) -> V
     // Three letters in ten may differ.
     let limit = (wanted.chars().count() * 3).div_ceil(10);
     let mut row = Vec::new();
-    let mut found: Vec<(usize, &str)> = ids
+    let mut found: Vec<(bool, usize, &str)> = ids
         .filter(|id| id.len() <= LONGEST)
         .filter_map(|id| {
             let lower = id.to_lowercase();
             let contains = lower.contains(&wanted) || wanted.contains(&*lower);
-            let distance = distance(&wanted, &lower, &mut row);
-            // What contains the other comes first, by how little it adds.
-            match contains && wanted.len() > 2 {
-                true => Some((distance.min(limit), id)),
-                false => (distance <= limit).then_some((distance, id)),
-            }
+            let contains = contains && wanted.len() > 2;
+            let own = lower.split_once('.').map(|(_, own)| own);
+            let parts = own.into_iter().chain([&*lower]);
+            let distances = parts.map(|part| distance(&wanted, part, &mut row));
+            let distance = distances.min().unwrap_or(usize::MAX);
+            (contains || distance <= limit).then_some((!contains, distance, id))
         })
         .collect();
     found.sort_unstable();
     found.dedup();
     found.truncate(MOST);
-    found.into_iter().map(|(_, id)| id.into()).collect()
+    found.into_iter().map(|(.., id)| id.into()).collect()
 }
 
 /// Levenshtein distance in characters.
@@ -99,7 +100,20 @@ mod tests {
             near("arn:aws:bedrock:eu-west-1::foundation-model/amazon.nova-pro-v1:0"),
             ["amazon.nova-pro-v1:0"]
         );
+        // Without the provider, and misspelt besides.
+        for wanted in ["claude-sonnet-4.6", "claude-sonet-4-6-v1:0"] {
+            assert_eq!(near(wanted), ["anthropic.claude-sonnet-4-6"], "{wanted}");
+        }
         assert!(near("gpt").is_empty());
         assert!(near("").is_empty());
+    }
+
+    #[test]
+    fn what_contains_the_question_comes_first_by_how_little_it_adds() {
+        let ids = ["a.nova-pro-v1:0:300k", "a.nova-pro-v1:0", "a.nova-prow"];
+        assert_eq!(
+            closest("nova-pro-v1", ids.into_iter()),
+            ["a.nova-pro-v1:0", "a.nova-pro-v1:0:300k", "a.nova-prow"]
+        );
     }
 }

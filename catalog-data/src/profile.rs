@@ -1,8 +1,8 @@
 //! An inference profile: a system-defined route, and what it serves from where.
 
 use core::fmt;
+use core::hash::{Hash, Hasher};
 
-use crate::Date;
 use crate::catalog::Catalog;
 use crate::id::kind;
 use crate::id::sealed::Sealed;
@@ -10,6 +10,7 @@ use crate::model::{Access, Model};
 use crate::route::Destinations;
 use crate::rows::{LinkRow, ProfileRow};
 use crate::words::Geography;
+use crate::{Date, ProfileId};
 
 /// An inference profile of a catalog: a handle, `Copy`, that belongs to its catalog.
 ///
@@ -91,7 +92,7 @@ impl<'a> Profile<'a> {
         self.links().filter_map(move |link| {
             let row = catalog.tables.access.get(link.access as usize)?;
             Some(ProfileRoute {
-                access: Access::of(catalog, row)?,
+                access: Access::of(catalog, row),
                 destinations: Destinations::of_link(catalog, link),
             })
         })
@@ -135,6 +136,18 @@ impl PartialEq for Profile<'_> {
 }
 
 impl Eq for Profile<'_> {}
+
+impl Hash for Profile<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.id().hash(state);
+    }
+}
+
+impl From<Profile<'_>> for ProfileId {
+    fn from(profile: Profile<'_>) -> Self {
+        Self::of_row(profile.row.id.clone(), None)
+    }
+}
 
 impl fmt::Debug for Profile<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -39,6 +39,13 @@ const STREAMS_NOT: u32 = 1 << 25;
 const RETIRED: u32 = 1 << 26;
 const WAY_IN: u32 = 1 << 27;
 
+// The ranges do not overlap, however many words this version knows.
+const _: () = {
+    assert!(Modality::KNOWN.len() <= OUTPUT as usize);
+    assert!(Modality::KNOWN.len() <= (CUSTOMIZATION - OUTPUT) as usize);
+    assert!(Customization::KNOWN.len() <= (STREAMS.trailing_zeros() - CUSTOMIZATION) as usize);
+};
+
 /// The facets of a model, given whether it has a way in anywhere.
 pub(crate) fn facets(row: &ModelRow, has_way_in: bool) -> u32 {
     let bits = |bit: Option<u32>, first: u32| bit.map_or(0, |bit| 1 << (first + bit));
@@ -63,7 +70,10 @@ impl Filter {
         Self::default()
     }
 
-    /// Callable from the region.
+    /// With a way in from the region, bought capacity included: a model that [`Access::provisioned`]
+    /// alone lets in matches, although no route leads to it.
+    ///
+    /// [`Access::provisioned`]: crate::Access::provisioned
     pub fn region(mut self, region: impl Into<RegionId>) -> Self {
         self.region = Some(region.into());
         self

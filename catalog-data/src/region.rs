@@ -1,13 +1,14 @@
 //! A region: which models may be called from it.
 
 use core::fmt;
+use core::hash::{Hash, Hasher};
 
-use crate::Timestamp;
 use crate::catalog::Catalog;
 use crate::id::kind;
 use crate::id::sealed::{Claim, Sealed};
 use crate::model::{Access, Model};
 use crate::rows::RegionRow;
+use crate::{RegionId, Timestamp};
 
 /// A region of a catalog: a handle, `Copy`, that belongs to its catalog.
 ///
@@ -96,7 +97,7 @@ impl<'a> Region<'a> {
 
     /// Every way to call each of its models, sorted by model.
     pub fn accesses(&self) -> impl Iterator<Item = Access<'a>> + Clone + use<'a> {
-        let (models, region) = (self.catalog.models(), self.number);
+        let (models, region) = (self.catalog.all_models(), self.number);
         models.filter_map(move |model| model.access_in(region))
     }
 
@@ -114,11 +115,7 @@ impl Sealed<kind::Region> for Region<'_> {
 
     #[inline]
     fn claim(&self) -> Option<Claim> {
-        let brand = self.catalog.tables.brand;
-        (brand != crate::id::UNBRANDED).then_some(Claim {
-            brand,
-            number: self.number,
-        })
+        Claim::new(self.catalog.tables.brand, self.number)
     }
 }
 
@@ -130,6 +127,18 @@ impl PartialEq for Region<'_> {
 }
 
 impl Eq for Region<'_> {}
+
+impl Hash for Region<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.id().hash(state);
+    }
+}
+
+impl From<Region<'_>> for RegionId {
+    fn from(region: Region<'_>) -> Self {
+        Self::of_row(region.row.id.clone(), region.claim())
+    }
+}
 
 impl fmt::Debug for Region<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

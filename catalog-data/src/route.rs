@@ -1,13 +1,15 @@
 //! Routes: the policies, the one id to send, and where the request may be served.
 
 use core::fmt;
+use core::str::FromStr;
 
 use crate::catalog::Catalog;
+use crate::id::{Key, kind};
 use crate::model::{Access, Model};
 use crate::profile::Profile;
 use crate::region::Region;
 use crate::rows::{AccessRow, LinkRow};
-use crate::words::Geography;
+use crate::words::{Geography, ParseWordError};
 
 /// Which ways in a caller allows. Among the allowed ones the preferred is on demand, then the
 /// profile with the fewest destinations, then the smallest id.
@@ -26,10 +28,32 @@ pub enum Policy<'a> {
     Global,
     /// Any way whose every destination is one of these regions. An entry is a region id, or a
     /// beginning of ids followed by `*`: `eu-*`.
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundle")] {
+    /// use bedrock_catalog_data::{Catalog, Policy, models, regions};
+    ///
+    /// let route = Catalog::bundled().route(
+    ///     models::ANTHROPIC_CLAUDE_SONNET_4_6,
+    ///     regions::EU_CENTRAL_1,
+    ///     Policy::Within(&[regions::EU_CENTRAL_1.as_str(), "eu-*"]),
+    /// )?;
+    /// assert!(route.destinations().are_within(&["eu-*"]));
+    /// # }
+    /// # Ok::<(), bedrock_catalog_data::Error>(())
+    /// ```
     Within(&'a [&'a str]),
 }
 
 impl Policy<'_> {
+    /// The policies that a word alone names: all but [`Policy::Within`].
+    pub const PLAIN: &'static [Policy<'static>] = &[
+        Policy::InRegion,
+        Policy::Geography,
+        Policy::Any,
+        Policy::Global,
+    ];
+
     /// The policy's word: `in-region`, `geography`, `any`, `global`, `within`.
     pub const fn as_str(&self) -> &'static str {
         match self {
@@ -45,6 +69,34 @@ impl Policy<'_> {
 impl fmt::Display for Policy<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
+    }
+}
+
+/// One of the plain policies; `within` is none, for it needs its regions.
+///
+/// ```
+/// use bedrock_catalog_data::Policy;
+///
+/// assert_eq!("in-region".parse::<Policy>()?, Policy::InRegion);
+/// assert!("within".parse::<Policy>().is_err());
+/// # Ok::<(), bedrock_catalog_data::ParseWordError>(())
+/// ```
+impl FromStr for Policy<'_> {
+    type Err = ParseWordError;
+
+    fn from_str(word: &str) -> Result<Self, ParseWordError> {
+        let mut plain = Self::PLAIN.iter().copied();
+        plain
+            .find(|policy| policy.as_str() == word)
+            .ok_or(ParseWordError("in-region, geography, any or global"))
+    }
+}
+
+/// As the policy's word; the regions of [`Policy::Within`] are left out.
+#[cfg(feature = "serde")]
+impl serde::Serialize for Policy<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 
@@ -74,6 +126,13 @@ impl RouteKind {
 impl fmt::Display for RouteKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
+    }
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for RouteKind {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 
@@ -142,6 +201,15 @@ impl<'a> Route<'a> {
     }
 }
 
+/// Equal where model, region and the id to send are, whatever catalogs they come from.
+impl PartialEq for Route<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.access == other.access && self.inference_id() == other.inference_id()
+    }
+}
+
+impl Eq for Route<'_> {}
+
 impl fmt::Debug for Route<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Route")
@@ -183,17 +251,28 @@ impl<'a> Destinations<'a> {
     }
 
     /// The region ids, sorted; none where it is global.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = &'a str> + Clone + use<'a> {
-        let catalog = self.catalog;
-        let regions = self.regions.unwrap_or_default();
-        regions
-            .iter()
-            .map(move |&number| Region::at(catalog, number).id())
+    pub fn iter(&self) -> DestinationIds<'a> {
+        DestinationIds {
+            catalog: self.catalog,
+            regions: self.regions.unwrap_or_default().iter(),
+        }
     }
 
     /// Whether a request may be served in the region. Where it is global, in any.
-    pub fn contains(&self, region: &str) -> bool {
-        self.is_global() || self.iter().any(|id| id == region)
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundle")] {
+    /// use bedrock_catalog_data::{Catalog, Policy, models, regions};
+    ///
+    /// let nova = Catalog::bundled().model(models::AMAZON_NOVA_PRO_V1_0).unwrap();
+    /// let route = nova.route("eu-west-2", Policy::InRegion)?;
+    /// assert!(route.destinations().contains(regions::EU_WEST_2));
+    /// assert!(!route.destinations().contains("us-east-1"));
+    /// # }
+    /// # Ok::<(), bedrock_catalog_data::Error>(())
+    /// ```
+    pub fn contains(&self, region: impl Key<kind::Region>) -> bool {
+        self.is_global() || self.iter().any(|id| id == region.text())
     }
 
     /// Whether every destination is one of these regions, or begins with an entry's text before
@@ -218,6 +297,44 @@ impl<'a> Destinations<'a> {
             })
         };
         !self.is_global() && self.iter().all(allowed)
+    }
+}
+
+impl<'a> IntoIterator for Destinations<'a> {
+    type Item = &'a str;
+    type IntoIter = DestinationIds<'a>;
+
+    fn into_iter(self) -> DestinationIds<'a> {
+        self.iter()
+    }
+}
+
+/// The region ids of [`Destinations`], sorted.
+#[derive(Clone)]
+pub struct DestinationIds<'a> {
+    catalog: &'a Catalog,
+    regions: core::slice::Iter<'a, u16>,
+}
+
+impl<'a> Iterator for DestinationIds<'a> {
+    type Item = &'a str;
+
+    #[inline]
+    fn next(&mut self) -> Option<&'a str> {
+        let &number = self.regions.next()?;
+        Some(Region::at(self.catalog, number).id())
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.regions.size_hint()
+    }
+}
+
+impl ExactSizeIterator for DestinationIds<'_> {}
+
+impl fmt::Debug for DestinationIds<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.clone()).finish()
     }
 }
 

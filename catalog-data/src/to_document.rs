@@ -37,10 +37,24 @@ impl Catalog {
             observed_at: self.observed_at(),
             regions: self.regions().map(|region| region.id().into()).collect(),
             stale: stale.collect(),
-            models: self.models().map(model_entry).collect(),
-            profiles: self.profiles().map(profile_entry).collect(),
+            former_regions: former_regions(self),
+            models: self.all_models().map(model_entry).collect(),
+            profiles: self.all_profiles().map(profile_entry).collect(),
         }
     }
+}
+
+/// The regions that are neither recorded nor a destination.
+fn former_regions(catalog: &Catalog) -> Vec<Text<'_>> {
+    let tables = catalog.tables();
+    let mut named: Vec<bool> = tables.regions.iter().map(|row| row.recorded).collect();
+    for &number in tables.destinations.iter() {
+        if let Some(named) = named.get_mut(usize::from(number)) {
+            *named = true;
+        }
+    }
+    let unnamed = tables.regions.iter().zip(named).filter(|(_, named)| !named);
+    unnamed.map(|(row, _)| (&*row.id).into()).collect()
 }
 
 fn model_entry(model: Model<'_>) -> ModelEntry<'_> {

@@ -47,11 +47,14 @@ macro_rules! open_words {
                 }
             }
 
+            /// The words this version knows.
+            #[allow(dead_code)]
+            pub(crate) const KNOWN: &[&str] = &[$($word),+];
+
             /// The place of a known word among the known ones, for bit sets.
             #[allow(dead_code)]
             pub(crate) fn bit(&self) -> Option<u32> {
-                const KNOWN: &[&str] = &[$($word),+];
-                let place = KNOWN.iter().position(|word| *word == self.as_str())?;
+                let place = Self::KNOWN.iter().position(|word| *word == self.as_str())?;
                 u32::try_from(place).ok()
             }
         }
@@ -225,7 +228,16 @@ open_words! {
 
 /// The state of a model at a date, computed from what the control plane said and the dates.
 ///
-/// Printed in lower case.
+/// Printed, parsed and serialized in lower case.
+///
+/// ```
+/// use bedrock_catalog_data::Status;
+///
+/// assert_eq!("legacy".parse::<Status>()?, Status::Legacy);
+/// assert_eq!(Status::Legacy.to_string(), "legacy");
+/// assert!("gone".parse::<Status>().is_err());
+/// # Ok::<(), bedrock_catalog_data::ParseWordError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Status {
@@ -242,6 +254,15 @@ pub enum Status {
 }
 
 impl Status {
+    /// Every status there is.
+    pub const ALL: &[Self] = &[
+        Self::Active,
+        Self::Legacy,
+        Self::Ended,
+        Self::Retired,
+        Self::Unknown,
+    ];
+
     /// The status as the command line prints it.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -259,6 +280,35 @@ impl fmt::Display for Status {
         f.pad(self.as_str())
     }
 }
+
+impl FromStr for Status {
+    type Err = ParseWordError;
+
+    fn from_str(word: &str) -> Result<Self, ParseWordError> {
+        let mut all = Self::ALL.iter().copied();
+        all.find(|status| status.as_str() == word)
+            .ok_or(ParseWordError("active, legacy, ended, retired or unknown"))
+    }
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for Status {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+/// A text is none of the words it could have been; the message lists them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParseWordError(pub(crate) &'static str);
+
+impl fmt::Display for ParseWordError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "expected {}", self.0)
+    }
+}
+
+impl core::error::Error for ParseWordError {}
 
 #[cfg(test)]
 mod tests {

@@ -11,8 +11,8 @@ use crate::print::doc_text;
 pub(crate) fn models(catalog: &Catalog) -> Result<TokenStream, String> {
     let named = catalog.tables().models.iter();
     let names = names(named.map(|row| (&*row.id, row.constant.as_deref())))?;
-    let constants = (0u16..).zip(catalog.models()).zip(names);
-    let constants = constants.map(|((number, model), name)| {
+    let constants = catalog.all_models().zip(0u16..).zip(names);
+    let constants = constants.map(|((model, number), name)| {
         let (name, id) = (format_ident!("{name}"), model.id());
         let docs = docs(&model_docs(model));
         let deprecated = deprecated(model_end(model, catalog.observed_at().date()));
@@ -29,8 +29,8 @@ pub(crate) fn models(catalog: &Catalog) -> Result<TokenStream, String> {
 pub(crate) fn profiles(catalog: &Catalog) -> Result<TokenStream, String> {
     let named = catalog.tables().profiles.iter();
     let names = names(named.map(|row| (&*row.id, row.constant.as_deref())))?;
-    let constants = (0u16..).zip(catalog.profiles()).zip(names);
-    let constants = constants.map(|((number, profile), name)| {
+    let constants = catalog.all_profiles().zip(0u16..).zip(names);
+    let constants = constants.map(|((profile, number), name)| {
         let (name, id) = (format_ident!("{name}"), profile.id());
         let docs = docs(&profile_docs(profile));
         let deprecated = deprecated(profile_end(profile, catalog.observed_at().date()));
@@ -47,8 +47,8 @@ pub(crate) fn profiles(catalog: &Catalog) -> Result<TokenStream, String> {
 pub(crate) fn regions(catalog: &Catalog) -> Result<TokenStream, String> {
     let rows = &catalog.tables().regions;
     let names = names(rows.iter().map(|row| (&*row.id, None)))?;
-    let constants = (0u16..).zip(rows.iter()).zip(names);
-    let constants = constants.map(|((number, row), name)| {
+    let constants = rows.iter().zip(0u16..).zip(names);
+    let constants = constants.map(|((row, number), name)| {
         let (name, id) = (format_ident!("{name}"), &*row.id);
         let docs = docs(&[doc_text(id)]);
         quote! {
@@ -76,6 +76,8 @@ fn model_docs(model: Model<'_>) -> Vec<String> {
     let name = doc_text(model.name().unwrap_or(model.id()));
     let title = match model.provider() {
         Some(provider) => format!("{name}, of {}.", doc_text(provider)),
+        // Only a listing tells a name.
+        None if model.is_listed() || model.name().is_some() => format!("{name}."),
         None => format!("{name}, known through inference profiles only."),
     };
     let regions: Vec<String> = model

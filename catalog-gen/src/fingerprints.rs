@@ -16,12 +16,12 @@ pub(crate) fn csv(catalog: &Catalog) -> Result<String, String> {
         .write_record(["id", "provider", "regions", "hash"])
         .map_err(failed)?;
     let document = catalog.to_document();
-    for (model, entry) in catalog.models().zip(&document.models) {
+    for (model, entry) in catalog.all_models().zip(&document.models) {
         let provider = model.provider().unwrap_or_default();
         let row = row(model.id(), provider, model.regions().len(), entry);
         writer.write_record(row).map_err(failed)?;
     }
-    for (profile, entry) in catalog.profiles().zip(&document.profiles) {
+    for (profile, entry) in catalog.all_profiles().zip(&document.profiles) {
         let provider = profile
             .models()
             .find_map(|model| model.provider())

@@ -27,13 +27,6 @@ pub fn complaints(recording: &Recording, previous: Option<&Catalog>) -> Vec<Stri
     let Some(previous) = previous else {
         return complaints;
     };
-    if recording.partition != previous.partition() {
-        complaints.push(format!(
-            "the recording is of partition {}, the catalog of {}",
-            recording.partition,
-            previous.partition()
-        ));
-    }
     if recording.observed_at < previous.observed_at() {
         complaints.push(format!(
             "the recording was observed at {}, before the catalog's {}",

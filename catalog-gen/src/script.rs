@@ -4,7 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bedrock_catalog::recording::Recording;
-use bedrock_catalog::{Catalog, Timestamp, catalog_from_json, transform};
+use bedrock_catalog::{
+    Catalog, LARGEST_JSON, Timestamp, catalog_from_json, read_bounded, transform,
+};
 use proc_macro2::TokenStream;
 use quote::quote;
 
@@ -85,13 +87,12 @@ impl BuildScript {
 
     fn catalog(&self) -> Result<(Catalog, Vec<String>), Box<dyn std::error::Error>> {
         if self.input.is_dir() {
-            let (recording, mut problems) = Recording::read(&self.input, self.observed_at)?;
-            let (document, more) = transform(&recording, None);
-            problems.extend(more);
+            let recording = Recording::read(&self.input, self.observed_at)?;
+            let (document, problems) = transform(&recording, None);
             let warnings = problems.iter().map(ToString::to_string).collect();
             return Ok((named(document, None)?, warnings));
         }
-        let catalog = catalog_from_json(&fs::read(&self.input)?)?;
+        let catalog = catalog_from_json(&read_bounded(&self.input, LARGEST_JSON)?)?;
         Ok((named(catalog.to_document(), Some(&catalog))?, Vec::new()))
     }
 }

@@ -1,10 +1,5 @@
 //! ARNs of foundation models: how profiles name what they serve and where.
 
-use std::borrow::Cow;
-
-/// What takes the place of an account id in everything that is kept.
-const NO_ACCOUNT: &str = "000000000000";
-
 /// `arn:PARTITION:bedrock:REGION::foundation-model/ID`, taken apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ModelArn<'a> {
@@ -46,28 +41,6 @@ impl<'a> ModelArn<'a> {
     }
 }
 
-/// Text without account ids: every run of exactly twelve digits between colons becomes zeros, as
-/// accounts stand in ARNs wherever they are quoted.
-pub(crate) fn scrub(text: &str) -> Cow<'_, str> {
-    let is_account = |part: &str| part.len() == 12 && part.bytes().all(|b| b.is_ascii_digit());
-    let inner = |place: usize, count: usize| place > 0 && place + 1 < count;
-    let count = text.split(':').count();
-    let found = |(place, part): (usize, &str)| {
-        inner(place, count) && is_account(part) && part != NO_ACCOUNT
-    };
-    if !text.split(':').enumerate().any(found) {
-        return Cow::Borrowed(text);
-    }
-    let parts = text
-        .split(':')
-        .enumerate()
-        .map(|(place, part)| match found((place, part)) {
-            true => NO_ACCOUNT,
-            false => part,
-        });
-    Cow::Owned(parts.collect::<Vec<_>>().join(":"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,18 +66,5 @@ mod tests {
         ] {
             assert_eq!(ModelArn::parse(wrong), None, "{wrong}");
         }
-    }
-
-    #[test]
-    fn accounts_are_scrubbed_wherever_an_arn_is_quoted() {
-        let text =
-            "see arn:aws:bedrock:eu-west-1:999988887777:inference-profile/x and 999988887777";
-        let clean =
-            "see arn:aws:bedrock:eu-west-1:000000000000:inference-profile/x and 999988887777";
-        assert_eq!(scrub(text), clean);
-        assert_eq!(
-            scrub("amazon.nova-pro-v1:0:300k"),
-            "amazon.nova-pro-v1:0:300k"
-        );
     }
 }

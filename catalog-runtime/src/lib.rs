@@ -8,8 +8,11 @@ mod error;
 pub mod fetch;
 mod json;
 mod live;
+mod read;
 pub mod recording;
+mod scrub;
 mod transform;
+mod vote;
 
 pub use bedrock_catalog_data::*;
 pub use bedrock_catalog_data::{Error as QueryError, ErrorKind as QueryErrorKind};
@@ -23,4 +26,5 @@ pub use live::{
     CacheMode, Change, Changes, Discovery, Latency, LiveCatalog, LiveCatalogBuilder, Overlay,
     PartialPolicy, Reader, RegionsReport, Snapshot, Source, StatusReport,
 };
+pub use read::read_bounded;
 pub use transform::transform;

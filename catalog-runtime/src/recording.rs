@@ -12,7 +12,7 @@ use bedrock_catalog_data::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use folder::RowProblem;
-pub(crate) use folder::{DUPLICATE, Row};
+pub(crate) use folder::{Row, RowFault};
 
 /// Raw answers of a set of regions of one partition, with the time they were observed and the
 /// regions that failed.
@@ -26,6 +26,9 @@ pub struct Recording {
     pub regions: BTreeMap<String, RegionAnswers>,
     /// The regions that were asked and gave no usable answer, with the reason.
     pub failures: BTreeMap<String, String>,
+    /// The rows that were no rows of the API when the recording was read, and are not in `regions`. A
+    /// recording that has any is not complete.
+    pub left_out: Vec<RowProblem>,
 }
 
 /// What one region answered. The rows stand in the order of the answer; the transform does not
@@ -39,7 +42,7 @@ pub struct RegionAnswers {
 }
 
 /// One row of `ListFoundationModels`, with the API's own field names in JSON. Absent is unknown.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ModelSummary {
     /// `arn:PARTITION:bedrock:REGION::foundation-model/ID`.
@@ -74,7 +77,7 @@ pub struct ModelSummary {
 }
 
 /// The lifecycle of a model row. Times are RFC 3339 text, as the AWS CLI prints them.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LifecycleSummary {
     /// `ACTIVE`, `LEGACY`, or a word this version does not know.
@@ -95,7 +98,7 @@ pub struct LifecycleSummary {
 }
 
 /// One row of `ListInferenceProfiles`, with the API's own field names in JSON.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProfileSummary {
     /// The name for people.
@@ -126,7 +129,7 @@ pub struct ProfileSummary {
 }
 
 /// One model of a profile row.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProfileModel {
     /// `arn:PARTITION:bedrock:REGION::foundation-model/ID`; REGION is empty for a global profile.

@@ -50,7 +50,7 @@ fn shuffled<'k>(keys: &[&'k str]) -> Vec<&'k str> {
 }
 
 fn by_string(catalog: &Catalog) {
-    let ids: Vec<&str> = catalog.models().map(|model| model.id()).collect();
+    let ids: Vec<&str> = catalog.all_models().map(|model| model.id()).collect();
     // Same lengths and beginnings as real ids, and none of them known.
     let missing: Vec<String> = ids
         .iter()
@@ -187,7 +187,7 @@ fn filter(catalog: &Catalog) {
         .region("eu-central-1")
         .input(Modality::Image)
         .streaming(true);
-    let models = catalog.models().len();
+    let models = catalog.all_models().len();
     let best = compare(
         "filter over the whole catalog: region, modality, streaming",
         REPEATS * models,

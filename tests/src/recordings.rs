@@ -20,6 +20,6 @@ pub fn real(test: &str) -> Result<Option<Recording>, bedrock_catalog::Error> {
         );
         return Ok(None);
     }
-    let (recording, _) = Recording::read(&folder, Some(synthetic::observed_at()))?;
+    let recording = Recording::read(&folder, Some(synthetic::observed_at()))?;
     Ok(Some(recording))
 }

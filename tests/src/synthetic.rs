@@ -25,6 +25,7 @@ pub fn recording<R: AsRef<str>>(regions: &[R], models: usize, profiles: usize) -
             .map(|region| (region.to_owned(), answers(region)))
             .collect(),
         failures: Default::default(),
+        left_out: Vec::new(),
     }
 }
 

@@ -169,6 +169,7 @@ fn recording(texts: &[String]) -> Recording {
         partition: "aws".to_owned(),
         regions: [("r-1".to_owned(), answers)].into(),
         failures: Default::default(),
+        left_out: Vec::new(),
     }
 }
 

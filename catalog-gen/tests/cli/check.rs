@@ -131,6 +131,29 @@ fn a_file_that_is_missing_or_no_text_fails() {
     }
 }
 
+/// In place of each file a pipe that nobody writes to, and a device without an end.
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_not_waited_for() {
+    let now = after(0);
+    for file in ["catalog.json", "src/bundle/tables.rs"] {
+        let stage = stage();
+        let path = stage.path().join("data").join(file);
+        fs::remove_file(&path).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.unwrap().success());
+        let (code, kinds, document) = verdict(stage.path(), &["--now", &now]);
+        assert_eq!((code, kinds), (1, vec!["structure".to_owned()]), "{file}");
+        let message = document["problems"][0]["message"].as_str().unwrap();
+        assert!(message.contains("no regular file"), "{message}");
+
+        fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
+        let (code, kinds, _) = verdict(stage.path(), &["--now", &now]);
+        assert_eq!((code, kinds), (1, vec!["structure".to_owned()]), "{file}");
+    }
+}
+
 #[test]
 fn build_check_shows_the_difference_and_the_command() {
     let stage = stage();

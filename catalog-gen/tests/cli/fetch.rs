@@ -111,7 +111,7 @@ fn a_part_is_a_result_and_the_rest_is_named() {
         told[1]
     );
     assert!(!part.stderr.contains("123456789012"), "an account id");
-    let (recording, _) = Recording::read(&folder.path().join("recording"), None).unwrap();
+    let recording = Recording::read(&folder.path().join("recording"), None).unwrap();
     assert_eq!(recording.regions.len(), 29);
     assert!(recording.failures.keys().eq(["eu-west-1", "us-east-1"]));
 

@@ -52,10 +52,13 @@ fn a_person_may_accept_all_of_it() {
     }
     let json = fs::read(stage.path().join("data/catalog.json")).unwrap();
     let catalog = bedrock_catalog::catalog_from_json(&json).unwrap();
-    assert_eq!(catalog.models().len(), committed_catalog().models().len());
+    assert_eq!(
+        catalog.all_models().len(),
+        committed_catalog().all_models().len()
+    );
     assert!(catalog.models().any(|model| model.regions().len() == 0));
     // With a region unheard, nothing is known to be gone.
-    assert!(!catalog.models().any(|model| model.is_retired()));
+    assert!(!catalog.all_models().any(|model| model.is_retired()));
 }
 
 /// Keeps the models whose place is one of those, everywhere.
@@ -88,7 +91,7 @@ fn keep(recording: &mut Recording, stays: impl Fn(usize) -> bool) {
 
 fn percent_gone(percent: usize) -> impl Fn(&mut Recording) {
     // A catalog has some 150: whole numbers of models, on the side of the test's name.
-    let count = committed_catalog().models().len();
+    let count = committed_catalog().models().count();
     let gone = match percent {
         10 => count / 10,
         percent => (count * percent).div_ceil(100),
@@ -146,7 +149,7 @@ fn a_mass_rename() {
 #[test]
 fn ten_times_as_many() {
     is_stopped("×10 or more", |recording| {
-        let count = committed_catalog().models().len();
+        let count = committed_catalog().models().count();
         let answers = recording.regions.get_mut("us-east-1").unwrap();
         answers
             .models
@@ -176,9 +179,13 @@ fn an_older_recording() {
     });
 }
 
+/// Not for a person to accept: a catalog is of one partition.
 #[test]
 fn another_partition() {
-    is_stopped("partition aws-us-gov", |recording| {
+    let stage = stage();
+    let data = stage.path().join("data");
+    let before = contents(&data);
+    let other = |recording: &mut Recording| {
         recording.partition = "aws-us-gov".to_owned();
         for answers in recording.regions.values_mut() {
             answers
@@ -191,7 +198,13 @@ fn another_partition() {
                 .flat_map(|profile| &mut profile.models);
             models.for_each(|m| m.model_arn = m.model_arn.replace("arn:aws:", "arn:aws-us-gov:"));
         }
-    });
+    };
+    let stopped = build(stage.path(), "recording", &["--accept-shrink"], other);
+    assert_eq!(stopped.code, 1, "{}", stopped.stdout);
+    for part in ["partition aws-us-gov", "--previous none"] {
+        assert!(stopped.stderr.contains(part), "{}", stopped.stderr);
+    }
+    assert!(contents(&data) == before, "nothing is written");
 }
 
 #[test]
@@ -203,16 +216,19 @@ fn a_lawful_tenth_gone_passes_and_is_kept_as_retired() {
     let catalog = bedrock_catalog::catalog_from_json(&json).unwrap();
     let before = committed_catalog();
     let retired = |catalog: &bedrock_catalog::Catalog| {
-        catalog.models().filter(|model| model.is_retired()).count()
+        catalog
+            .all_models()
+            .filter(|model| model.is_retired())
+            .count()
     };
     assert_eq!(
-        catalog.models().len(),
-        before.models().len(),
+        catalog.all_models().len(),
+        before.all_models().len(),
         "none vanishes"
     );
     assert_eq!(
         retired(&catalog) - retired(&before),
-        before.models().len() / 10
+        before.models().count() / 10
     );
     // Every constant is still there.
     let constants = |folder: &Path| -> Vec<String> {
@@ -265,7 +281,7 @@ fn a_failed_region_keeps_its_rows_unless_all_are_required() {
         Some(committed_catalog().observed_at())
     );
     let before = committed_catalog();
-    assert!(catalog.models().eq_by_id(before.models()));
+    assert!(catalog.all_models().eq_by_id(before.all_models()));
     let rows = |catalog: &bedrock_catalog::Catalog| catalog.accesses().len();
     assert_eq!(rows(&catalog), rows(&before));
 }
@@ -340,6 +356,55 @@ fn a_malformed_row_is_reported_and_the_rest_goes_on() {
         assert!(built.stderr.contains(&place), "{}", built.stderr);
     }
     assert!(built.stdout.contains("nothing changed"), "{}", built.stdout);
+}
+
+/// A row that is left out is unknown, not gone.
+#[test]
+fn a_model_whose_row_is_malformed_is_kept_and_not_retired() {
+    let stage = stage();
+    let folder = stage.path().join("recording");
+    recording(&folder, |_| ());
+    let id = "ai21.jamba-1-5-large-v1:0";
+    let file = folder.join("us-east-1/list-foundation-models.json");
+    let mut answer: serde_json::Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    for row in answer["modelSummaries"].as_array_mut().unwrap() {
+        if row["modelId"] == id {
+            row["modelLifecycle"]["endOfLifeTime"] = "soon".into();
+        }
+    }
+    fs::write(&file, answer.to_string()).unwrap();
+    let built = call(
+        stage.path(),
+        &["build", "--recording", "recording", "--out", "data"],
+    );
+    assert_eq!(built.code, 0, "{}", built.stderr);
+    let json = fs::read(stage.path().join("data/catalog.json")).unwrap();
+    let catalog = bedrock_catalog::catalog_from_json(&json).unwrap();
+    assert!(!catalog.model(id).unwrap().is_retired());
+    assert!(catalog.access(id, "us-east-1").is_ok());
+    assert!(catalog.region("us-east-1").unwrap().stale_since().is_some());
+}
+
+/// One page of several is no recording.
+#[test]
+fn a_page_is_not_taken_for_the_whole() {
+    let stage = stage();
+    let folder = stage.path().join("recording");
+    recording(&folder, |_| ());
+    let file = folder.join("us-east-1/list-inference-profiles.json");
+    let mut answer: serde_json::Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    answer["nextToken"] = "more".into();
+    fs::write(&file, answer.to_string()).unwrap();
+    let built = call(
+        stage.path(),
+        &["build", "--recording", "recording", "--out", "data"],
+    );
+    assert_eq!(built.code, 1);
+    assert!(
+        built.stderr.contains("one page of several"),
+        "{}",
+        built.stderr
+    );
 }
 
 #[test]

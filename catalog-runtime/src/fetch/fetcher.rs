@@ -312,6 +312,7 @@ impl Fetcher {
                 partition: self.partition.clone(),
                 regions: BTreeMap::new(),
                 failures: BTreeMap::new(),
+                left_out: Vec::new(),
             },
             reports: BTreeMap::new(),
         };

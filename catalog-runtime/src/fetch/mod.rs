@@ -25,7 +25,6 @@ mod outcome;
 mod partition;
 mod region;
 mod rows;
-mod scrub;
 
 pub use builder::FetcherBuilder;
 pub use environment::sdk_config_from_env;

@@ -64,7 +64,7 @@ impl Snapshot {
         let fresh = self
             .regions()
             .filter(|region| !self.failed.contains_key(region.id()));
-        let retired = self.models().filter(|model| model.is_retired()).count();
+        let models = self.models().count();
         StatusReport {
             source: self.source.as_str(),
             tier,
@@ -77,12 +77,9 @@ impl Snapshot {
                 answered: fresh.map(|region| region.id().to_owned()).collect(),
                 failed: self.failed.clone(),
             },
-            models: self.models().len() - retired,
-            profiles: self
-                .profiles()
-                .filter(|profile| !profile.is_retired())
-                .count(),
-            retired,
+            models: models,
+            profiles: self.profiles().count(),
+            retired: self.all_models().len() - models,
             overlay: self.overlay,
             error: self.error.clone(),
             format: bedrock_catalog_data::FORMAT,

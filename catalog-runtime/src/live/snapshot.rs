@@ -174,6 +174,7 @@ fn empty() -> Held {
         observed_at: Timestamp::baked(0),
         regions: Vec::new(),
         stale: BTreeMap::new(),
+        former_regions: Vec::new(),
         models: Vec::new(),
         profiles: Vec::new(),
     };

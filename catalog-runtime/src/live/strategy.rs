@@ -214,7 +214,7 @@ impl Inner {
         };
         tracing::info!(
             source = %snapshot.source,
-            models = snapshot.models().len(),
+            models = snapshot.models().count(),
             regions = snapshot.regions().count(),
             failed = snapshot.failed.len(),
             age_seconds = snapshot.age(self.now()).as_secs(),

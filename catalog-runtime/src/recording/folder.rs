@@ -21,6 +21,8 @@ use serde::{Deserialize, Serialize};
 use super::{ModelSummary, ProfileSummary, Recording, RegionAnswers};
 use crate::arn::ModelArn;
 use crate::error::{Error, ErrorKind};
+use crate::scrub::scrub;
+use crate::vote::most;
 
 const ABOUT: &str = "recording.json";
 const MODELS: &str = "list-foundation-models.json";
@@ -44,9 +46,6 @@ struct About {
     failures: BTreeMap<String, String>,
 }
 
-/// How the reason of a row ends whose id another row before it has.
-pub(crate) const DUPLICATE: &str = "has another row before";
-
 /// A row that is not what the API answers, and was left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -57,21 +56,44 @@ pub struct RowProblem {
     pub index: usize,
     /// What is wrong with it.
     pub reason: String,
+    duplicate: bool,
 }
 
 impl RowProblem {
-    /// Whether the row was left out because another row before it has its id.
+    /// Whether another row of the answer has its id, and says something else.
     pub fn is_duplicate(&self) -> bool {
-        self.reason.ends_with(DUPLICATE)
+        self.duplicate
+    }
+
+    /// The region whose answer the row is of.
+    pub(crate) fn region(&self) -> &str {
+        self.file.split('/').next().unwrap_or_default()
     }
 
     /// A row of a region's answer to an operation, such as `list-foundation-models`.
-    pub(crate) fn new(region: &str, operation: &str, index: usize, reason: String) -> Self {
+    pub(crate) fn new(region: &str, operation: &str, index: usize, fault: RowFault) -> Self {
         Self {
             file: format!("{region}/{operation}.json"),
             index,
-            reason,
+            duplicate: matches!(fault, RowFault::Duplicate(_)),
+            reason: match fault {
+                RowFault::Malformed(reason) => reason,
+                RowFault::Duplicate(id) => format!("{id:?} has another row that says otherwise"),
+            },
         }
+    }
+}
+
+/// What is wrong with a row.
+pub(crate) enum RowFault {
+    Malformed(String),
+    /// The id of a row that another one contradicts.
+    Duplicate(String),
+}
+
+impl From<String> for RowFault {
+    fn from(reason: String) -> Self {
+        Self::Malformed(reason)
     }
 }
 
@@ -81,6 +103,7 @@ impl fmt::Display for RowProblem {
             file,
             index,
             reason,
+            ..
         } = self;
         write!(
             f,
@@ -92,7 +115,7 @@ impl fmt::Display for RowProblem {
 }
 
 impl Recording {
-    /// Reads a recording folder, and the rows that had to be left out.
+    /// Reads a recording folder. Rows that are none are left out, and told of in `left_out`.
     ///
     /// `observed_at` stands in for a `recording.json` that is missing or has no time, and wins over
     /// one that has.
@@ -100,10 +123,7 @@ impl Recording {
     /// # Errors
     /// Where a file is missing, too large or not the list it should be, or no time is known. A
     /// single malformed row is no error.
-    pub fn read(
-        folder: &Path,
-        observed_at: Option<Timestamp>,
-    ) -> Result<(Self, Vec<RowProblem>), Error> {
+    pub fn read(folder: &Path, observed_at: Option<Timestamp>) -> Result<Self, Error> {
         let about = match folder.join(ABOUT) {
             path if path.exists() => json(&path)?,
             _ => About::default(),
@@ -153,13 +173,13 @@ impl Recording {
             )));
         }
         let partition = about.partition.unwrap_or_else(|| partition(&regions));
-        let recording = Self {
+        Ok(Self {
             observed_at,
             partition,
             regions,
             failures: about.failures,
-        };
-        Ok((recording, problems))
+            left_out: problems,
+        })
     }
 
     /// Writes the recording as a folder that must not exist yet, or be empty. It appears whole or
@@ -270,12 +290,12 @@ fn json<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
         .map_err(|error| invalid(format!("{} is malformed", path.display())).because(error))
 }
 
-/// Deterministic: the same value gives the same bytes.
+/// Deterministic: the same value gives the same bytes. No account id is written.
 fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Error> {
-    let mut bytes = serde_json::to_vec_pretty(value)
+    let mut json = serde_json::to_string_pretty(value)
         .map_err(|error| invalid(format!("cannot print {}", path.display())).because(error))?;
-    bytes.push(b'\n');
-    fs::write(path, bytes).map_err(|error| Error::io("write", path, error))
+    json.push('\n');
+    fs::write(path, &*scrub(&json)).map_err(|error| Error::io("write", path, error))
 }
 
 /// The rows of one answer. What is no list fails; what is no row is reported and left out.
@@ -294,6 +314,13 @@ fn rows<R: Row>(
             "{path} is malformed: it has no list `{list}`"
         )));
     };
+    let more = ["nextToken", "NextToken"].map(|token| answer.get(token));
+    if more.into_iter().flatten().any(|token| !token.is_null()) {
+        let path = path.display();
+        return Err(invalid(format!(
+            "{path} is one page of several: it has a next token; record all pages"
+        )));
+    }
     let mut rows = Vec::with_capacity(values.len());
     for (index, value) in values.into_iter().enumerate() {
         let row = serde_json::from_value::<R>(value).map_err(|error| error.to_string());
@@ -301,23 +328,23 @@ fn rows<R: Row>(
             Ok(row) => rows.push(row),
             Err(reason) => {
                 let operation = file.trim_end_matches(".json");
-                problems.push(RowProblem::new(region, operation, index, reason));
+                problems.push(RowProblem::new(region, operation, index, reason.into()));
             }
         }
     }
     Ok(rows)
 }
 
-/// The partition that the rows' ARNs name; `aws` where they name none.
+/// The partition that most of the rows' ARNs name, the smallest of equals; `aws` where they name
+/// none. Rows of another one are left out by the transform.
 fn partition(regions: &BTreeMap<String, RegionAnswers>) -> String {
     let models = regions.values().flat_map(|answers| &answers.models);
     let profiles = regions.values().flat_map(|answers| &answers.profiles);
     let arns = models.filter_map(|row| row.model_arn.as_deref());
     let served = profiles.flat_map(|row| row.models.iter().map(|model| &*model.model_arn));
-    let mut named = arns
-        .chain(served)
-        .filter_map(|arn| Some(ModelArn::parse(arn)?.partition));
-    named.next().unwrap_or("aws").to_owned()
+    let named = arns.chain(served).filter_map(ModelArn::parse);
+    let partition = most(named.map(|arn| Some(arn.partition)));
+    partition.unwrap_or("aws").to_owned()
 }
 
 /// A row that can tell what is wrong with it.
@@ -391,6 +418,7 @@ mod tests {
             partition: "aws".to_owned(),
             regions: BTreeMap::from([(region.to_owned(), RegionAnswers::default())]),
             failures: BTreeMap::new(),
+            left_out: Vec::new(),
         }
     }
 
@@ -403,10 +431,7 @@ mod tests {
             .failures
             .insert("eu-west-2".to_owned(), "denied \u{202e}".to_owned());
         recording.write(&folder).unwrap();
-        assert_eq!(
-            Recording::read(&folder, None).unwrap(),
-            (recording.clone(), Vec::new())
-        );
+        assert_eq!(Recording::read(&folder, None).unwrap(), recording);
         assert!(recording.write(&folder).is_err(), "nothing is written over");
     }
 

@@ -40,6 +40,7 @@ impl Recording {
             partition: catalog.partition().to_owned(),
             regions: fresh.into_iter().map(answers).collect(),
             failures: stale.iter().filter_map(failure).collect(),
+            left_out: Vec::new(),
         }
     }
 }

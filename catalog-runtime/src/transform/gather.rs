@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bedrock_catalog_data::{DestinationsEntry, InferenceType, Region, Text};
 
-use crate::arn::{ModelArn, scrub};
-use crate::recording::{DUPLICATE, ModelSummary, ProfileSummary, Recording, Row, RowProblem};
+use crate::arn::ModelArn;
+use crate::recording::{ModelSummary, ProfileSummary, Recording, Row, RowFault, RowProblem};
+use crate::scrub::scrub;
 
 /// Everything the answers say.
 #[derive(Default)]
@@ -36,42 +37,46 @@ impl<'r> Gathered<'r> {
     /// Sorts the rows of a recording, and reports those that are not what the API answers.
     pub(super) fn from_recording(recording: &'r Recording) -> (Self, Vec<RowProblem>) {
         let mut gathered = Self::default();
-        let mut problems = Vec::new();
+        let mut problems = recording.left_out.clone();
         for (region, answers) in &recording.regions {
-            let mut report = |list: &str, index, outcome: Result<(), String>| {
-                if let Err(reason) = outcome {
-                    problems.push(RowProblem::new(region, list, index, reason));
+            let mut report = |list: &str, index, outcome: Result<(), RowFault>| {
+                if let Err(fault) = outcome {
+                    problems.push(RowProblem::new(region, list, index, fault));
                 }
             };
             for (index, row) in answers.models.iter().enumerate() {
-                let outcome = row.check(region).and_then(|()| gathered.list(region, row));
+                let outcome = gathered.list(recording, region, row);
                 report("list-foundation-models", index, outcome);
             }
             for (index, row) in answers.profiles.iter().enumerate() {
-                let outcome = row
-                    .check(region)
-                    .and_then(|()| gathered.serve(recording, region, row));
+                let outcome = gathered.serve(recording, region, row);
                 report("list-inference-profiles", index, outcome);
             }
         }
+        gathered.settle_routes();
         (gathered, problems)
     }
 
-    fn list(&mut self, region: &'r str, row: &'r ModelSummary) -> Result<(), String> {
+    fn list(
+        &mut self,
+        recording: &Recording,
+        region: &'r str,
+        row: &'r ModelSummary,
+    ) -> Result<(), RowFault> {
+        row.check(region)?;
+        if let Some(arn) = &row.model_arn {
+            of_partition(recording, arn)?;
+        }
         let model = self
             .models
             .entry(scrub(&row.model_id).into_owned())
             .or_default();
-        match model.rows.get(region) {
-            // The same row twice says nothing new.
-            Some(&other) if other == row => return Ok(()),
-            Some(_) => return Err(format!("{:?} {DUPLICATE}", row.model_id)),
-            None => model.rows.insert(region, row),
-        };
+        let (row, fault) = one_of(model.rows.insert(region, row), row, &row.model_id);
+        model.rows.insert(region, row);
         let types = row.inference_types_supported.as_ref();
-        let types = types.map(|words| words.iter().map(|word| (&**word).into()).collect());
+        let types = types.map(|words| words.iter().map(|word| (&*scrub(word)).into()).collect());
         model.access.insert(region.to_owned(), types);
-        Ok(())
+        fault
     }
 
     fn serve(
@@ -79,62 +84,76 @@ impl<'r> Gathered<'r> {
         recording: &Recording,
         region: &'r str,
         row: &'r ProfileSummary,
-    ) -> Result<(), String> {
+    ) -> Result<(), RowFault> {
+        row.check(region)?;
         if !row.is_system_defined() {
             return Ok(());
         }
-        let mut served: BTreeMap<&str, Option<BTreeSet<&str>>> = BTreeMap::new();
         for model in &row.models {
-            let arn = &model.model_arn;
-            let parsed = ModelArn::parse(arn)
-                .filter(|parsed| parsed.partition == recording.partition)
-                .ok_or_else(|| format!("{arn:?} is not of partition {}", recording.partition))?;
-            let destinations = served
-                .entry(parsed.model)
-                .or_insert_with(|| Some(BTreeSet::new()));
-            match parsed.region {
-                // One ARN without a region: no boundary, whatever the others say.
-                None => *destinations = None,
-                Some(region) => {
-                    destinations.as_mut().map(|regions| regions.insert(region));
-                }
-            }
+            of_partition(recording, &model.model_arn)?;
         }
         let id = scrub(&row.inference_profile_id).into_owned();
         let profile = self.profiles.entry(id).or_default();
-        match profile.rows.get(region) {
-            Some(&other) if other == row => return Ok(()),
-            Some(_) => {
-                return Err(format!("{:?} {DUPLICATE}", row.inference_profile_id));
-            }
-            None => profile.rows.insert(region, row),
-        };
-        for (model, destinations) in served {
-            let model = scrub(model).into_owned();
-            self.models.entry(model.clone()).or_default();
-            let destinations = match destinations {
-                None => DestinationsEntry::Global,
-                Some(regions) => {
-                    let regions = regions.into_iter().map(|id| Text::from(id.to_owned()));
-                    DestinationsEntry::Regions(regions.collect())
-                }
-            };
-            profile
-                .routes
-                .insert((model, region.to_owned()), destinations);
-        }
-        Ok(())
+        let id = &row.inference_profile_id;
+        let (row, fault) = one_of(profile.rows.insert(region, row), row, id);
+        profile.rows.insert(region, row);
+        fault
     }
 
-    /// Takes the rows of a region that gave no answer from the previous catalog.
-    pub(super) fn carry_over(&mut self, region: Region<'_>) {
+    /// What each profile's row says it serves, once all rows are known.
+    fn settle_routes(&mut self) {
+        for profile in self.profiles.values_mut() {
+            for (region, row) in &profile.rows {
+                let mut served: BTreeMap<&str, Option<BTreeSet<&str>>> = BTreeMap::new();
+                let models = row.models.iter();
+                for arn in models.filter_map(|model| ModelArn::parse(&model.model_arn)) {
+                    let destinations = served
+                        .entry(arn.model)
+                        .or_insert_with(|| Some(BTreeSet::new()));
+                    match arn.region {
+                        // One ARN without a region: no boundary, whatever the others say.
+                        None => *destinations = None,
+                        Some(region) => {
+                            destinations.as_mut().map(|regions| regions.insert(region));
+                        }
+                    }
+                }
+                for (model, destinations) in served {
+                    let model = scrub(model).into_owned();
+                    self.models.entry(model.clone()).or_default();
+                    let destinations = match destinations {
+                        None => DestinationsEntry::Global,
+                        Some(regions) => DestinationsEntry::Regions(
+                            regions
+                                .into_iter()
+                                .map(|id| Text::from(id.to_owned()))
+                                .collect(),
+                        ),
+                    };
+                    let key = (model, (*region).to_owned());
+                    profile.routes.insert(key, destinations);
+                }
+            }
+        }
+    }
+
+    /// Takes the rows of a region from the previous catalog, where the answer has none: all of a
+    /// region that gave no answer, the missing ones of a region some of whose rows were left out. Whether there were any.
+    pub(super) fn carry_over(&mut self, region: Region<'_>) -> bool {
+        let mut carried = false;
         for access in region.accesses() {
             let id = access.model().id();
             let model = self.models.entry(id.to_owned()).or_default();
             if access.is_listed() {
                 let types = access.inference_types();
                 let types = types.map(|types| types.iter().cloned().collect());
-                model.access.insert(region.id().to_owned(), types);
+                model
+                    .access
+                    .entry(region.id().to_owned())
+                    .or_insert_with(|| {
+                        carried = true;
+                        types
+                    });
             }
             for (profile, destinations) in access.profiles() {
                 let destinations = match destinations.is_global() {
@@ -148,8 +167,36 @@ impl<'r> Gathered<'r> {
                 };
                 let profile = self.profiles.entry(profile.id().to_owned()).or_default();
                 let key = (id.to_owned(), region.id().to_owned());
-                profile.routes.insert(key, destinations);
+                profile.routes.entry(key).or_insert_with(|| {
+                    carried = true;
+                    destinations
+                });
             }
         }
+        carried
+    }
+}
+
+/// Of two rows of one id and region the smaller, whatever their order; two that differ are a fault.
+fn one_of<'r, R: Ord>(
+    before: Option<&'r R>,
+    row: &'r R,
+    id: &str,
+) -> (&'r R, Result<(), RowFault>) {
+    match before {
+        // The same row twice says nothing new.
+        None => (row, Ok(())),
+        Some(before) if before == row => (row, Ok(())),
+        Some(before) => (before.min(row), Err(RowFault::Duplicate(id.to_owned()))),
+    }
+}
+
+fn of_partition(recording: &Recording, arn: &str) -> Result<(), RowFault> {
+    match ModelArn::parse(arn).filter(|arn| arn.partition == recording.partition) {
+        Some(_) => Ok(()),
+        None => Err(RowFault::Malformed(format!(
+            "{arn:?} is not of partition {}",
+            recording.partition
+        ))),
     }
 }

@@ -8,8 +8,9 @@ use bedrock_catalog_data::{
 };
 
 use super::gather::{Gathered, ModelRows, ProfileRows};
-use crate::arn::scrub;
 use crate::recording::{LifecycleSummary, ModelSummary};
+use crate::scrub::scrub;
+use crate::vote::most;
 
 /// One entry per model, gone ones included, sorted by id.
 pub(super) fn models(
@@ -93,7 +94,12 @@ fn lifecycle<'r>(rows: impl Iterator<Item = &'r ModelSummary> + Clone) -> Lifecy
         times.min().map(Timestamp::date)
     };
     LifecycleEntry {
-        status: most(told().map(|lifecycle| lifecycle.status.as_deref().map(Into::into))),
+        status: most(told().map(|lifecycle| {
+            lifecycle
+                .status
+                .as_deref()
+                .map(|word| (&*scrub(word)).into())
+        })),
         start: earliest(|lifecycle| &lifecycle.start_of_life_time),
         legacy: earliest(|lifecycle| &lifecycle.legacy_time),
         extended_access: earliest(|lifecycle| &lifecycle.public_extended_access_time),
@@ -197,20 +203,6 @@ fn clean(text: &Option<String>) -> Option<Text<'static>> {
     text.as_deref().map(|text| scrub(text).into_owned().into())
 }
 
-/// The value most regions tell; of equals the smallest.
-fn most<T: Ord>(told: impl Iterator<Item = Option<T>>) -> Option<T> {
-    let mut votes: BTreeMap<T, usize> = BTreeMap::new();
-    for value in told.flatten() {
-        *votes.entry(value).or_default() += 1;
-    }
-    // `max_by_key` keeps the last of equals, so ask from the largest.
-    votes
-        .into_iter()
-        .rev()
-        .max_by_key(|(_, count)| *count)
-        .map(|(value, _)| value)
-}
-
 /// All words that some region tells, sorted; `None` where none tells any list.
 fn joined<'r, W: Ord + for<'w> From<&'w str>>(
     told: impl Iterator<Item = &'r Option<Vec<String>>>,
@@ -218,7 +210,7 @@ fn joined<'r, W: Ord + for<'w> From<&'w str>>(
     let mut words: Option<BTreeSet<W>> = None;
     for list in told.flatten() {
         let words = words.get_or_insert_default();
-        words.extend(list.iter().map(|word| W::from(word)));
+        words.extend(list.iter().map(|word| W::from(&*scrub(word))));
     }
     words.map(|words| words.into_iter().collect())
 }

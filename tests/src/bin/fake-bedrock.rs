@@ -35,8 +35,7 @@ fn main() -> ExitCode {
         }
     };
     let recording = match &options.recording {
-        Some(folder) => Recording::read(Path::new(folder), Some(synthetic::observed_at()))
-            .map(|(recording, _)| recording),
+        Some(folder) => Recording::read(Path::new(folder), Some(synthetic::observed_at())),
         None => Ok(rendered_recording()),
     };
     let recording = match recording {

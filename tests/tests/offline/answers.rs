@@ -9,7 +9,7 @@ pub(crate) fn answers(catalog: &Catalog) -> String {
     let mut text = format!("{} {}\n", catalog.partition(), catalog.observed_at());
     let misses = ["", "a", "no.such", "eu", "global.", "a.b.c"];
     let models: Vec<&str> = catalog
-        .models()
+        .all_models()
         .map(|model| model.id())
         .chain(misses)
         .collect();
@@ -56,7 +56,11 @@ pub(crate) fn answers(catalog: &Catalog) -> String {
             }
         }
     }
-    for id in catalog.profiles().map(|profile| profile.id()).chain(misses) {
+    for id in catalog
+        .all_profiles()
+        .map(|profile| profile.id())
+        .chain(misses)
+    {
         let profile = catalog.profile(id);
         let told = profile.map(|p| {
             (

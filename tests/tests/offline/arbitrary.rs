@@ -168,6 +168,7 @@ pub(crate) fn recording() -> impl Strategy<Value = Recording> {
             partition: "aws".to_owned(),
             regions: Default::default(),
             failures: Default::default(),
+            left_out: Vec::new(),
         };
         for (id, answers) in regions {
             match answers {

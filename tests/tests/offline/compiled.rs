@@ -233,7 +233,7 @@ fn a_hostile_catalog_bakes_to_nothing_but_its_items() {
         }
     }
     // One line per row, and the heading.
-    let rows = catalog.models().len() + catalog.profiles().len();
+    let rows = catalog.all_models().len() + catalog.all_profiles().len();
     assert_eq!(baked.files["fingerprints.csv"].lines().count(), rows + 1);
 }
 

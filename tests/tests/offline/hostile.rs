@@ -89,5 +89,6 @@ pub(crate) fn recording() -> Recording {
         partition: "aws".to_owned(),
         regions,
         failures: Default::default(),
+        left_out: Vec::new(),
     }
 }

@@ -164,7 +164,7 @@ proptest! {
         if everything { filter = filter.without_way_in(); }
 
         let pairs = plain::of_document(&catalog.to_document());
-        let expected: Vec<&str> = catalog.models().filter(|model| {
+        let expected: Vec<&str> = catalog.all_models().filter(|model| {
             let mut places = pairs.iter().filter(|((id, place), _)| {
                 id == model.id() && region.is_none_or(|region| region == place)
             });
@@ -225,8 +225,8 @@ proptest! {
     #[test]
     fn a_catalog_is_the_catalog_of_its_recording(catalog in catalog()) {
         // A region that was never heard leaves no trace in a catalog but the models it may have.
-        let unheard = catalog.models().any(|model| model.regions().len() == 0 && !model.is_retired())
-            || catalog.profiles().any(|p| p.last_seen().is_some() && !p.is_retired());
+        let unheard = catalog.models().any(|model| model.regions().len() == 0)
+            || catalog.profiles().any(|p| p.last_seen().is_some());
         let stale = catalog.regions().any(|region| region.stale_since().is_some());
         prop_assume!(stale || !unheard);
         let again = build(&Recording::of_catalog(&catalog), Some(&catalog));
@@ -262,7 +262,7 @@ proptest! {
         let after = build(&recording, Some(&before));
         let complete = recording.failures.is_empty()
             && before.regions().all(|region| recording.regions.contains_key(region.id()));
-        for old in before.models() {
+        for old in before.all_models() {
             let new = after.model(old.id()).expect("no model vanishes");
             let there = new.regions().len() > 0;
             prop_assert_eq!(new.is_retired(), !there && (complete || old.is_retired()));
@@ -279,7 +279,7 @@ proptest! {
                 prop_assert!(after.access(old.id(), region).is_err());
             }
         }
-        for old in before.profiles() {
+        for old in before.all_profiles() {
             let new = after.profile(old.id()).expect("no profile vanishes");
             let there = new.routes().next().is_some();
             prop_assert_eq!(new.is_retired(), !there && (complete || old.is_retired()));
@@ -303,9 +303,9 @@ proptest! {
             Some(given.unwrap_or_else(|| bedrock_catalog_gen::constant_name(id)))
         };
         let all: Vec<String> =
-            after.models().map(|model| name(&after, model.id()).unwrap()).collect();
+            after.all_models().map(|model| name(&after, model.id()).unwrap()).collect();
         prop_assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
-        for old in before.models() {
+        for old in before.all_models() {
             prop_assert_eq!(name(&after, old.id()), name(&before, old.id()));
         }
     }

@@ -68,7 +68,7 @@ fn no_allocation_for_an_answer() {
         );
     let strange = Filter::new().input(Modality::from("SMELL"));
     let bundle = Catalog::bundled();
-    let ids: Vec<&str> = bundle.models().map(|model| model.id()).collect();
+    let ids: Vec<&str> = bundle.all_models().map(|model| model.id()).collect();
     let places: Vec<&str> = bundle.regions().map(|region| region.id()).collect();
     let within = ["eu-*", "us-east-1"];
     let info = cost(|| {

@@ -58,7 +58,7 @@ pub(crate) fn run(args: &Args) -> Verdict {
         return check(&folder, &baked, &differing);
     }
     project::write(&folder, &baked, &differing)?;
-    let (models, profiles) = (catalog.models().len(), catalog.profiles().len());
+    let (models, profiles) = (catalog.models().count(), catalog.profiles().count());
     println!(
         "{models} models, {profiles} profiles, {} regions, {} access rows, observed at {}",
         catalog.regions().count(),
@@ -102,16 +102,18 @@ fn transformed(
     recording: &Path,
     previous: Option<&Catalog>,
 ) -> Result<Option<Catalog>, Box<dyn std::error::Error>> {
-    let (recording, mut problems) = Recording::read(recording, args.observed_at)?;
-    let mut complaints = complaints(&recording, previous);
-    let (document, more) = transform(&recording, previous);
-    problems.extend(more);
-    let duplicates = problems.iter().filter(|problem| problem.is_duplicate());
-    for duplicate in duplicates.map(|problem| format!("duplicate id: {problem}")) {
-        if !complaints.contains(&duplicate) {
-            complaints.push(duplicate);
-        }
+    let recording = Recording::read(recording, args.observed_at)?;
+    if let Some(previous) = previous.filter(|last| last.partition() != recording.partition) {
+        return Err(format!(
+            "the recording is of partition {}, the catalog before of {}; a catalog is of one \
+             partition: give --previous none, or the catalog of that partition",
+            recording.partition,
+            previous.partition()
+        )
+        .into());
     }
+    let complaints = complaints(&recording, previous);
+    let (document, problems) = transform(&recording, previous);
     for problem in &problems {
         eprintln!("warning: {}", plain(&problem.to_string()));
     }

@@ -58,7 +58,7 @@ pub(crate) fn run(args: &Args) -> Verdict {
         Err(error) => problem("structure", error.to_string()),
         Ok(catalog) => {
             observed_at = Some(catalog.observed_at());
-            if catalog.models().len() == 0 {
+            if catalog.all_models().len() == 0 {
                 problem("structure", "the catalog has no models".to_owned());
             }
             match differing(&folder, &catalog) {

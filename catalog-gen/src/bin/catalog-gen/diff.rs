@@ -59,10 +59,9 @@ fn catalog(path: &Path, previous: Option<&Catalog>) -> Result<Catalog, Box<dyn s
             plain(&path)
         );
     }
-    let (recording, mut problems) = Recording::read(path, unsaid.then_some(told))?;
+    let recording = Recording::read(path, unsaid.then_some(told))?;
     let previous = previous.filter(|previous| previous.partition() == recording.partition);
-    let (document, more) = transform(&recording, previous);
-    problems.extend(more);
+    let (document, problems) = transform(&recording, previous);
     for problem in &problems {
         eprintln!("warning: {}", plain(&problem.to_string()));
     }

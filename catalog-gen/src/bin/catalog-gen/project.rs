@@ -1,10 +1,10 @@
 //! Where the bundle is: the data crate's folder, its files, and how they are replaced.
 
 use std::fs;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use bedrock_catalog::{Catalog, LARGEST_JSON, catalog_from_json};
+use bedrock_catalog::{Catalog, LARGEST_JSON, catalog_from_json, read_bounded};
 use bedrock_catalog_gen::Baked;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -33,10 +33,7 @@ pub(crate) fn committed() -> Option<PathBuf> {
 
 /// The catalog of a catalog.json.
 pub(crate) fn catalog(path: &Path) -> Result<Catalog> {
-    let mut json = Vec::new();
-    // One byte more than is allowed, which is then refused.
-    fs::File::open(path)
-        .and_then(|file| file.take(LARGEST_JSON as u64 + 1).read_to_end(&mut json))
+    let json = read_bounded(path, LARGEST_JSON)
         .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
     let catalog = catalog_from_json(&json);
     Ok(catalog.map_err(|error| format!("{}: {error}", path.display()))?)
@@ -45,7 +42,7 @@ pub(crate) fn catalog(path: &Path) -> Result<Catalog> {
 /// What is in a folder in place of a baked file, text or not; empty where there is none.
 pub(crate) fn present(folder: &Path, file: &str) -> Result<Vec<u8>> {
     let path = folder.join(file);
-    match fs::read(&path) {
+    match read_bounded(&path, LARGEST_JSON) {
         Ok(bytes) => Ok(bytes),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(format!("cannot read {}: {error}", path.display()).into()),

@@ -93,8 +93,7 @@ pub(crate) fn answer(
                         .geography()
                         .is_some_and(|scope| scope.as_str().eq_ignore_ascii_case(word))
                 };
-                !profile.is_retired()
-                    && model.as_ref().is_none_or(serves)
+                model.as_ref().is_none_or(serves)
                     && region.as_ref().is_none_or(from)
                     && geography.as_ref().is_none_or(scope)
             });

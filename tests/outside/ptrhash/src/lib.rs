@@ -12,12 +12,12 @@ mod tests {
     #[test]
     fn every_key_is_found() {
         for catalog in [Catalog::bundled(), &own::CATALOG] {
-            assert_eq!(catalog.models().len(), 150);
-            for model in catalog.models() {
+            assert_eq!(catalog.all_models().len(), 150);
+            for model in catalog.all_models() {
                 assert_eq!(catalog.model(model.id()), Some(model));
                 assert!(catalog.model(&format!("{}~", model.id())).is_none());
             }
-            for profile in catalog.profiles() {
+            for profile in catalog.all_profiles() {
                 assert_eq!(catalog.profile(profile.id()), Some(profile));
             }
             for region in catalog.regions() {
