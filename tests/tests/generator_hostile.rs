@@ -201,7 +201,7 @@ fn baked_and_read_back() {
     let texts = fixed();
     let catalog = catalog(&recording(&texts));
     assert_eq!(
-        catalog.models().len(),
+        catalog.models().count(),
         texts.iter().collect::<BTreeSet<_>>().len()
     );
     // `bake` itself parses what it printed, and compares the tokens.
