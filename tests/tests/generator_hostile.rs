@@ -127,7 +127,13 @@ fn recording(texts: &[String]) -> Recording {
     let ids: BTreeSet<&String> = texts.iter().collect();
     // No catalog has more than 1,024 regions.
     let region = |place: usize, text: &str| match place {
-        0..500 => text.split(':').next().unwrap_or_default().to_owned(),
+        0..500 => text
+            .split(':')
+            .next()
+            .unwrap_or_default()
+            .chars()
+            .take(60)
+            .collect(),
         _ => "r-9".to_owned(),
     };
     let arn = |region: &str, id: &str| format!("arn:aws:bedrock:{region}::foundation-model/{id}");

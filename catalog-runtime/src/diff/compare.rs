@@ -70,7 +70,10 @@ impl CatalogDiff {
     }
 
     fn compare_models(&mut self, old: &Catalog, new: &Catalog) {
-        let ids = old.models().chain(new.models()).map(|model| model.id());
+        let ids = old
+            .all_models()
+            .chain(new.all_models())
+            .map(|model| model.id());
         for id in ids.collect::<BTreeSet<_>>() {
             let (before, now) = (old.model(id), new.model(id));
             let list = match (Presence::of_model(before), Presence::of_model(now)) {
@@ -95,7 +98,7 @@ impl CatalogDiff {
     }
 
     fn compare_profiles(&mut self, old: &Catalog, new: &Catalog) {
-        let profiles = old.profiles().chain(new.profiles());
+        let profiles = old.all_profiles().chain(new.all_profiles());
         for id in profiles
             .map(|profile| profile.id())
             .collect::<BTreeSet<_>>()
