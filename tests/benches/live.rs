@@ -1,1 +1,2 @@
+//! What a live catalog costs.
 fn main() {}

@@ -47,7 +47,7 @@ async fn scenario(name: &str, home: PathBuf, tmp: PathBuf, kept_in: Option<&Path
     let live = build();
     let cold = live.load().await.unwrap();
     assert_eq!(cold.source().as_str(), "api", "{name}");
-    assert_eq!(cold.models().len(), 4, "{name}: nothing of the bundle");
+    assert_eq!(cold.models().count(), 4, "{name}: nothing of the bundle");
     let kept = files(&home)
         .into_iter()
         .chain(files(&tmp))
