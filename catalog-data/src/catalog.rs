@@ -438,6 +438,7 @@ impl PartialEq for Catalog {
 impl Eq for Catalog {}
 
 #[cfg(all(test, feature = "bundle"))]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::ErrorKind;

@@ -270,6 +270,7 @@ impl fmt::Debug for Error {
 impl core::error::Error for Error {}
 
 #[cfg(all(test, feature = "bundle"))]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::{AccessEntry, Catalog, ModelEntry, Policy};
