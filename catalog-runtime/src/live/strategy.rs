@@ -274,7 +274,7 @@ impl Inner {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         listeners.retain(|listener| !listener.is_closed());
-        if listeners.is_empty() || CatalogDiff::between(&before, &after).is_empty() {
+        if listeners.is_empty() || CatalogDiff::between(&before, after).is_empty() {
             return;
         }
         for listener in listeners.iter() {
