@@ -78,10 +78,12 @@ async fn child() {
         .cache_dirs([folder])
         .build()
         .unwrap();
-    let (lines, _guard) = Lines::listen();
+    // Alone in its process, so that the threads that block are heard too.
+    let lines = Lines::default();
+    tracing::subscriber::set_global_default(lines.clone()).unwrap();
     let source = live.load().await.unwrap().source().as_str();
-    for line in lines.at(tracing::Level::WARN) {
-        println!("WARN {line}");
+    for line in lines.all() {
+        println!("{source} said {line}");
     }
     println!("source={source}");
 }
@@ -108,11 +110,13 @@ fn sixty_four_processes_on_one_folder_ask_once() {
     for child in children {
         let output = child.wait_with_output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let source = text
-            .lines()
-            .find_map(|line| line.split_once("source=").map(|(_, s)| s.to_owned()));
-        let source =
+        let (log, end): (Vec<&str>, Vec<&str>) =
+            text.lines().partition(|line| line.contains(" said "));
+        said.extend(log.into_iter().map(str::to_owned));
+        let source = end.iter().find_map(|line| line.split_once("source="));
+        let (_, source) =
             source.unwrap_or_else(|| panic!("{text} {}", String::from_utf8_lossy(&output.stderr)));
+        let source = source.to_owned();
         *sources.entry(source).or_default() += 1;
     }
     assert_eq!(sources.get("api"), Some(&1), "{sources:?} {said:#?}");

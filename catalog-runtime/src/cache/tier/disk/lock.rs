@@ -22,6 +22,9 @@ use crate::cache::CLOCK_SKEW;
 
 /// One poll. A wait is a number of polls, so that it ends whatever any clock says.
 const POLL: Duration = Duration::from_millis(2);
+/// Without the lease the same is computed twice, which takes longer than this: the lock is waited for
+/// longer than for a write.
+const LEASE_LOCK_WAIT: Duration = LOCK_WAIT.saturating_mul(10);
 const MAX_LEASE_FILE: u64 = 1 << 10;
 
 /// The lock of one folder, given back when dropped.
@@ -103,8 +106,12 @@ impl HeldLease {
     ) -> Result<Option<Self>, Reason> {
         let now = now.duration_since(UNIX_EPOCH).map_or(0, millis);
         let granted = patiently(wait, || {
+            // Who sees it held needs no lock to go on waiting: a crowd would keep the holder from it.
+            if read_claim(&folder, name).is_some_and(|claim| claim.holds(now)) {
+                return None;
+            }
             // A lock that is not given back soon is not a computation: waiting longer is no use.
-            Lock::take(&folder, wait.min(LOCK_WAIT))
+            Lock::take(&folder, LEASE_LOCK_WAIT)
                 .and_then(|_lock| claim(&folder, name, now, millis(length)))
                 .transpose()
         });
