@@ -6,7 +6,6 @@
 use aws_config::SdkConfig;
 use aws_sdk_bedrockruntime::Client;
 use aws_sdk_bedrockruntime::config::Builder;
-use aws_sdk_bedrockruntime::error::DisplayErrorContext;
 use aws_sdk_bedrockruntime::types::{ContentBlock, ConversationRole, Message};
 use bedrock_catalog::fetch::sdk_config_from_env;
 use bedrock_catalog::{LiveCatalog, Policy, RouterInterceptor};
@@ -28,7 +27,8 @@ async fn main() -> Result<(), Error> {
     let client = Client::new(&config);
     match say(&client, &model).await {
         Ok(text) => println!("bare id:  {text}"),
-        Err(error) => println!("bare id:  {}", DisplayErrorContext(&*error)),
+        // The SDK's error says "service error"; its source says which.
+        Err(error) => println!("bare id:  {}", error.source().unwrap_or(&*error)),
     }
     println!("resolved: {}", resolved(&config, &live, &model).await?);
     println!("routed:   {}", say(&routed(&config, live), &model).await?);

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -79,8 +79,8 @@ struct Environment {
 }
 
 impl Environment {
-    /// A cold start. `home` and `tmp` are there; those of `read_only` cannot be written to.
-    async fn start(fake: &FakeBedrock, home: &Path, tmp: &Path, read_only: &[&Path]) -> Self {
+    /// A cold start. The folders of `read_only` cannot be written to.
+    async fn start(fake: &FakeBedrock, home: &Path, tmp: &Path, read_only: &[&ReadOnly]) -> Self {
         let (events, coming) = mpsc::unbounded_channel();
         let (answer, answers) = mpsc::unbounded_channel();
         let api = RuntimeApi {
@@ -113,6 +113,7 @@ impl Environment {
             .env("BEDROCK_CATALOG_REGIONS", REGIONS.join(","))
             // The example's own two seconds are for real machines.
             .env("BEDROCK_CATALOG_DEADLINE", "1m")
+            .stdout(Stdio::null())
             .spawn()
             .unwrap();
         Self {
@@ -157,48 +158,66 @@ impl Drop for Environment {
     }
 }
 
-/// This test program, run so that the folders are on a read-only file system, for root too.
-fn command(read_only: &[&Path]) -> Command {
-    let this = std::env::current_exe().unwrap();
-    let mut command = Command::new("unshare");
-    // `"$0"` is this program; `exec` keeps the process, which is frozen later.
+/// A folder that nobody can write to, root neither.
+struct ReadOnly {
+    folder: tempfile::TempDir,
+    mounted: bool,
+}
+
+impl ReadOnly {
+    /// A read-only mount in the function's own view of the machine. Where a machine allows no such
+    /// views, a folder that cannot be there.
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let refused = format!("! touch '{}/x' 2>&-", folder.path().display());
+        let tried = own_view(&[folder.path()], &refused).output();
+        let mounted = tried.is_ok_and(|tried| tried.status.success());
+        if !mounted {
+            eprintln!("sandbox: no mounts of one's own here; the folders are missing instead");
+        }
+        Self { folder, mounted }
+    }
+
+    fn path(&self) -> &Path {
+        match self.mounted {
+            true => self.folder.path(),
+            false => Path::new("/proc/nowhere"),
+        }
+    }
+}
+
+/// Runs a script with these folders read-only.
+fn own_view(read_only: &[&Path], script: &str) -> Command {
     let mounts = read_only
         .iter()
         .map(|folder| format!("mount -t tmpfs -o ro none '{}' && ", folder.display()));
-    let script = format!("{}exec \"$0\" \"$@\"", mounts.collect::<String>());
+    let script = mounts.chain([script.to_owned()]).collect::<String>();
+    let mut command = Command::new("unshare");
     command.args(["--mount", "--user", "--map-root-user", "sh", "-c", &script]);
+    command
+}
+
+/// This test program, with these folders read-only.
+fn command(read_only: &[&ReadOnly]) -> Command {
+    let this = std::env::current_exe().unwrap();
+    if !read_only.iter().all(|folder| folder.mounted) {
+        return Command::new(this);
+    }
+    let folders: Vec<&Path> = read_only.iter().map(|folder| folder.path()).collect();
+    // `exec` keeps the process, which is frozen later.
+    let mut command = own_view(&folders, "exec \"$0\" \"$@\"");
     command.arg(this);
     command
 }
 
-/// Whether this machine lets a test have mounts of its own; said by name where not.
-fn can_mount(test: &str) -> bool {
-    let folder = tempfile::tempdir().unwrap();
-    let script = format!("mount -t tmpfs -o ro none '{}'", folder.path().display());
-    let made = Command::new("unshare")
-        .args(["--mount", "--user", "--map-root-user", "sh", "-c", &script])
-        .output();
-    let can = made.is_ok_and(|made| made.status.success());
-    if !can {
-        eprintln!("{test}: skipped, this machine allows no mounts of one's own");
-    }
-    can
-}
-
 #[tokio::test]
 async fn cold_warm_frozen_and_cold_again_with_a_read_only_home() {
-    if !can_mount("cold_warm_frozen_and_cold_again_with_a_read_only_home") {
-        return;
-    }
-    let (fake, home, tmp) = (
-        bedrock(),
-        tempfile::tempdir().unwrap(),
-        tempfile::tempdir().unwrap(),
-    );
-    let (home, tmp) = (home.path(), tmp.path());
+    let (fake, home, tmp) = (bedrock(), ReadOnly::new(), tempfile::tempdir().unwrap());
+    let read_only = [&home];
+    let start = || Environment::start(&fake, home.path(), tmp.path(), &read_only);
     let event = json!({ "model": SONNET });
 
-    let mut first = Environment::start(&fake, home, tmp, &[home]).await;
+    let mut first = start().await;
     let cold = first.invoke(event.clone()).await.unwrap();
     assert_eq!(cold["inference_id"], json!(format!("eu.{SONNET}")));
     assert_eq!(
@@ -227,7 +246,7 @@ async fn cold_warm_frozen_and_cold_again_with_a_read_only_home() {
     drop(first);
 
     // The next environment finds what the first left in the temp directory.
-    let mut second = Environment::start(&fake, home, tmp, &[home]).await;
+    let mut second = start().await;
     let again = second.invoke(event).await.unwrap();
     assert_eq!(again["source"], json!("cache"));
     assert_eq!(again["observed_at"], cold["observed_at"]);
@@ -236,16 +255,9 @@ async fn cold_warm_frozen_and_cold_again_with_a_read_only_home() {
 
 #[tokio::test]
 async fn with_nothing_to_write_to_the_fetched_catalog_is_served() {
-    if !can_mount("with_nothing_to_write_to_the_fetched_catalog_is_served") {
-        return;
-    }
-    let (fake, home, tmp) = (
-        bedrock(),
-        tempfile::tempdir().unwrap(),
-        tempfile::tempdir().unwrap(),
-    );
-    let (home, tmp) = (home.path(), tmp.path());
-    let mut only = Environment::start(&fake, home, tmp, &[home, tmp]).await;
+    let (fake, home, tmp) = (bedrock(), ReadOnly::new(), ReadOnly::new());
+    let folders = [&home, &tmp];
+    let mut only = Environment::start(&fake, home.path(), tmp.path(), &folders).await;
     let event = json!({ "model": SONNET });
     let cold = only.invoke(event.clone()).await.unwrap();
     assert_eq!(
