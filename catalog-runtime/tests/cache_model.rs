@@ -4,6 +4,8 @@
 
 #[path = "../src/cache/breaker.rs"]
 mod breaker;
+#[path = "../src/cache/doubt.rs"]
+mod doubt;
 #[path = "../src/cache/flight.rs"]
 mod flight;
 #[path = "../src/cache/order.rs"]
@@ -43,8 +45,31 @@ mod sync {
     }
 }
 
+/// Names as simple as can be.
+type Key = u8;
+type Namespace = u8;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Pattern(Option<Key>);
+
+impl Pattern {
+    fn all() -> Self {
+        Self(None)
+    }
+
+    fn as_exact(&self) -> Option<&Key> {
+        self.0.as_ref()
+    }
+
+    fn matches(&self, key: &Key) -> bool {
+        self.0.is_none_or(|exact| exact == *key)
+    }
+}
+
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
+
+use doubt::{Doubts, Missed};
 
 use breaker::{Breaker, BreakerLimits, BreakerState};
 use flight::{Failure, Flights};
@@ -178,7 +203,7 @@ fn nothing_newer_is_replaced_by_a_slower_fetch() {
 #[test]
 fn one_of_many_leads_and_no_lane_is_left() {
     let model = || {
-        let flights = Arc::new(Flights::<u8>::new());
+        let flights = Arc::new(Flights::<u8, u32>::new());
         let (value, computed) = (Arc::new(Mutex::new(None)), Arc::new(Mutex::new(0)));
         let caller = |fails: bool| -> Box<dyn FnOnce() + Send> {
             let (flights, value, computed) = (flights.clone(), value.clone(), computed.clone());
@@ -191,7 +216,7 @@ fn one_of_many_leads_and_no_lane_is_left() {
                 thread::yield_now();
                 *lock(&computed) += 1;
                 *lock(&value) = Some(1);
-                lead.succeeded();
+                lead.succeeded(None);
             })
         };
         spawn_all(vec![caller(false), caller(true), caller(false)]);
@@ -204,7 +229,7 @@ fn one_of_many_leads_and_no_lane_is_left() {
 #[test]
 fn a_failure_is_seen_by_all_who_waited() {
     let model = || {
-        let flights = Arc::new(Flights::<u8>::new());
+        let flights = Arc::new(Flights::<u8, u32>::new());
         let computed = Arc::new(Mutex::new(0));
         let caller = || -> Box<dyn FnOnce() + Send> {
             let (flights, computed) = (flights.clone(), computed.clone());
@@ -259,6 +284,96 @@ fn one_probe_at_a_time() {
         };
         spawn_all(vec![caller(), caller(), caller()]);
         assert_eq!((lock(&probing).1, breaker.state()), (1, BreakerState::Open));
+    };
+    shuttle::check_random(model, schedules());
+    shuttle::check_pct(model, schedules(), 3);
+}
+
+/// The tier missed a removal. While it is healed it is read and written; what was to be removed does
+/// not come back by a reader who asked before, and what is written since stays.
+#[test]
+fn nothing_invalidated_comes_back_through_healing() {
+    let model = || {
+        let (tiers, doubts) = (Tiers::new(Some(1)), Arc::new(Doubts::default()));
+        tiers.order.write(&[1], || {
+            doubts.add(0, Pattern(Some(1)), Missed::Removal);
+        });
+        let read = |tiers: &Tiers, doubts: &Doubts| {
+            let watch = tiers.order.watch(&1);
+            let trust = doubts.trust(&0, &1);
+            let found = *lock(&tiers.below);
+            let found = found.filter(|_| trust.in_what_was_written(SystemTime::UNIX_EPOCH));
+            if found.is_some() {
+                watch.repeat_unless_overtaken(|| *lock(&tiers.above) = found);
+            }
+            found
+        };
+        let (reader, reads) = (tiers.clone(), doubts.clone());
+        let (healer, heals) = (tiers.clone(), doubts.clone());
+        let (writer, writes) = (tiers.clone(), doubts.clone());
+        spawn_all(vec![
+            Box::new(move || {
+                for _ in 0..2 {
+                    assert_ne!(read(&reader, &reads), Some(1));
+                }
+            }),
+            Box::new(move || {
+                for doubt in heals.all() {
+                    healer.order.write_matching(
+                        |name| doubt.covers(&0, name),
+                        || {
+                            heals.heal(&doubt, |_| {
+                                *lock(&healer.below) = None;
+                                true
+                            });
+                        },
+                    );
+                }
+            }),
+            Box::new(move || {
+                writer.order.write(&[1], || {
+                    *lock(&writer.below) = Some(2);
+                    writes.settle(&0, &1);
+                });
+            }),
+        ]);
+        assert_ne!(*lock(&tiers.above), Some(1));
+        assert_eq!(read(&tiers, &doubts), Some(2));
+    };
+    shuttle::check_random(model, schedules());
+    shuttle::check_pct(model, schedules(), 3);
+}
+
+/// With nowhere to store it, the answer of one leader is that of all who joined before it was there.
+#[test]
+fn who_waited_for_a_leader_has_its_answer() {
+    let model = || {
+        let flights = Arc::new(Flights::<u8, u32>::new());
+        let computed = Arc::new(Mutex::new(0));
+        let caller = |ticketed: Arc<Mutex<Vec<bool>>>| -> Box<dyn FnOnce() + Send> {
+            let (flights, computed) = (flights.clone(), computed.clone());
+            Box::new(move || {
+                let ticket = flights.join(&1, Duration::ZERO);
+                let was_before = *lock(&computed) == 0;
+                lock(&ticketed).push(was_before);
+                let mut lead = ticket.lead_blocking();
+                let answer = lead.answer();
+                if was_before && *lock(&computed) > 0 {
+                    assert_eq!(answer, Some(7), "joined before anything was computed");
+                }
+                if answer.is_none() {
+                    *lock(&computed) += 1;
+                    thread::yield_now();
+                    lead.succeeded(Some(7));
+                }
+            })
+        };
+        let ticketed = Arc::new(Mutex::new(Vec::new()));
+        spawn_all((0..3).map(|_| caller(ticketed.clone())).collect());
+        assert_eq!(flights.len(), 0);
+        if lock(&ticketed).iter().all(|before| *before) {
+            assert_eq!(*lock(&computed), 1);
+        }
     };
     shuttle::check_random(model, schedules());
     shuttle::check_pct(model, schedules(), 3);

@@ -73,6 +73,11 @@ impl Cache {
         self.inner.cleanup()
     }
 
+    /// The same as [`Cache::cleanup`] for async callers.
+    pub async fn cleanup_async(&self) -> u64 {
+        self.off_thread(Self::cleanup).await
+    }
+
     /// Cleans up now and then on a thread of its own, until the answer is dropped or the last clone
     /// of the cache is.
     ///
@@ -153,19 +158,13 @@ impl Inner {
         let now = self.clock.now();
         let mut all = 0;
         for level in &self.levels {
-            // Every turn is taken: what was stored since a doubt arose must not be removed with it.
-            self.order.write_matching(
-                |_| false,
-                || {
-                    level.doubts.heal(|namespace, pattern| {
-                        level
-                            .call("remove", pattern, |tier| {
-                                tier.invalidate(namespace, pattern)
-                            })
-                            .is_some()
-                    });
-                },
-            );
+            for doubt in level.doubts.all() {
+                // A turn: what was read before is not promoted after.
+                self.order.write_matching(
+                    |(namespace, key)| doubt.covers(namespace, key),
+                    || level.doubts.heal(&doubt, |doubt| level.heal(doubt)),
+                );
+            }
             let removed = level
                 .call("cleanup", &"*", |tier| tier.cleanup(now))
                 .unwrap_or(0);

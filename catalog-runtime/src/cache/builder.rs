@@ -9,8 +9,7 @@ use super::level::Level;
 use super::order::Order;
 use super::statistics::Counts;
 use super::{
-    Cache, CacheConfig, Clock, ConfigError, MemoryLimits, MemoryTier, Namespace, Settings, Store,
-    SystemClock, Tier,
+    Cache, Clock, ConfigError, MemoryLimits, MemoryTier, Namespace, Settings, SystemClock, Tier,
 };
 
 /// Makes a [`Cache`].
@@ -51,27 +50,6 @@ impl CacheBuilder {
     #[must_use]
     pub fn tier(mut self, tier: impl Into<Arc<dyn Tier>>) -> Self {
         self.tiers.push(tier.into());
-        self
-    }
-
-    /// What `config` says: memory and, below it, the tier that `files` makes; memory alone; or
-    /// neither. `files` is called only where files are wanted.
-    #[must_use]
-    pub fn config(
-        mut self,
-        config: &CacheConfig,
-        files: impl FnOnce(&CacheConfig) -> Arc<dyn Tier>,
-    ) -> Self {
-        self.settings.horizons = config.horizons;
-        if config.store != Store::None {
-            self.memory = Some(MemoryLimits {
-                bytes: config.max_bytes,
-                ..MemoryLimits::default()
-            });
-        }
-        if config.store == Store::File {
-            self.tiers.push(files(config));
-        }
         self
     }
 

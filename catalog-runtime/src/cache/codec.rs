@@ -102,6 +102,12 @@ impl Codec {
         &self.version
     }
 
+    /// The `MAJOR.MINOR` lines whose entries it reads, its own first.
+    pub(super) fn lines(&self) -> impl Iterator<Item = &str> {
+        let also = self.also_reads.iter().map(String::as_str);
+        minor_line(&self.version).into_iter().chain(also)
+    }
+
     /// Writes an entry down. One allocation of the entry's size, and one SHA-256 over it.
     ///
     /// # Errors
@@ -269,10 +275,7 @@ impl Codec {
     }
 
     fn reads(&self, version: &str) -> bool {
-        let line = minor_line(version);
-        line.is_some()
-            && (line == minor_line(&self.version)
-                || self.also_reads.iter().any(|l| Some(l.as_str()) == line))
+        minor_line(version).is_some_and(|line| self.lines().any(|own| own == line))
     }
 
     #[cfg(feature = "compression")]

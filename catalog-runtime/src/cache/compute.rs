@@ -74,12 +74,37 @@ impl<E: Display> Display for ComputeError<E> {
 
 impl<E: fmt::Debug + Display> std::error::Error for ComputeError<E> {}
 
+/// A lease held across an `await`. Giving it back may block, so a future that is dropped leaves that to
+/// another thread.
+struct Leased(Option<Lease>);
+
+impl Leased {
+    /// Gives it back here.
+    fn give_back(mut self) {
+        drop(self.0.take());
+    }
+}
+
+impl Drop for Leased {
+    fn drop(&mut self) {
+        if let Some(lease) = self.0.take() {
+            blocking::unblock(move || drop(lease)).detach();
+        }
+    }
+}
+
+/// What a leader made: the answer, and whether it is also that of the others who wait.
+struct Computed {
+    answer: Freshness,
+    is_shared: bool,
+}
+
 /// What a leader does next.
 enum Next {
     /// The value is there by now, or a stale one has to do.
     Serve(Freshness),
     /// Compute, holding the lease if there is one.
-    Compute(Freshness, Option<Lease>),
+    Compute(Option<Lease>),
     /// Another process does, and there is nothing to serve.
     Busy,
 }
@@ -114,21 +139,26 @@ impl Cache {
         if first.is_fresh() {
             return Ok(first);
         }
-        let ticket = self
-            .inner
-            .flights
-            .join(&self.name_of(key), self.inner.clock.steady());
+        let name = self.name_of(key);
+        let ticket = self.inner.flights.join(&name, self.inner.clock.steady());
         let mut lead = ticket.lead_blocking();
-        let watch = self.inner.order.watch(&self.name_of(key));
-        if let Some(answer) = self.check_failures(&mut lead, &first)? {
+        if let Some(answer) = self.landed(&lead) {
             return Ok(answer);
         }
-        let (stale, lease) = match self.next(key, terms) {
-            Next::Serve(answer) => return Ok(answer),
+        let watch = self.inner.order.watch(&name);
+        if let Some(failure) = lead.recent_failure(self.inner.clock.steady()) {
+            return self.after_failure(failure, self.look_again(key));
+        }
+        let lease = match self.next(key, terms) {
+            Next::Serve(answer) => {
+                lead.succeeded((!watch.is_overtaken()).then(|| answer.clone()));
+                return Ok(answer);
+            }
             Next::Busy => return Err(ComputeError(Reason::Busy)),
-            Next::Compute(stale, lease) => (stale, lease),
+            Next::Compute(lease) => lease,
         };
         let computed = compute().map(|data| self.store(key, data, terms, &watch));
+        let stale = computed.is_err().then(|| self.look_again(key));
         let answer = self.conclude(key, computed, stale, &mut lead);
         drop(lease);
         answer
@@ -149,36 +179,49 @@ impl Cache {
         if first.is_fresh() {
             return Ok(first);
         }
-        let ticket = self
-            .inner
-            .flights
-            .join(&self.name_of(key), self.inner.clock.steady());
+        let name = self.name_of(key);
+        let ticket = self.inner.flights.join(&name, self.inner.clock.steady());
         let mut lead = ticket.lead().await;
-        let watch = self.inner.order.watch(&self.name_of(key));
-        if let Some(answer) = self.check_failures(&mut lead, &first)? {
+        if let Some(answer) = self.landed(&lead) {
             return Ok(answer);
         }
+        let watch = self.inner.order.watch(&name);
         let (owned, asked) = (key.clone(), terms.clone());
-        let (stale, lease) = match self
+        if let Some(failure) = lead.recent_failure(self.inner.clock.steady()) {
+            let stale = self.off_thread(move |cache| cache.look_again(&owned)).await;
+            return self.after_failure(failure, stale);
+        }
+        let lease = match self
             .off_thread(move |cache| cache.next(&owned, &asked))
             .await
         {
-            Next::Serve(answer) => return Ok(answer),
-            Next::Busy => return Err(ComputeError(Reason::Busy)),
-            Next::Compute(stale, lease) => (stale, lease),
-        };
-        let computed = match compute().await {
-            Ok(data) => {
-                let (key, terms) = (key.clone(), terms.clone());
-                Ok(self
-                    .off_thread(move |cache| cache.store(&key, data, &terms, &watch))
-                    .await)
+            Next::Serve(answer) => {
+                lead.succeeded((!watch.is_overtaken()).then(|| answer.clone()));
+                return Ok(answer);
             }
-            Err(cause) => Err(cause),
+            Next::Busy => return Err(ComputeError(Reason::Busy)),
+            Next::Compute(lease) => Leased(lease),
         };
-        let answer = self.conclude(key, computed, stale, &mut lead);
-        drop(lease);
-        answer
+        let (owned, asked) = (key.clone(), terms.clone());
+        let (computed, stale) = match compute().await {
+            Ok(data) => {
+                let store = move |cache: &Self| {
+                    let computed = cache.store(&owned, data, &asked, &watch);
+                    lease.give_back();
+                    computed
+                };
+                (Ok(self.off_thread(store).await), None)
+            }
+            Err(cause) => {
+                let look = move |cache: &Self| {
+                    let stale = cache.look_again(&owned);
+                    lease.give_back();
+                    stale
+                };
+                (Err(cause), Some(self.off_thread(look).await))
+            }
+        };
+        self.conclude(key, computed, stale, &mut lead)
     }
 
     fn name_of(&self, key: &Key) -> Name {
@@ -214,14 +257,14 @@ impl Cache {
                 });
                 match asked {
                     None | Some(LeaseOutcome::Unsupported) => break,
-                    Some(LeaseOutcome::Overrun) => return Next::Compute(again, None),
+                    Some(LeaseOutcome::Overrun) => return Next::Compute(None),
                     Some(LeaseOutcome::Held(lease)) => {
                         let latest = self.look_again(key);
                         if latest.is_fresh() {
                             self.inner.counts.joined.one();
                             return Next::Serve(latest);
                         }
-                        return Next::Compute(latest, Some(lease));
+                        return Next::Compute(Some(lease));
                     }
                     Some(LeaseOutcome::Busy) => {
                         waited += step;
@@ -234,78 +277,84 @@ impl Cache {
                             return Next::Busy;
                         }
                         if waited >= settings.lease {
-                            return Next::Compute(latest, None);
+                            return Next::Compute(None);
                         }
                     }
                 }
             }
         }
-        Next::Compute(again, None)
+        Next::Compute(None)
     }
 
-    /// `None`: go on and compute.
-    fn check_failures<E>(
+    /// The answer of a leader who was at work when this caller came.
+    fn landed(&self, lead: &Lead<'_, Name, Freshness>) -> Option<Freshness> {
+        let answer = lead.answer()?;
+        self.inner.counts.joined.one();
+        Some(answer)
+    }
+
+    /// Computing failed a moment ago: what there is has to do.
+    fn after_failure<E>(
         &self,
-        lead: &mut Lead<'_>,
-        stale: &Freshness,
-    ) -> Result<Option<Freshness>, ComputeError<E>> {
-        let now = self.inner.clock.steady();
-        match lead.recent_failure(now) {
-            None => Ok(None),
-            Some(_) if !stale.is_missing() => Ok(Some(stale.clone())),
-            Some(Failure { message, until }) => Err(ComputeError(Reason::Recent {
-                message,
-                retry_in: until.saturating_sub(now),
-            })),
+        failure: Failure,
+        stale: Freshness,
+    ) -> Result<Freshness, ComputeError<E>> {
+        if !stale.is_missing() {
+            return Ok(stale);
         }
+        let Failure { message, until } = failure;
+        Err(ComputeError(Reason::Recent {
+            message,
+            retry_in: until.saturating_sub(self.inner.clock.steady()),
+        }))
     }
 
+    /// `stale` is what there is after computing failed: it may have been invalidated meanwhile.
     fn conclude<E: Display>(
         &self,
         key: &Key,
-        computed: Result<Freshness, E>,
-        stale: Freshness,
-        lead: &mut Lead<'_>,
+        computed: Result<Computed, E>,
+        stale: Option<Freshness>,
+        lead: &mut Lead<'_, Name, Freshness>,
     ) -> Result<Freshness, ComputeError<E>> {
-        match computed {
-            Ok(answer) => {
-                lead.succeeded();
-                Ok(answer)
+        let cause = match computed {
+            Ok(Computed { answer, is_shared }) => {
+                lead.succeeded(is_shared.then(|| answer.clone()));
+                return Ok(answer);
             }
-            Err(cause) => {
-                self.inner.counts.failed.one();
-                let until = self
-                    .inner
-                    .clock
-                    .steady()
-                    .saturating_add(self.settings().negative_for);
-                lead.failed(Failure {
-                    message: cause.to_string(),
-                    until,
-                });
-                match &stale {
-                    Freshness::Missing => return Err(ComputeError(Reason::Failed(cause))),
-                    Freshness::Fresh(hit) | Freshness::Stale(hit) => {
-                        let path = hit.path().map(|path| path.display().to_string());
-                        tracing::warn!(%key, tier = hit.tier(), path, age_seconds = hit.age().as_secs(), error = %cause, "serving a stale cache entry");
-                    }
-                }
-                Ok(stale)
-            }
-        }
+            Err(cause) => cause,
+        };
+        self.inner.counts.failed.one();
+        let until = self
+            .inner
+            .clock
+            .steady()
+            .saturating_add(self.settings().negative_for);
+        lead.failed(Failure {
+            message: cause.to_string(),
+            until,
+        });
+        let Some(Freshness::Fresh(hit) | Freshness::Stale(hit)) = &stale else {
+            return Err(ComputeError(Reason::Failed(cause)));
+        };
+        let path = hit.path().map(|path| path.display().to_string());
+        tracing::warn!(%key, tier = hit.tier(), path, age_seconds = hit.age().as_secs(), error = %cause, "serving a stale cache entry");
+        stale.ok_or(ComputeError(Reason::Failed(cause)))
     }
 
-    fn store(&self, key: &Key, data: Bytes, terms: &Terms, watch: &Watch<Name>) -> Freshness {
+    fn store(&self, key: &Key, data: Bytes, terms: &Terms, watch: &Watch<Name>) -> Computed {
         self.inner.counts.computed.one();
         let entry = self.entry(key, data, terms);
         let (envelope, data) = entry.clone().into_parts();
-        let _ = self.put_watched(watch, entry);
-        Freshness::Fresh(Hit {
+        // What was invalidated meanwhile is no answer to those who came after that.
+        let is_shared = self.put_watched(watch, entry).is_some();
+        let answer = Freshness::Fresh(Hit {
             data,
             envelope,
             age: Duration::ZERO,
             tier: None,
             path: None,
-        })
+        });
+        Computed { answer, is_shared }
     }
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::entry::{CLOCK_SKEW, from_millis, to_millis};
 use super::flight::Flights;
-use super::level::Level;
+use super::level::{Done, Level};
 use super::order::{Order, Watch};
 use super::search::Search;
 use super::statistics::Counts;
@@ -53,7 +53,7 @@ pub(super) struct Inner {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) settings: RwLock<Settings>,
     pub(super) order: Arc<Order<Name>>,
-    pub(super) flights: Flights<Name>,
+    pub(super) flights: Flights<Name, Freshness>,
     pub(super) counts: Counts,
     pub(super) package_version: String,
     /// When the last entry was written, in milliseconds.
@@ -209,6 +209,13 @@ impl Cache {
             .unwrap_or_default()
     }
 
+    /// The same as [`Cache::put`] for async callers.
+    pub async fn put_async(&self, key: &Key, value: impl Into<Bytes>, terms: &Terms) -> Stored {
+        let (key, value, terms) = (key.clone(), value.into(), terms.clone());
+        self.off_thread(move |cache| cache.put(&key, value, &terms))
+            .await
+    }
+
     /// Stores many values; each tier is asked once.
     pub fn put_many<'a, V: Into<Bytes>>(
         &self,
@@ -273,6 +280,13 @@ impl Cache {
         self.invalidate_where(pattern, |_| true)
     }
 
+    /// The same as [`Cache::invalidate`] for async callers.
+    pub async fn invalidate_async(&self, pattern: &Pattern) -> u64 {
+        let pattern = pattern.clone();
+        self.off_thread(move |cache| cache.invalidate(&pattern))
+            .await
+    }
+
     /// Removes what matches from one tier; a tier below may bring it back.
     pub fn invalidate_in(&self, tier: &str, pattern: &Pattern) -> u64 {
         self.invalidate_where(pattern, |name| name == tier)
@@ -309,11 +323,19 @@ impl Cache {
     /// Writes to every tier. Only within a turn.
     fn write(&self, entries: &[Entry]) -> Vec<Stored> {
         let mut stored = vec![Stored::default(); entries.len()];
-        for level in &self.inner.levels {
+        for (index, level) in self.inner.levels.iter().enumerate() {
             for (stored, done) in stored.iter_mut().zip(level.put(entries)) {
-                if let Some(path) = done {
-                    stored.tiers.push(level.name());
-                    stored.path = stored.path.take().or(path);
+                match done {
+                    Done::Stored(path) => {
+                        stored.tiers.push(level.name());
+                        stored.path = stored.path.take().or(path);
+                    }
+                    // As if this write had come just before: the tiers above follow.
+                    Done::Superseded(newer) => {
+                        let above = self.inner.levels.iter().take(index);
+                        above.for_each(|level| level.promote(&newer));
+                    }
+                    Done::Missed => {}
                 }
             }
         }

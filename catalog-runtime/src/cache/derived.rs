@@ -16,6 +16,12 @@ const WHOLE: u64 = 1 << 20;
 /// The size of a chunk.
 const CHUNK: u64 = 64 << 10;
 
+/// The first byte of what is hashed says what follows.
+const WHOLE_CONTENT: u8 = 1;
+const CHUNKS: u8 = 2;
+const PATH_AND_TIME: u8 = 3;
+const PATH: u8 = 4;
+
 impl Cache {
     /// What is cached for this file and purpose, if the file is unchanged. What was made of an
     /// earlier content is removed from every tier.
@@ -51,10 +57,13 @@ impl Cache {
         let at = Key::new(
             "file-at",
             purpose,
-            &hex(&Sha256::digest(file.as_os_str().as_encoded_bytes())),
+            &hex(&Sha256::new()
+                .chain_update([PATH])
+                .chain_update(file.as_os_str().as_encoded_bytes())
+                .finalize()),
         );
         let before = self
-            .get(&at)
+            .look_again(&at)
             .into_hit()
             .and_then(|hit| Key::parse(std::str::from_utf8(&hit.data).ok()?.trim_matches('"')));
         if before.as_ref() != Some(&key) {
@@ -74,6 +83,7 @@ fn key_of(file: &Path, purpose: &str) -> Key {
         Err(error) => {
             tracing::debug!(path = %file.display(), %error, "the file's content cannot be hashed; path and time have to do");
             let mut hash = Sha256::new();
+            hash.update([PATH_AND_TIME]);
             hash.update(file.as_os_str().as_encoded_bytes());
             if let Ok(modified) = file.metadata().and_then(|meta| meta.modified()) {
                 hash.update(
@@ -102,9 +112,12 @@ fn content_hash(path: &Path) -> io::Result<String> {
     let mut file = File::open(path)?;
     let (size, modified) = (meta.len(), meta.modified()?);
     let mut hash = Sha256::new();
+    // A small file is not to be written that has a large one's key.
     if size <= WHOLE {
+        hash.update([WHOLE_CONTENT]);
         feed(&mut file, WHOLE + 1, &mut hash)?;
     } else {
+        hash.update([CHUNKS]);
         hash.update(size.to_le_bytes());
         hash.update(
             modified

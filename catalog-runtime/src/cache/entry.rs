@@ -60,6 +60,16 @@ impl Envelope {
         self.standing_and_age(now).0
     }
 
+    /// Whether this one is there to stay at `now` against another of the same key: it was written
+    /// later, has not expired, and was not written further ahead than clocks differ.
+    pub(super) fn supersedes(&self, other: &Self, now: SystemTime) -> bool {
+        self.written_at > other.written_at
+            && self.standing(now) != Standing::Expired
+            && now
+                .checked_add(CLOCK_SKEW)
+                .is_none_or(|limit| self.written_at <= limit)
+    }
+
     #[inline]
     pub(super) fn standing_and_age(&self, now: SystemTime) -> (Standing, Duration) {
         let Horizons {

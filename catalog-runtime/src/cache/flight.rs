@@ -14,18 +14,47 @@ const MAX_FAILURES: usize = 1024;
 
 /// The names in flight, and those that failed a moment ago.
 #[derive(Debug)]
-pub(super) struct Flights<N> {
-    lanes: Mutex<HashMap<N, Lane>>,
+pub(super) struct Flights<N, V> {
+    lanes: Mutex<HashMap<N, Lane<V>>>,
 }
 
-#[derive(Debug, Default)]
-struct Lane {
+#[derive(Debug)]
+struct Lane<V> {
     /// So many hold a ticket. Counted under the lock: an `Arc`'s own count goes down too late.
     joined: usize,
-    lead: Arc<LeadMutex<Option<Failure>>>,
+    /// The number of the next ticket.
+    next: u64,
+    lead: Arc<LeadMutex<Landed<V>>>,
 }
 
-impl Lane {
+impl<V> Default for Lane<V> {
+    fn default() -> Self {
+        Self {
+            joined: 0,
+            next: 0,
+            lead: Arc::new(LeadMutex::default()),
+        }
+    }
+}
+
+/// What the leaders so far leave for those who come after them.
+#[derive(Debug)]
+struct Landed<V> {
+    failure: Option<Failure>,
+    /// The last answer, for the tickets below this number: who joined later may want a newer one.
+    answer: Option<(u64, V)>,
+}
+
+impl<V> Default for Landed<V> {
+    fn default() -> Self {
+        Self {
+            failure: None,
+            answer: None,
+        }
+    }
+}
+
+impl<V> Lane<V> {
     /// Whether it can go, now that nobody has joined.
     fn is_over(&self, now: Option<Duration>) -> bool {
         let remembers = |failure: &Failure| now.is_none_or(|now| now < failure.until);
@@ -33,7 +62,7 @@ impl Lane {
             && !self
                 .lead
                 .try_lock()
-                .is_some_and(|failure| failure.as_ref().is_some_and(remembers))
+                .is_some_and(|landed| landed.failure.as_ref().is_some_and(remembers))
     }
 }
 
@@ -45,7 +74,7 @@ pub(super) struct Failure {
     pub(super) until: Duration,
 }
 
-impl<N: Hash + Eq + Clone> Flights<N> {
+impl<N: Hash + Eq + Clone, V: Clone> Flights<N, V> {
     pub(super) fn new() -> Self {
         Self {
             lanes: Mutex::new(HashMap::new()),
@@ -54,11 +83,12 @@ impl<N: Hash + Eq + Clone> Flights<N> {
 
     /// Joins the flight of a name; take the lock to lead. At `now`, a steady time. In the broken
     /// build everyone flies alone: the tests must notice.
-    pub(super) fn join(&self, name: &N, now: Duration) -> Ticket<'_, N> {
+    pub(super) fn join(&self, name: &N, now: Duration) -> Ticket<'_, N, V> {
         if cfg!(broken = "no-single-flight") {
             return Ticket {
                 flights: self,
                 name: name.clone(),
+                number: 0,
                 lead: Arc::default(),
             };
         }
@@ -68,10 +98,13 @@ impl<N: Hash + Eq + Clone> Flights<N> {
         }
         let lane = lanes.entry(name.clone()).or_default();
         lane.joined += 1;
+        let number = lane.next;
+        lane.next += 1;
         let lead = Arc::clone(&lane.lead);
         Ticket {
             flights: self,
             name: name.clone(),
+            number,
             lead,
         }
     }
@@ -84,25 +117,32 @@ impl<N: Hash + Eq + Clone> Flights<N> {
 
 /// A place in a flight. The lane is gone when the last one leaves, unless it remembers a failure.
 #[derive(Debug)]
-pub(super) struct Ticket<'a, N: Hash + Eq + Clone> {
-    flights: &'a Flights<N>,
+pub(super) struct Ticket<'a, N: Hash + Eq + Clone, V> {
+    flights: &'a Flights<N, V>,
     name: N,
-    lead: Arc<LeadMutex<Option<Failure>>>,
+    number: u64,
+    lead: Arc<LeadMutex<Landed<V>>>,
 }
 
-impl<N: Hash + Eq + Clone> Ticket<'_, N> {
+impl<N: Hash + Eq + Clone, V: Clone> Ticket<'_, N, V> {
     /// Waits, blocking the thread, until this caller leads.
-    pub(super) fn lead_blocking(&self) -> Lead<'_> {
-        Lead(self.lead.lock_blocking())
+    pub(super) fn lead_blocking(&self) -> Lead<'_, N, V> {
+        Lead {
+            ticket: self,
+            landed: self.lead.lock_blocking(),
+        }
     }
 
     /// Waits until this caller leads.
-    pub(super) async fn lead(&self) -> Lead<'_> {
-        Lead(self.lead.lock().await)
+    pub(super) async fn lead(&self) -> Lead<'_, N, V> {
+        Lead {
+            ticket: self,
+            landed: self.lead.lock().await,
+        }
     }
 }
 
-impl<N: Hash + Eq + Clone> Drop for Ticket<'_, N> {
+impl<N: Hash + Eq + Clone, V> Drop for Ticket<'_, N, V> {
     fn drop(&mut self) {
         let mut lanes = lock(&self.flights.lanes);
         let full = lanes.len() > MAX_FAILURES;
@@ -117,22 +157,40 @@ impl<N: Hash + Eq + Clone> Drop for Ticket<'_, N> {
 
 /// The one who computes, until dropped.
 #[derive(Debug)]
-pub(super) struct Lead<'a>(LeadGuard<'a, Option<Failure>>);
+pub(super) struct Lead<'a, N: Hash + Eq + Clone, V> {
+    ticket: &'a Ticket<'a, N, V>,
+    landed: LeadGuard<'a, Landed<V>>,
+}
 
-impl Lead<'_> {
+impl<N: Hash + Eq + Clone, V: Clone> Lead<'_, N, V> {
+    /// The answer of a leader who was not done yet when this caller joined.
+    pub(super) fn answer(&self) -> Option<V> {
+        let (below, answer) = self.landed.answer.as_ref()?;
+        (self.ticket.number < *below).then(|| answer.clone())
+    }
+
     /// The failure of an earlier leader, while it is remembered.
     pub(super) fn recent_failure(&mut self, now: Duration) -> Option<Failure> {
-        self.0.take_if(|failure| now >= failure.until);
-        self.0.clone()
+        self.landed.failure.take_if(|failure| now >= failure.until);
+        self.landed.failure.clone()
     }
 
     /// Remembers a failure.
     pub(super) fn failed(&mut self, failure: Failure) {
-        *self.0 = Some(failure);
+        *self.landed = Landed {
+            failure: Some(failure),
+            answer: None,
+        };
     }
 
-    /// Forgets.
-    pub(super) fn succeeded(&mut self) {
-        *self.0 = None;
+    /// Forgets failures, and leaves the answer, if it is theirs too, to those who have joined by now.
+    pub(super) fn succeeded(&mut self, answer: Option<V>) {
+        let lanes = lock(&self.ticket.flights.lanes);
+        let next = lanes.get(&self.ticket.name).map_or(0, |lane| lane.next);
+        drop(lanes);
+        *self.landed = Landed {
+            failure: None,
+            answer: answer.map(|answer| (next, answer)),
+        };
     }
 }

@@ -1,15 +1,16 @@
 //! One tier in its place in the cache, with all that stands around it: breaker, doubts, counters and
 //! log lines. This file may not know the other tiers.
 
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::breaker::{Breaker, BreakerLimits};
-use super::doubt::Doubts;
+use super::doubt::{Doubt, Doubts, Missed, Trust};
 use super::statistics::TierCounts;
 use super::tier::{Found, Receipt, Tier, TierError, TierErrorKind};
-use super::{Clock, Entry, Key, Namespace, Pattern};
+use super::{Clock, Entry, Envelope, Key, Namespace, Pattern, Standing};
 
 #[derive(Debug)]
 pub(super) struct Level {
@@ -88,11 +89,16 @@ impl Level {
     /// The tier's entry, if it is to be believed.
     #[inline]
     pub(super) fn get(&self, namespace: &Namespace, key: &Key, now: Duration) -> Option<Found> {
+        let trust = self.doubts.trust(namespace, key);
         let found = self.call("get", key, |tier| tier.get_at(namespace, key, now))?;
-        self.believe(namespace, key, found?)
+        self.believe(namespace, key, trust, found?)
     }
 
     pub(super) fn get_many(&self, namespace: &Namespace, keys: &[Key]) -> Vec<Option<Found>> {
+        let trusts: Vec<_> = keys
+            .iter()
+            .map(|key| self.doubts.trust(namespace, key))
+            .collect();
         let mut answers = Vec::new();
         let asked = self.call("get", &Many(keys.len()), |tier| {
             let mut broken = None;
@@ -114,13 +120,20 @@ impl Level {
         let _ = asked;
         answers.resize_with(keys.len(), || None);
         keys.iter()
+            .zip(trusts)
             .zip(answers)
-            .map(|(key, found)| self.believe(namespace, key, found?))
+            .map(|((key, trust), found)| self.believe(namespace, key, trust, found?))
             .collect()
     }
 
     #[inline]
-    fn believe(&self, namespace: &Namespace, key: &Key, found: Found) -> Option<Found> {
+    fn believe(
+        &self,
+        namespace: &Namespace,
+        key: &Key,
+        trust: Trust,
+        found: Found,
+    ) -> Option<Found> {
         let envelope = found.entry.envelope();
         // Another entry than was asked for is only possible where entries are read from outside.
         if !self.is_instant && (envelope.namespace != *namespace || envelope.key != *key) {
@@ -131,12 +144,14 @@ impl Level {
             self.failed("get", key, &error);
             return None;
         }
-        (!self.doubts.cover(namespace, key)).then_some(found)
+        trust
+            .in_what_was_written(envelope.written_at)
+            .then_some(found)
     }
 
-    /// Stores the entries; the paths of those that were, where the tier has paths. Whatever was not
-    /// stored is not answered by this tier either. Only within a turn.
-    pub(super) fn put(&self, entries: &[Entry]) -> Vec<Option<Option<PathBuf>>> {
+    /// Stores the entries. The older entry of one that was not stored is not answered by this tier
+    /// either; it stays, as the last good one for others. Only within a turn.
+    pub(super) fn put(&self, entries: &[Entry]) -> Vec<Done> {
         let mut done = Vec::new();
         let of: &dyn std::fmt::Display = match entries {
             [entry] => &entry.envelope().key,
@@ -150,33 +165,40 @@ impl Level {
             let mut broken = None;
             for (entry, receipt) in entries.iter().zip(receipts) {
                 done.push(match receipt {
-                    Ok(receipt) => Some(self.written(entry, receipt)),
+                    Ok(receipt) => self.written(entry, receipt),
                     Err(error) if error.is_tier_failure() || entries.len() == 1 => {
                         broken = Some(error);
-                        None
+                        Done::Missed
                     }
                     Err(error) => {
                         self.failed("put", &entry.envelope().key, &error);
-                        None
+                        Done::Missed
                     }
                 });
             }
             broken.map_or(Ok(()), Err)
         });
-        done.resize_with(entries.len(), || None);
+        done.resize_with(entries.len(), || Done::Missed);
         for (entry, done) in entries.iter().zip(&done) {
             let envelope = entry.envelope();
-            if done.is_some() {
-                self.doubts.settle(&envelope.namespace, &envelope.key);
-            } else {
-                // The older entry must not be taken for the newer one.
-                self.remove(&envelope.namespace, &Pattern::exact(&envelope.key));
+            match done {
+                Done::Stored(_) | Done::Superseded(_) => {
+                    self.doubts.settle(&envelope.namespace, &envelope.key);
+                }
+                Done::Missed => self.doubts.add(
+                    envelope.namespace,
+                    Pattern::exact(&envelope.key),
+                    Missed::Write(envelope.written_at),
+                ),
             }
         }
         done
     }
 
-    fn written(&self, entry: &Entry, receipt: Receipt) -> Option<PathBuf> {
+    fn written(&self, entry: &Entry, receipt: Receipt) -> Done {
+        if let Some(newer) = receipt.superseded_by {
+            return Done::Superseded(newer);
+        }
         self.counts.writes.one();
         self.counts.bytes_written.add(receipt.bytes);
         self.counts.bytes_saved.add(receipt.saved);
@@ -192,12 +214,18 @@ impl Level {
         if receipt.failed.is_empty() && path.is_some() {
             tracing::info!(tier = self.name(), %key, path, bytes = receipt.bytes, "cache entry written");
         }
-        receipt.path
+        Done::Stored(receipt.path)
     }
 
-    /// Copies an entry from a tier below. Only within a turn.
+    /// Copies an entry from a tier below, unless this one has a later by now: another reader may have
+    /// brought it from another process's write. Only within a turn.
     pub(super) fn promote(&self, entry: &Entry) {
         let envelope = entry.envelope();
+        let now = self.clock.moment();
+        let held = self.get(&envelope.namespace, &envelope.key, now.steady);
+        if held.is_some_and(|held| held.entry.envelope().supersedes(envelope, now.wall)) {
+            return;
+        }
         if self
             .call("promote", &envelope.key, |tier| tier.put(entry))
             .is_some()
@@ -214,12 +242,77 @@ impl Level {
             tier.invalidate(namespace, pattern)
         });
         match (removed, pattern.as_exact()) {
-            (None, _) => self.doubts.add(*namespace, pattern.clone()),
+            (None, _) => self
+                .doubts
+                .add(*namespace, pattern.clone(), Missed::Removal),
             (Some(_), Some(key)) => self.doubts.settle(namespace, key),
             (Some(_), None) => {}
         }
         removed
     }
+
+    /// Makes up for what a doubt is about, if the tier lets us; whether the doubt is over. Only within
+    /// a turn of all it covers.
+    pub(super) fn heal(&self, doubt: &Doubt) -> bool {
+        let (namespace, pattern) = (doubt.namespace(), doubt.pattern());
+        self.call("heal", pattern, |tier| match doubt.missed() {
+            Missed::Removal if !doubt.has_exceptions() => {
+                tier.invalidate(namespace, pattern).map(|_| true)
+            }
+            Missed::Removal => {
+                let held = Self::doubted(tier, doubt, |_| true)?;
+                for key in held {
+                    tier.remove(namespace, &key)?;
+                }
+                Ok(true)
+            }
+            // Over when the tier holds nothing that might be taken for the newer.
+            Missed::Write(at) => {
+                let now = self.clock.now();
+                let is_older = |envelope: &Envelope| {
+                    envelope.written_at <= at && envelope.standing(now) != Standing::Expired
+                };
+                Ok(Self::doubted(tier, doubt, is_older)?.is_empty())
+            }
+        })
+        .unwrap_or(false)
+    }
+
+    /// The keys the tier holds and the doubt is about.
+    fn doubted(
+        tier: &dyn Tier,
+        doubt: &Doubt,
+        also: impl Fn(&Envelope) -> bool,
+    ) -> Result<Vec<Key>, TierError> {
+        let (namespace, mut keys) = (doubt.namespace(), Vec::new());
+        if let Some(key) = doubt.pattern().as_exact() {
+            let held = tier.get(namespace, key)?;
+            keys.extend(
+                held.filter(|held| also(held.entry.envelope()))
+                    .map(|_| key.clone()),
+            );
+            return Ok(keys);
+        }
+        tier.scan(namespace, doubt.pattern().prefix(), &mut |listed| {
+            let envelope = &listed.envelope;
+            if doubt.doubts(namespace, &envelope.key) && also(envelope) {
+                keys.push(envelope.key.clone());
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(keys)
+    }
+}
+
+/// What became of one entry that was to be stored.
+#[derive(Debug)]
+pub(super) enum Done {
+    /// It is there, at this path where the tier has paths.
+    Stored(Option<PathBuf>),
+    /// A later one of another process is there.
+    Superseded(Entry),
+    /// It is not there.
+    Missed,
 }
 
 struct Many(usize);

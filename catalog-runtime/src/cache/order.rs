@@ -172,7 +172,8 @@ impl<N: Hash + Eq + Clone> Watch<N> {
         written
     }
 
-    fn is_overtaken(&self) -> bool {
+    /// Whether somebody else had a turn since the watch began.
+    pub(super) fn is_overtaken(&self) -> bool {
         let mut now = None;
         self.order
             .with_watched(self.order.stripe(&self.name), |watched| {

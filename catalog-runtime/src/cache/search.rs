@@ -12,6 +12,8 @@ use super::{Cache, Freshness, Hit, Key, Standing};
 #[derive(Debug, Default)]
 pub(super) struct Search {
     best: Option<Candidate>,
+    /// Taken before a tier was asked that is not the first.
+    watch: Option<Watch<Name>>,
     /// No other tier need be asked.
     pub(super) settled: bool,
 }
@@ -54,29 +56,41 @@ impl Cache {
             }
             search.settled = self.consider(search, 0, found, now.wall);
         }
-        self.ask(key, search, 1..self.inner.instant);
+        if self.inner.instant > 1 && !search.settled {
+            search.watch = Some(self.watch_name(key));
+            self.ask(key, search, 1..self.inner.instant);
+        }
         None
     }
 
     /// Asks the tiers that may block, unless it is settled, and answers.
     pub(super) fn ask_below(&self, key: &Key, mut search: Search, counted: bool) -> Freshness {
-        if search.settled || self.inner.instant == self.inner.levels.len() {
-            return self.answer(key, search, None, counted);
+        if !search.settled && self.inner.instant < self.inner.levels.len() {
+            if search.watch.is_none() {
+                search.watch = Some(self.watch_name(key));
+            }
+            self.ask(
+                key,
+                &mut search,
+                self.inner.instant..self.inner.levels.len(),
+            );
         }
-        let watch = self.inner.order.watch(&(self.namespace, key.clone()));
-        self.ask(
-            key,
-            &mut search,
-            self.inner.instant..self.inner.levels.len(),
-        );
-        self.answer(key, search, Some(&watch), counted)
+        let watch = search.watch.take();
+        self.answer(key, search, watch.as_ref(), counted)
     }
 
     /// Asks every tier again without counting it as a question.
     pub(super) fn look_again(&self, key: &Key) -> Freshness {
-        let mut search = Search::default();
+        let mut search = Search {
+            watch: Some(self.watch_name(key)),
+            ..Search::default()
+        };
         self.ask(key, &mut search, 0..self.inner.instant);
         self.ask_below(key, search, false)
+    }
+
+    fn watch_name(&self, key: &Key) -> Watch<Name> {
+        self.inner.order.watch(&(self.namespace, key.clone()))
     }
 
     fn ask(&self, key: &Key, search: &mut Search, levels: Range<usize>) {

@@ -214,6 +214,7 @@ impl Tier for FaultyTier {
                 bytes,
                 saved: encoded.saved,
                 failed: failed.into_iter().collect(),
+                superseded_by: None,
             })
         })
     }

@@ -188,19 +188,3 @@ fn a_cache_without_tiers_only_misses() {
         "y"
     );
 }
-
-#[test]
-fn only_a_cache_with_files_makes_the_tier_of_files() {
-    for (word, tiers) in [("none", 0), ("memory", 1), ("file", 2)] {
-        let config = config(&[("CACHE", word), ("FRESH_FOR", "1h")]).unwrap();
-        let mut asked = false;
-        let cache = Cache::builder().config(&config, |config| {
-            assert_eq!(config.store, Store::File);
-            asked = true;
-            FaultyTier::new("disk").into()
-        });
-        let cache = cache.build().unwrap();
-        assert_eq!((cache.health().len(), asked), (tiers, word == "file"));
-        assert_eq!(cache.settings().horizons.fresh_for, HOUR);
-    }
-}

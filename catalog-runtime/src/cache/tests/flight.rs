@@ -337,3 +337,57 @@ fn async_and_blocking_callers_share_one_flight() {
         Some("memory")
     );
 }
+
+#[test]
+fn what_was_invalidated_while_computing_failed_is_not_served() {
+    let stage = Stage::new();
+    stage.cache.put(&key(1), "bad", &holding(SECOND, HOUR));
+    stage.clock.advance(SECOND);
+    let answer = stage.cache.get_or_compute(&key(1), &terms(), || {
+        stage.cache.remove(&key(1));
+        Err("down".to_owned())
+    });
+    assert!(answer.is_err(), "{answer:?}");
+}
+
+/// Nowhere to read it back from: no tier, never fresh, or too large to be stored.
+#[test]
+fn all_who_wait_are_served_what_cannot_be_stored() {
+    let tiny = MemoryLimits {
+        bytes: 1,
+        ..MemoryLimits::default()
+    };
+    let never_fresh = holding(Duration::ZERO, HOUR);
+    for (cache, terms) in [
+        (Cache::builder().build().unwrap(), terms()),
+        (memory_only(&ManualClock::new()), never_fresh),
+        (Cache::builder().memory(tiny).build().unwrap(), terms()),
+    ] {
+        let (computed, key) = (AtomicUsize::new(0), key(1));
+        let call = || {
+            cache.get_or_compute_async(&key, &terms, || async {
+                computed.fetch_add(1, Ordering::SeqCst);
+                yield_now().await;
+                ok("value")
+            })
+        };
+        let mut waiting: Vec<_> = (0..100).map(|_| Box::pin(call())).collect();
+        for future in &mut waiting {
+            assert!(poll_once(future.as_mut()).is_pending());
+        }
+        let late = block_on(async {
+            let mut late = None;
+            for future in waiting {
+                assert_eq!(data(future.await), "value");
+                late.get_or_insert_with(|| Box::pin(call()));
+            }
+            late
+        });
+        assert_eq!(computed.load(Ordering::SeqCst), 1);
+        // Who comes when it is done asks anew.
+        assert_eq!(data(block_on(late.unwrap())), "value");
+        assert_eq!(computed.load(Ordering::SeqCst), 2);
+        assert_eq!(cache.statistics().joined, 99);
+        assert_eq!(cache.inner.flights.len(), 0);
+    }
+}

@@ -1,7 +1,10 @@
 //! The cache's own tests, and the stage they share.
 
 mod breaker;
+mod derived;
 mod environment;
+#[cfg(feature = "disk")]
+mod files;
 mod flight;
 mod keys;
 mod logs;

@@ -1,9 +1,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use super::super::testing::Op;
-use super::super::{Namespace, Pattern, TierErrorKind};
-use super::{Stage, key, ns, terms};
+use super::super::testing::conformance::entry;
+use super::super::testing::{FaultyTier, Op};
+use super::super::{Clock, Namespace, Pattern, Tier, TierErrorKind};
+use super::{DAY, HOUR, SECOND, Stage, key, ns, terms};
 
 /// Runs `race` once, in the middle of the next read of the middle tier, after it got its answer.
 fn during_the_next_read(stage: &Stage, race: impl Fn(&super::Cache) + Send + Sync + 'static) {
@@ -221,5 +222,106 @@ fn invalidating_by_prefix_reaches_every_entry() {
                 .step_by(2)
                 .all(|key| cache.get(key).is_fresh())
         );
+    }
+}
+
+#[test]
+fn a_slower_promotion_does_not_replace_what_another_process_wrote() {
+    let stage = Stage::new();
+    let t0 = stage.clock.now();
+    stage.lower[0]
+        .put(&entry(ns(), &key(1), "gen1", t0, DAY))
+        .unwrap();
+    let (cache, once, tier) = (
+        stage.cache.clone(),
+        AtomicBool::new(true),
+        stage.lower[0].clone(),
+    );
+    stage.lower[0].after(move |op| {
+        if op == Op::Get && once.swap(false, Ordering::SeqCst) {
+            // another process writes; another thread here reads it
+            tier.put(&entry(ns(), &key(1), "gen2", t0 + SECOND, DAY))
+                .unwrap();
+            assert_eq!(cache.get(&key(1)).into_hit().unwrap().data, "gen2");
+        }
+    });
+    let _ = stage.cache.get(&key(1));
+    stage.lower[0].unhook();
+    assert_eq!(stage.data(&key(1)), Some(b"gen2".to_vec()));
+}
+
+#[test]
+fn healing_during_a_read_brings_nothing_invalidated_back() {
+    let stage = Stage::new();
+    stage.cache.put(&key(1), "old", &terms());
+    stage
+        .lower
+        .iter()
+        .for_each(|t| t.fail(TierErrorKind::Unavailable));
+    stage.cache.remove(&key(1));
+    stage.lower.iter().for_each(FaultyTier::heal);
+    assert!(stage.cache.get(&key(1)).is_missing());
+    let (cache, once) = (stage.cache.clone(), AtomicBool::new(true));
+    stage.lower[1].after(move |op| {
+        if op == Op::Get && once.swap(false, Ordering::SeqCst) {
+            cache.cleanup();
+        }
+    });
+    let first = stage.cache.get(&key(1)).is_missing();
+    stage.lower[1].unhook();
+    let second = stage.cache.get(&key(1)).is_missing();
+    assert_eq!((first, second), (true, true), "first, later");
+}
+
+#[test]
+fn very_many_doubts_are_healed() {
+    let stage = Stage::new();
+    stage.lower[1].fail(TierErrorKind::Unavailable);
+    for n in 0..300 {
+        stage.cache.remove(&key(n));
+    }
+    stage.lower[1].heal();
+    stage.clock.advance(HOUR);
+    for _ in 0..3 {
+        stage.cache.cleanup();
+    }
+    stage.lower[1]
+        .put(&entry(
+            ns(),
+            &key("another process"),
+            "x",
+            stage.clock.now(),
+            DAY,
+        ))
+        .unwrap();
+    assert!(!stage.cache.get(&key("another process")).is_missing());
+}
+
+/// A missed write says nothing of what another process writes later, and takes nothing away.
+#[test]
+fn a_tier_that_missed_writes_is_believed_for_what_is_newer() {
+    for keys in [1, 300] {
+        let stage = Stage::new();
+        stage.cache.put(&key(0), "old", &terms());
+        stage.lower[1].fail(TierErrorKind::Full);
+        for n in 0..keys {
+            stage.cache.put(&key(n), "new", &terms());
+        }
+        stage.lower[1].heal();
+        stage.clock.advance(HOUR);
+        stage.cache.cleanup();
+        assert!(stage.lower[1].holds(&ns(), &key(0)), "the last good one");
+        stage.cache.invalidate_in("memory", &Pattern::all());
+        stage.cache.invalidate_in("middle", &Pattern::all());
+        assert!(stage.cache.get(&key(0)).is_missing(), "but it is the older");
+        for n in [0, 1000] {
+            let newer = entry(ns(), &key(n), "newer", stage.clock.now(), DAY);
+            stage.lower[1].put(&newer).unwrap();
+            assert_eq!(stage.data(&key(n)), Some(b"newer".to_vec()));
+        }
+        stage.cache.cleanup();
+        let before = entry(ns(), &key(2000), "x", stage.clock.now() - 2 * HOUR, DAY);
+        stage.lower[1].put(&before).unwrap();
+        assert!(!stage.cache.get(&key(2000)).is_missing(), "healed");
     }
 }

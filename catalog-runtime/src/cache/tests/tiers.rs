@@ -1,8 +1,13 @@
 use std::sync::Arc;
+use std::time::SystemTime;
 
+use super::super::testing::conformance::entry;
 use super::super::testing::{FaultyTier, conformance};
-use super::super::{ManualClock, MemoryLimits};
-use super::memory_tier;
+use super::super::{
+    Cache, Entry, Key, ManualClock, MemoryLimits, MemoryTier, Namespace, Pattern, Tier, TierError,
+    tier,
+};
+use super::{HOUR, key, memory_tier, ns, terms};
 
 #[test]
 fn the_memory_tier_keeps_every_promise() {
@@ -27,32 +32,22 @@ fn the_faulty_tier_keeps_every_promise_while_it_works() {
 #[cfg(feature = "disk")]
 #[test]
 fn a_cache_with_files_survives_a_restart_and_the_lack_of_any_place() {
+    use super::super::Codec;
     use super::super::tier::disk::{DiskTier, Locations};
-    use super::super::{Cache, CacheConfig, Codec, Environment};
-    use super::{key, ns, terms};
 
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().join("cache");
     let start = |store: &'static str| {
-        let place = place.clone();
-        let env = Environment::new("APP", move |name| match name {
-            "APP_CACHE" => Some(store.into()),
-            "APP_CACHE_DIR" => Some(place.clone().into()),
-            _ => None,
-        });
-        let files = |config: &CacheConfig| {
-            let locations = Locations::given(config.locations.as_deref().unwrap_or_default());
-            Arc::new(DiskTier::new(
-                locations,
-                Codec::new(env!("CARGO_PKG_VERSION")),
-            )) as Arc<dyn super::super::Tier>
-        };
-        let config = CacheConfig::from_env(&env).unwrap();
-        Cache::builder()
-            .namespace(ns())
-            .config(&config, files)
-            .build()
-            .unwrap()
+        let mut builder = Cache::builder().namespace(ns());
+        if store != "none" {
+            builder = builder.memory(MemoryLimits::default());
+        }
+        if store == "file" {
+            let codec = Codec::new(env!("CARGO_PKG_VERSION"));
+            let disk = DiskTier::new(Locations::given([&place]), codec);
+            builder = builder.tier(Arc::new(disk) as Arc<dyn super::super::Tier>);
+        }
+        builder.build().unwrap()
     };
     for store in ["none", "memory"] {
         let cache = start(store);
@@ -80,4 +75,94 @@ fn a_cache_with_files_survives_a_restart_and_the_lack_of_any_place() {
     let cache = start("file");
     assert_eq!(cache.put(&key(2), "x", &terms()).tiers, ["memory"]);
     assert!(cache.get(&key(2)).is_fresh());
+}
+
+#[test]
+fn the_memory_bound_in_bytes_holds_for_large_entries() {
+    let clock = ManualClock::new();
+    let tier = memory_tier(
+        &clock,
+        MemoryLimits {
+            entries: 1000,
+            bytes: 1 << 20,
+            ..MemoryLimits::default()
+        },
+    );
+    let mut worst = 0;
+    for n in 0..200 {
+        tier.put(&entry(
+            ns(),
+            &key(n),
+            vec![0; 500_000],
+            SystemTime::now(),
+            HOUR,
+        ))
+        .unwrap();
+        let mut held = 0;
+        tier.scan(&ns(), "", &mut |l| {
+            held += l.bytes;
+            std::ops::ControlFlow::Continue(())
+        })
+        .unwrap();
+        worst = worst.max(held);
+    }
+    assert!(worst <= 2 << 20, "bound 1 MiB, held {worst}");
+}
+
+#[test]
+fn a_tier_in_memory_below_another_is_promoted_from() {
+    let clock = ManualClock::new();
+    #[derive(Debug)]
+    struct Second(MemoryTier);
+    impl Tier for Second {
+        fn name(&self) -> &'static str {
+            "second"
+        }
+        fn is_instant(&self) -> bool {
+            true
+        }
+        fn get(&self, n: &Namespace, k: &Key) -> Result<Option<tier::Found>, TierError> {
+            self.0.get(n, k)
+        }
+        fn put(&self, e: &Entry) -> Result<tier::Receipt, TierError> {
+            self.0.put(e)
+        }
+        fn remove(&self, n: &Namespace, k: &Key) -> Result<bool, TierError> {
+            self.0.remove(n, k)
+        }
+        fn scan(
+            &self,
+            n: &Namespace,
+            p: &str,
+            v: &mut dyn FnMut(tier::Listed) -> std::ops::ControlFlow<()>,
+        ) -> Result<(), TierError> {
+            self.0.scan(n, p, v)
+        }
+        fn clear(&self, n: &Namespace) -> Result<u64, TierError> {
+            self.0.clear(n)
+        }
+        fn cleanup(&self, t: SystemTime) -> Result<u64, TierError> {
+            self.0.cleanup(t)
+        }
+        fn size(&self) -> Result<tier::Size, TierError> {
+            self.0.size()
+        }
+        fn health(&self) -> tier::Health {
+            self.0.health()
+        }
+    }
+    let cache = Cache::builder()
+        .namespace(ns())
+        .memory(MemoryLimits::default())
+        .tier(Arc::new(Second(memory_tier(&clock, MemoryLimits::default()))) as Arc<dyn Tier>)
+        .clock(clock.clone())
+        .build()
+        .unwrap();
+    cache.put(&key(1), "x", &terms());
+    cache.invalidate_in("memory", &Pattern::all());
+    let _ = cache.get(&key(1));
+    assert_eq!(
+        cache.get(&key(1)).into_hit().unwrap().tier(),
+        Some("memory")
+    );
 }

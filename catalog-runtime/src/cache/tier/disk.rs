@@ -46,7 +46,7 @@ use self::shelf::{Shelf, Site};
 use super::{
     Found, Health, Lease, LeaseOutcome, Listed, Receipt, Size, Tier, TierError, TierErrorKind,
 };
-use crate::cache::{CLOCK_SKEW, Clock, Codec, Entry, Key, Namespace, Standing, SystemClock};
+use crate::cache::{Clock, Codec, Entry, Key, Namespace, Standing, SystemClock};
 
 pub use self::health::{LocationHealth, LocationState};
 pub use self::locations::{Locations, check_guess};
@@ -93,6 +93,8 @@ pub const DEFAULT_MAX_BYTES: u64 = 64 << 20;
 #[derive(Debug)]
 pub struct DiskTier {
     sites: Vec<Site>,
+    /// What is read, newest first; the first is what is written.
+    formats: Vec<Format>,
     codec: Codec,
     clock: Arc<dyn Clock>,
     well_known: Option<(Key, String)>,
@@ -105,8 +107,12 @@ impl DiskTier {
     /// A disk tier in these locations. Touches no file; folders are made when something is written.
     #[must_use]
     pub fn new(locations: Locations, codec: Codec) -> Self {
+        let formats = Format::all_of(&codec);
+        let current = formats.first().cloned();
+        let site = |location| Some(Site::new(location, current.clone()?));
         Self {
-            sites: locations.list.into_iter().map(Site::new).collect(),
+            sites: locations.list.into_iter().filter_map(site).collect(),
+            formats,
             codec,
             clock: Arc::new(SystemClock),
             well_known: None,
@@ -183,59 +189,52 @@ impl DiskTier {
         }
     }
 
-    /// Whether what lies there now was written later than `entry`. What was written further ahead than
-    /// clocks differ is not believed.
-    fn is_superseded(&self, shelf: &Shelf, place: &Place, entry: &Entry) -> bool {
+    /// What lies there now, if it was written later than `entry`.
+    fn superseding(&self, shelf: &Shelf, place: &Place, entry: &Entry) -> Option<Entry> {
         let envelope = entry.envelope();
-        let there = self.read(shelf, place, &envelope.namespace, &envelope.key);
-        there.ok().flatten().is_some_and(|there| {
-            let there = there.envelope().written_at;
-            there > envelope.written_at
-                && self
-                    .clock
-                    .now()
-                    .checked_add(CLOCK_SKEW)
-                    .is_none_or(|limit| there <= limit)
-        })
+        self.read(shelf, place, &envelope.namespace, &envelope.key)
+            .ok()
+            .flatten()
+            .filter(|there| there.envelope().supersedes(envelope, self.clock.now()))
     }
 
-    /// Writes to one location.
+    /// Writes to one location, or answers what was written later and stays.
     fn write_to(
         &self,
         site: &Site,
         place: &Place,
         entry: &Entry,
         bytes: &[u8],
-    ) -> Result<(), Reason> {
+    ) -> Result<Option<Entry>, Reason> {
         let namespace = entry.envelope().namespace.to_string();
         let shelf = site
-            .shelf(Format::CURRENT, &namespace, Absent::Make)?
+            .shelf(&namespace, Absent::Make)?
             .ok_or(Reason::Missing)?;
         let (folder, lock) = shelf.lock(place, self.lock_wait)?;
-        if self.is_superseded(&shelf, place, entry) {
-            return Err(Reason::Superseded);
+        let superseding = self.superseding(&shelf, place, entry);
+        if superseding.is_some() {
+            return Ok(superseding);
         }
         folder.write(&place.entry(), bytes)?;
         drop(lock);
-        let held = site.bytes.load(Ordering::Relaxed);
-        site.bytes
-            .store(held.saturating_add(bytes.len() as u64), Ordering::Relaxed);
-        if site.bytes.load(Ordering::Relaxed) > self.max_bytes {
+        if site.add_bytes(bytes.len() as u64) > self.max_bytes {
             self.evict(site, Some((&namespace, place)));
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Removes what `entry` replaces from the locations before the one that took it.
     fn unshadow(&self, sites: &[Site], place: &Place, entry: &Entry) {
         let namespace = entry.envelope().namespace.to_string();
         for site in sites {
-            let path = site.path_of(Format::CURRENT, &namespace, place);
+            let path = site.path(&namespace, place);
             let removed = site
-                .shelf(Format::CURRENT, &namespace, Absent::Leave)
+                .shelf(&namespace, Absent::Leave)
                 .and_then(|shelf| match shelf {
-                    Some(shelf) if !self.is_superseded(&shelf, place, entry) => shelf.remove(place),
-                    _ => Ok(false),
+                    Some(shelf) => shelf.remove_if(place, self.lock_wait, || {
+                        self.superseding(&shelf, place, entry).is_none()
+                    }),
+                    None => Ok(false),
                 });
             match removed {
                 Ok(false) => {}
@@ -271,10 +270,10 @@ impl Tier for DiskTier {
         let mut expired = None;
         // What is said where nothing was found: an entry that cannot be used, or no location.
         let (mut damaged, mut unusable, mut usable) = (None, None, false);
-        for format in Format::READ {
+        for format in &self.formats {
             for site in &self.sites {
-                let path = site.path_of(*format, &folder, &place);
-                let shelf = match site.shelf(*format, &folder, Absent::Leave) {
+                let path = site.path_of(format, &folder, &place);
+                let shelf = match site.shelf_of(format, &folder, Absent::Leave) {
                     Ok(shelf) => shelf,
                     Err(reason) => {
                         let error = TierError::from(reason).at(&site.location.path);
@@ -328,19 +327,19 @@ impl Tier for DiskTier {
         }
         let mut failed = Vec::new();
         for (index, site) in self.sites.iter().enumerate() {
-            let path = site.path_of(Format::CURRENT, &namespace, &place);
-            match self.write_to(site, &place, entry, &encoded.bytes) {
-                Ok(()) => site.warned.store(false, Ordering::Relaxed),
-                // As if this write had come just before the one that is there.
-                Err(Reason::Superseded) => {
-                    tracing::debug!(path = %path.display(), "a newer cache entry is already there");
-                }
+            let path = site.path(&namespace, &place);
+            let superseded_by = match self.write_to(site, &place, entry, &encoded.bytes) {
+                Ok(superseded_by) => superseded_by,
                 // Another process is writing, or holds the lock for ever: the write is left out.
                 Err(Reason::Busy) => return Err(TierError::from(Reason::Busy).at(path)),
                 Err(reason) => {
                     failed.push(TierError::from(reason).at(path));
                     continue;
                 }
+            };
+            site.warned.store(false, Ordering::Relaxed);
+            if superseded_by.is_some() {
+                tracing::debug!(path = %path.display(), "a newer cache entry is already there");
             }
             self.unshadow(self.sites.get(..index).unwrap_or_default(), &place, entry);
             return Ok(Receipt {
@@ -348,6 +347,7 @@ impl Tier for DiskTier {
                 bytes,
                 saved: encoded.saved,
                 failed,
+                superseded_by,
             });
         }
         // One error is the answer; what happened before it is told here.
@@ -367,8 +367,8 @@ impl Tier for DiskTier {
     fn remove(&self, namespace: &Namespace, key: &Key) -> Result<bool, TierError> {
         let place = self.place(key);
         let folder = namespace.to_string();
-        self.everywhere(|site| {
-            let Some(shelf) = site.shelf(Format::CURRENT, &folder, Absent::Leave)? else {
+        self.everywhere_ours(|site| {
+            let Some(shelf) = site.shelf(&folder, Absent::Leave)? else {
                 return Ok(0);
             };
             shelf.remove(&place).map(u64::from)
@@ -387,7 +387,7 @@ impl Tier for DiskTier {
 
     fn clear(&self, namespace: &Namespace) -> Result<u64, TierError> {
         let folder = namespace.to_string();
-        self.everywhere(|site| sweep::clear(site, &folder))
+        self.everywhere_ours(|site| sweep::clear(site, &folder, self.lock_wait))
     }
 
     fn cleanup(&self, now: SystemTime) -> Result<u64, TierError> {
@@ -426,7 +426,7 @@ impl Tier for DiskTier {
         let mut failed = None;
         for site in &self.sites {
             let taken = site
-                .shelf(Format::CURRENT, &folder, Absent::Make)
+                .shelf(&folder, Absent::Make)
                 .and_then(|shelf| shelf.ok_or(Reason::Missing)?.make_for(&place))
                 .and_then(|folder| {
                     HeldLease::take(folder, &place.lease(), wait, self.clock.now(), lease)
@@ -450,4 +450,11 @@ impl Tier for DiskTier {
         }
         failed.map_or(Ok(LeaseOutcome::Unsupported), Err)
     }
+}
+
+/// Does the work of a test while no file can be made.
+#[cfg(test)]
+pub(crate) fn on_a_full_disk<T>(work: impl FnOnce() -> T) -> T {
+    const ENOSPC: i32 = 28;
+    steps::probe::failing(|_, step| (step == Step::Create).then_some(ENOSPC), work)
 }

@@ -18,6 +18,9 @@ use super::{Found, Health, Listed, Receipt, Size, Tier, TierError, TierErrorKind
 /// What an entry takes beside its key and payload, roughly, in bytes.
 const OVERHEAD: u64 = 256;
 
+/// The share of the bytes by which their bound may be passed for a moment: one in so many.
+const SLACK: u64 = 16;
+
 /// The bounds of the memory tier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MemoryLimits {
@@ -49,6 +52,8 @@ pub struct MemoryTier {
     /// Nanoseconds.
     ask_below_after: AtomicU64,
     evictions: Arc<AtomicU64>,
+    /// Bytes put since room was last made.
+    unsettled: AtomicU64,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -117,6 +122,7 @@ impl MemoryTier {
             max_bytes: limits.bytes,
             ask_below_after: AtomicU64::new(nanos(limits.ask_below_after)),
             evictions,
+            unsettled: AtomicU64::new(0),
         }
     }
 
@@ -193,6 +199,12 @@ impl Tier for MemoryTier {
             last_access: AtomicU64::new(0),
         };
         self.slots.insert(id, Arc::new(slot));
+        // The library makes room after some dozens of writes; where they are large, that is too late.
+        let unsettled = self.unsettled.fetch_add(bytes, Ordering::Relaxed);
+        if unsettled.saturating_add(bytes) > self.max_bytes / SLACK {
+            self.unsettled.store(0, Ordering::Relaxed);
+            self.slots.run_pending_tasks();
+        }
         Ok(Receipt {
             bytes,
             ..Receipt::default()

@@ -53,9 +53,8 @@ pub trait Tier: fmt::Debug + Send + Sync + 'static {
     }
 
     /// Stores the entry in place of what was there; a tier that processes share may keep an entry
-    /// there that was written later, as if this one had come just before it. After an error either
-    /// the old entry is there,
-    /// whole, or none.
+    /// there that was written later, as if this one had come just before it, and says so in
+    /// [`Receipt::superseded_by`]. After an error either the old entry is there, whole, or none.
     ///
     /// # Errors
     /// The entry is not stored.
@@ -88,7 +87,8 @@ pub trait Tier: fmt::Debug + Send + Sync + 'static {
 
     /// Removes, in every namespace, entries that have expired at `now` and whatever else is of no
     /// use any more (damaged entries, litter of interrupted writes), and enforces the tier's bounds;
-    /// how many entries and files.
+    /// how many entries and files. What goes for want of room is not among them: that is
+    /// [`Tier::evictions`].
     ///
     /// # Errors
     /// The tier could not be looked through.
@@ -136,17 +136,18 @@ pub trait Tier: fmt::Debug + Send + Sync + 'static {
             return self.remove(namespace, key).map(u64::from);
         }
         let mut keys = Vec::new();
-        self.scan(namespace, pattern.prefix(), &mut |listed| {
+        let scanned = self.scan(namespace, pattern.prefix(), &mut |listed| {
             if pattern.matches(&listed.envelope.key) {
                 keys.push(listed.envelope.key.clone());
             }
             ControlFlow::Continue(())
-        })?;
+        });
+        // What was seen goes, also where not all could be seen.
         let mut removed = 0;
         for key in keys {
             removed += u64::from(self.remove(namespace, &key)?);
         }
-        Ok(removed)
+        scanned.map(|()| removed)
     }
 
     /// Tries to become the one process that computes this key's value. Waits at most `wait`; what it
@@ -204,6 +205,8 @@ pub struct Receipt {
     pub saved: u64,
     /// The places that were tried first and failed, in order: the write is a fallback.
     pub failed: Vec<TierError>,
+    /// Nothing was written: this entry, written later, was there and stays.
+    pub superseded_by: Option<Entry>,
 }
 
 /// One entry of a scan.

@@ -21,8 +21,9 @@ pub(crate) use unix::{Folder, user_tag};
 /// our owner, mode 0700, no link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ground {
-    /// Given by the caller, or the platform's cache folder: ours, and nobody else may write to it.
-    /// It is made with its parents where it is missing.
+    /// Given by the caller, or the platform's cache folder: ours, nobody else may write to it, and
+    /// the folder above must keep others from replacing it. It is made with its parents where it
+    /// is missing.
     Own,
     /// Under a folder that everybody may write to: exactly ours, and the folder above must keep
     /// others from replacing it. Only the last component is ever made.

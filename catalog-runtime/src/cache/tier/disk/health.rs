@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use super::Health;
 use super::files::Absent;
-use super::layout::Format;
 use super::reason::Reason;
 use super::shelf::Site;
 
@@ -32,7 +31,7 @@ pub enum LocationState {
 }
 
 pub(super) fn of_location(site: &Site) -> LocationHealth {
-    let state = match site.format(Format::CURRENT, Absent::Leave) {
+    let state = match site.current(Absent::Leave) {
         Ok(None) => LocationState::NotYetMade,
         Ok(Some(folder)) => match folder.probe() {
             Ok(()) => LocationState::Usable,

@@ -14,45 +14,51 @@ pub(crate) const ENTRIES: &str = "entries";
 const ENTRY: &str = ".jsonl";
 const LEASE: &str = ".lease";
 
-/// A version of everything below. Two versions share a location and never meet: each writes its own
-/// folder and leaves the others alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Format {
-    /// `v1`.
-    V1,
-    /// `v0`, which was never released: stands for an older format in tests.
-    #[cfg(test)]
-    V0,
-}
+/// A version of everything below: what the codec writes, and which `MAJOR.MINOR` of the package wrote it.
+/// Two versions share a location and never meet: each writes its own folder and leaves the others
+/// alone. A patch update keeps the folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Format(String);
+
+/// The `MAJOR.MINOR` that brought the codec's format, and has its folder without a suffix.
+const FIRST_LINE: &str = "0.1";
 
 impl Format {
-    /// What is written.
-    pub(crate) const CURRENT: Self = Self::V1;
-    /// What is read, newest first.
-    pub(crate) const READ: &[Self] = &[
-        Self::V1,
+    /// What a codec reads, newest first. The first is also what is written.
+    pub(crate) fn all_of(codec: &Codec) -> Vec<Self> {
+        let mut all: Vec<Self> = codec.lines().map(Self::of_line).collect();
+        if all.is_empty() {
+            all.push(Self::of_line(FIRST_LINE));
+        }
         #[cfg(test)]
-        Self::V0,
-    ];
+        all.push(Self("v0".to_owned())); // Never released: stands for an older format.
+        all
+    }
+
+    /// `v1`, or `v1-0.2` where `0.2` still writes the format that `0.1` brought.
+    fn of_line(line: &str) -> Self {
+        let plain = line.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+        Self(match line {
+            FIRST_LINE => format!("v{}", Codec::FORMAT),
+            _ if plain => format!("v{}-{line}", Codec::FORMAT),
+            _ => format!("v{}-other", Codec::FORMAT),
+        })
+    }
 
     /// The name of its folder.
-    pub(crate) fn folder(self) -> &'static str {
-        match self {
-            Self::V1 => "v1",
-            #[cfg(test)]
-            Self::V0 => "v0",
-        }
+    pub(crate) fn folder(&self) -> &str {
+        &self.0
     }
 }
 
-// A new format of the codec needs a folder of its own.
+// A new format of the codec needs a first line of its own.
 const _: () = assert!(Codec::FORMAT == 1);
 
 /// Where an entry lies in the folder of its namespace.
 ///
 /// ```text
 /// LOCATION/
-/// └── v1/                        the format
+/// └── v1/                        the format (`v1-0.2/`: of a later minor version that kept it)
 ///     └── 6f1e…32 digits/        the namespace
 ///         ├── lock               locked while something is written here
 ///         ├── catalog.jsonl      Place::WellKnown: the one entry that people look for

@@ -64,8 +64,6 @@ pub enum Reason {
     Expired,
     /// Another process holds the lock, and the bounded wait is over.
     Busy,
-    /// A newer entry is already there.
-    Superseded,
     /// The operating system said no.
     Io {
         /// What was being done.
@@ -86,13 +84,26 @@ impl Reason {
         TierError::new(kind, "the cache entry cannot be used").with_source(self)
     }
 
+    /// Whether it says that something is not to be trusted.
+    pub(crate) fn is_refusal(&self) -> bool {
+        self.kind() == TierErrorKind::Unsafe
+    }
+
+    /// Whether it says that what is there was never ours, so that nothing of ours is in it.
+    pub(crate) fn is_not_ours(&self) -> bool {
+        matches!(
+            self,
+            Self::ForeignOwner(_) | Self::Link | Self::NotAFolder | Self::Root
+        )
+    }
+
     fn kind(&self) -> TierErrorKind {
         match self {
             Self::Busy => TierErrorKind::Timeout,
             Self::TooLarge(_) => TierErrorKind::TooLarge,
             Self::Corrupt(_) => TierErrorKind::Corrupt,
             Self::OtherKey | Self::Expired => TierErrorKind::Foreign,
-            Self::Missing | Self::Superseded => TierErrorKind::Unavailable,
+            Self::Missing => TierErrorKind::Unavailable,
             Self::Io { source, .. } => match source.kind() {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => TierErrorKind::Full,
                 io::ErrorKind::TimedOut => TierErrorKind::Timeout,
@@ -134,7 +145,6 @@ impl fmt::Display for Reason {
             Self::OtherKey => f.write_str("it belongs to another key or namespace"),
             Self::Expired => f.write_str("it is past its keep-for, or from the future"),
             Self::Busy => f.write_str("another process holds the lock"),
-            Self::Superseded => f.write_str("a newer entry is already there"),
             Self::Io { step, source } => write!(f, "{step} failed: {source}"),
         }
     }

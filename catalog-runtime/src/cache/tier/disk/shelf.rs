@@ -3,7 +3,7 @@
 //! A shelf knows the layout and the lock. It does not know what other locations hold, nor the time.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::files::{Absent, Folder};
@@ -21,29 +21,50 @@ pub(crate) struct Site {
     /// An upper bound on what it holds, in bytes: counted at the last look, plus what was written
     /// since. `u64::MAX` before the first look.
     pub(crate) bytes: AtomicU64,
+    /// What is written here.
+    current: Format,
 }
 
 impl Site {
-    pub(crate) fn new(location: Location) -> Self {
+    pub(crate) fn new(location: Location, current: Format) -> Self {
         Self {
             location,
+            current,
             warned: AtomicBool::new(false),
             bytes: AtomicU64::new(u64::MAX),
         }
     }
 
-    /// The folder of a format in this location.
-    pub(crate) fn format(&self, format: Format, absent: Absent) -> Result<Option<Folder>, Reason> {
+    /// Counts bytes that were written.
+    pub(crate) fn add_bytes(&self, bytes: u64) -> u64 {
+        let add = |held: u64| Some(held.saturating_add(bytes));
+        let before = self
+            .bytes
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+        before.unwrap_or(u64::MAX).saturating_add(bytes)
+    }
+
+    /// The folder of the format that is written, in this location.
+    pub(crate) fn current(&self, absent: Absent) -> Result<Option<Folder>, Reason> {
+        self.format(&self.current, absent)
+    }
+
+    fn format(&self, format: &Format, absent: Absent) -> Result<Option<Folder>, Reason> {
         match self.location.open(absent)? {
             None => Ok(None),
             Some(folder) => folder.child(format.folder(), absent),
         }
     }
 
-    /// The shelf of a namespace in this location.
-    pub(crate) fn shelf(
+    /// The shelf of a namespace in this location, of the format that is written.
+    pub(crate) fn shelf(&self, namespace: &str, absent: Absent) -> Result<Option<Shelf>, Reason> {
+        self.shelf_of(&self.current, namespace, absent)
+    }
+
+    /// The same of a format.
+    pub(crate) fn shelf_of(
         &self,
-        format: Format,
+        format: &Format,
         namespace: &str,
         absent: Absent,
     ) -> Result<Option<Shelf>, Reason> {
@@ -53,8 +74,13 @@ impl Site {
         }
     }
 
-    /// The path of an entry, for logs.
-    pub(crate) fn path_of(&self, format: Format, namespace: &str, place: &Place) -> PathBuf {
+    /// The path of an entry that is written, for logs.
+    pub(crate) fn path(&self, namespace: &str, place: &Place) -> PathBuf {
+        self.path_of(&self.current, namespace, place)
+    }
+
+    /// The same of a format.
+    pub(crate) fn path_of(&self, format: &Format, namespace: &str, place: &Place) -> PathBuf {
         let mut path = self.location.path.join(format.folder());
         path.push(namespace);
         path.push(place.path());
@@ -128,14 +154,35 @@ impl Shelf {
         }
     }
 
+    /// Removes an entry, under the lock, if `is_to_go` says so then; whether it did.
+    pub(crate) fn remove_if(
+        &self,
+        place: &Place,
+        wait: Duration,
+        is_to_go: impl FnOnce() -> bool,
+    ) -> Result<bool, Reason> {
+        let Some(folder) = self.sub(place.folder(), Absent::Leave)? else {
+            return Ok(false);
+        };
+        if folder.meta(&place.entry())?.is_none() {
+            return Ok(false);
+        }
+        let _lock = Lock::take(&folder, wait)?;
+        Ok(is_to_go() && folder.remove(&place.entry())?)
+    }
+
     /// Shows every file of a kind we know, until `visit` answers false.
-    /// A folder that cannot be opened is left out, with a DEBUG line.
-    pub(crate) fn walk(&self, visit: &mut dyn FnMut(&Seen<'_>) -> bool) -> Result<(), Reason> {
+    /// A folder that cannot be opened is left out, with a DEBUG line; the answer says why.
+    pub(crate) fn walk(
+        &self,
+        visit: &mut dyn FnMut(&Seen<'_>) -> bool,
+    ) -> Result<Option<Reason>, Reason> {
+        let mut left_out = None;
         if !each_file(&self.folder, None, visit)? {
-            return Ok(());
+            return Ok(left_out);
         }
         let Some(entries) = self.folder.child(ENTRIES, Absent::Leave)? else {
-            return Ok(());
+            return Ok(left_out);
         };
         for name in entries.names()? {
             if !is_entries_folder(&name) {
@@ -144,17 +191,18 @@ impl Shelf {
             match entries.child(&name, Absent::Leave) {
                 Ok(Some(folder)) => {
                     if !each_file(&folder, Some(&name), visit)? {
-                        return Ok(());
+                        return Ok(left_out);
                     }
                 }
                 Ok(None) => {}
                 Err(reason) => {
                     let path = entries.path().join(&name);
                     tracing::debug!(path = %path.display(), %reason, "cache folder left out");
+                    left_out = Some(reason);
                 }
             }
         }
-        Ok(())
+        Ok(left_out)
     }
 }
 

@@ -3,7 +3,7 @@
 //! Nothing here decides what a lookup answers. A file is judged twice before it is removed, the second
 //! time under the lock, so that a writer that came between keeps its entry.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 
 use super::files::{Absent, Folder};
-use super::layout::{Format, Kind, Place};
+use super::layout::{Kind, Place};
 use super::lock::Lock;
 use super::reason::Reason;
 use super::shelf::{Seen, Shelf, Site};
@@ -37,37 +37,62 @@ pub(super) struct Filed {
 }
 
 impl Filed {
-    fn remove(&self, site: &Site) -> Result<bool, Reason> {
-        let shelf = site.shelf(Format::CURRENT, &self.namespace, Absent::Leave)?;
-        match shelf.map(|shelf| shelf.sub(self.sub.as_deref(), Absent::Leave)) {
-            Some(folder) => folder?.map_or(Ok(false), |folder| folder.remove(&self.name)),
-            None => Ok(false),
-        }
+    /// Removes the file if it is still the one that was seen; whether it was.
+    fn remove(&self, site: &Site, wait: Duration) -> Result<bool, Reason> {
+        let Some(shelf) = site.shelf(&self.namespace, Absent::Leave)? else {
+            return Ok(false);
+        };
+        let Some(folder) = shelf.sub(self.sub.as_deref(), Absent::Leave)? else {
+            return Ok(false);
+        };
+        let _lock = Lock::take(&folder, wait)?;
+        let is_same = folder
+            .meta(&self.name)?
+            .is_some_and(|meta| (meta.len, meta.modified) == (self.len, self.modified));
+        Ok(is_same && folder.remove(&self.name)?)
     }
 }
 
 impl DiskTier {
-    /// Does the same in every location; the sum, or the first failure when all had their turn.
+    /// Does the same in every location; the sum, or the first failure when all had their turn. A
+    /// location that is refused is left out.
     pub(super) fn everywhere(
         &self,
+        work: impl FnMut(&Site) -> Result<u64, Reason>,
+    ) -> Result<u64, TierError> {
+        self.in_each(work, |reason| reason.is_refusal())
+    }
+
+    /// The same for what must reach every entry: of the locations that are refused only those are left
+    /// out that hold nothing of ours. Our own, refused for its mode, may be fit for use again later,
+    /// with all that is in it.
+    pub(super) fn everywhere_ours(
+        &self,
+        work: impl FnMut(&Site) -> Result<u64, Reason>,
+    ) -> Result<u64, TierError> {
+        self.in_each(work, Reason::is_not_ours)
+    }
+
+    fn in_each(
+        &self,
         mut work: impl FnMut(&Site) -> Result<u64, Reason>,
+        is_left_out: impl Fn(&Reason) -> bool,
     ) -> Result<u64, TierError> {
         let (mut sum, mut failed) = (0, None);
         for site in &self.sites {
             match work(site) {
                 Ok(count) => sum += count,
                 Err(reason) => {
+                    let is_left_out = is_left_out(&reason);
                     let error = TierError::from(reason).at(&site.location.path);
                     Self::complain(site, &error);
-                    failed.get_or_insert(error);
+                    if !is_left_out {
+                        failed.get_or_insert(error);
+                    }
                 }
             }
         }
-        match failed {
-            // A location that is refused holds nothing of ours.
-            Some(error) if error.kind() != TierErrorKind::Unsafe => Err(error),
-            _ => Ok(sum),
-        }
+        failed.map_or(Ok(sum), Err)
     }
 
     /// Shows the entries of a namespace, each key once: the location that wins a read wins here.
@@ -80,14 +105,14 @@ impl DiskTier {
         let shelf_name = namespace.to_string();
         let mut seen = HashSet::new();
         let mut done = false;
-        self.everywhere(|site| {
+        self.everywhere_ours(|site| {
             if done {
                 return Ok(0);
             }
-            let Some(shelf) = site.shelf(Format::CURRENT, &shelf_name, Absent::Leave)? else {
+            let Some(shelf) = site.shelf(&shelf_name, Absent::Leave)? else {
                 return Ok(0);
             };
-            shelf.walk(&mut |file| {
+            let left_out = shelf.walk(&mut |file| {
                 if file.kind != Kind::Entry {
                     return true;
                 }
@@ -104,7 +129,7 @@ impl DiskTier {
                 }
                 !done
             })?;
-            Ok(0)
+            left_out.map_or(Ok(0), Err)
         })
         .map(drop)
     }
@@ -141,12 +166,25 @@ impl DiskTier {
                 }
                 true
             })?;
+            // Files of a folder whose lock is held are left for the next time.
+            let mut busy = HashSet::new();
             for (sub, name, kind, why) in doomed {
+                if busy.contains(&sub) {
+                    continue;
+                }
                 let (sub, name) = (sub.as_deref(), name.as_str());
                 let Some(folder) = shelf.sub(sub, Absent::Leave)? else {
                     continue;
                 };
-                let _lock = Lock::take(&folder, self.lock_wait)?;
+                let _lock = match Lock::take(&folder, self.lock_wait) {
+                    Ok(lock) => lock,
+                    Err(reason) => {
+                        let path = folder.path();
+                        tracing::debug!(path = %path.display(), %reason, "cache folder not swept");
+                        busy.insert(sub.map(str::to_owned));
+                        continue;
+                    }
+                };
                 let file = Seen {
                     folder: &folder,
                     sub,
@@ -161,7 +199,8 @@ impl DiskTier {
             }
             Ok(())
         })?;
-        Ok(removed + self.evict(site, None))
+        self.evict(site, None);
+        Ok(removed)
     }
 
     /// Why a file is to go, if it is.
@@ -193,15 +232,18 @@ impl DiskTier {
         (envelope.standing(now) == Standing::Expired).then_some(Reason::Expired)
     }
 
-    /// Removes the oldest entries of a location until it is within its bound; how many. The entry
-    /// just written stays. Never fails: what cannot be removed now is tried again.
-    pub(super) fn evict(&self, site: &Site, spared: Option<(&str, &Place)>) -> u64 {
+    /// Removes the oldest entries of a location until it is within its bound. The entry just written
+    /// stays. Never fails: what cannot be removed now is tried again.
+    pub(super) fn evict(&self, site: &Site, spared: Option<(&str, &Place)>) {
+        // What others write from now on is added to what is counted here.
+        site.bytes.store(0, Ordering::Relaxed);
         let mut files = match inventory(site) {
             Ok(files) => files,
             Err(reason) => {
                 let path = site.location.path.display();
                 tracing::debug!(%path, %reason, "cache location not measured");
-                return 0;
+                site.bytes.store(u64::MAX, Ordering::Relaxed);
+                return;
             }
         };
         let mut total: u64 = files.iter().map(|file| file.len).sum();
@@ -217,10 +259,12 @@ impl DiskTier {
             if is_spared {
                 continue;
             }
-            match file.remove(site) {
-                Ok(was_there) => {
+            // Who is writing there now need not be waited for: there are others.
+            match file.remove(site, Duration::ZERO) {
+                // Else it was replaced or removed meanwhile, by whoever counts that.
+                Ok(removed) => {
                     total = total.saturating_sub(file.len);
-                    evicted += u64::from(was_there);
+                    evicted += u64::from(removed);
                 }
                 Err(reason) => {
                     let path = site.location.path.display();
@@ -233,9 +277,8 @@ impl DiskTier {
             let path = site.location.path.display();
             tracing::debug!(%path, evicted, "oldest cache entries removed to make room");
         }
-        site.bytes.store(total, Ordering::Relaxed);
+        site.add_bytes(total);
         self.evictions.fetch_add(evicted, Ordering::Relaxed);
-        evicted
     }
 }
 
@@ -253,7 +296,7 @@ fn each_shelf(
     site: &Site,
     visit: &mut dyn FnMut(&str, Folder) -> Result<(), Reason>,
 ) -> Result<(), Reason> {
-    let Some(format) = site.format(Format::CURRENT, Absent::Leave)? else {
+    let Some(format) = site.current(Absent::Leave)? else {
         return Ok(());
     };
     for name in format.names()? {
@@ -276,40 +319,65 @@ fn each_shelf(
 pub(super) fn inventory(site: &Site) -> Result<Vec<Filed>, Reason> {
     let mut files = Vec::new();
     each_shelf(site, &mut |namespace, folder| {
-        Shelf::new(folder).walk(&mut |file| {
-            if file.kind == Kind::Entry
-                && let Ok(Some(meta)) = file.folder.meta(file.name)
-                && meta.is_file
-            {
-                files.push(Filed {
-                    namespace: namespace.to_owned(),
-                    sub: file.sub.map(str::to_owned),
-                    name: file.name.to_owned(),
-                    len: meta.len,
-                    modified: meta.modified,
-                });
-            }
-            true
-        })
+        Shelf::new(folder)
+            .walk(&mut |file| {
+                if file.kind == Kind::Entry
+                    && let Ok(Some(meta)) = file.folder.meta(file.name)
+                    && meta.is_file
+                {
+                    files.push(Filed {
+                        namespace: namespace.to_owned(),
+                        sub: file.sub.map(str::to_owned),
+                        name: file.name.to_owned(),
+                        len: meta.len,
+                        modified: meta.modified,
+                    });
+                }
+                true
+            })
+            .map(drop)
     })?;
     Ok(files)
 }
 
 /// Removes every entry of a namespace in one location, and its litter; how many entries.
-pub(super) fn clear(site: &Site, namespace: &str) -> Result<u64, Reason> {
-    let Some(shelf) = site.shelf(Format::CURRENT, namespace, Absent::Leave)? else {
+pub(super) fn clear(site: &Site, namespace: &str, wait: Duration) -> Result<u64, Reason> {
+    let Some(shelf) = site.shelf(namespace, Absent::Leave)? else {
         return Ok(0);
     };
-    let (mut removed, mut failed) = (0, None);
-    shelf.walk(&mut |file| {
+    let mut doomed: BTreeMap<Option<String>, Vec<(String, Kind)>> = BTreeMap::new();
+    let mut failed = shelf.walk(&mut |file| {
         // A lease stays: its holder is still computing.
         if file.kind != Kind::Lease {
-            match file.folder.remove(file.name) {
-                Ok(was_there) => removed += u64::from(was_there && file.kind == Kind::Entry),
-                Err(reason) => failed = Some(reason),
-            }
+            let folder = doomed.entry(file.sub.map(str::to_owned)).or_default();
+            folder.push((file.name.to_owned(), file.kind));
         }
         true
     })?;
+    let mut removed = 0;
+    for (sub, files) in doomed {
+        let Some(folder) = shelf.sub(sub.as_deref(), Absent::Leave)? else {
+            continue;
+        };
+        // After one that is held, no other lock is waited for: the wait stays bounded.
+        let patience = if failed.is_none() {
+            wait
+        } else {
+            Duration::ZERO
+        };
+        let _lock = match Lock::take(&folder, patience) {
+            Ok(lock) => lock,
+            Err(reason) => {
+                failed = Some(reason);
+                continue;
+            }
+        };
+        for (name, kind) in files {
+            match folder.remove(&name) {
+                Ok(was_there) => removed += u64::from(was_there && kind == Kind::Entry),
+                Err(reason) => failed = Some(reason),
+            }
+        }
+    }
     failed.map_or(Ok(removed), Err)
 }

@@ -4,9 +4,9 @@
 //! everything inside it is reached relative to that handle, again without following links. So what
 //! was verified is what is read and written, whatever others do to the names meanwhile.
 
-use std::fs::{DirBuilder, File, Metadata};
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -29,6 +29,10 @@ const NOFOLLOW: OFlags = if cfg!(broken = "no-nofollow") {
 const OPEN_FOLDER: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
     .union(OFlags::CLOEXEC);
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+const PASS_FOLDER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+const PASS_FOLDER: OFlags = OPEN_FOLDER;
 /// `NONBLOCK`: a FIFO without a writer answers at once, and is then refused.
 const OPEN_FILE: OFlags = NOFOLLOW
     .union(OFlags::NONBLOCK)
@@ -55,33 +59,28 @@ impl Folder {
         ground: Ground,
         absent: Absent,
     ) -> Result<Option<Self>, Reason> {
-        match ground {
-            Ground::Own => {
-                if absent == Absent::Make {
-                    steps::run(Step::MakeFolder, || {
-                        let mut builder = DirBuilder::new();
-                        builder.recursive(true).mode(FOLDER_MODE).create(path)
-                    })
-                    .or_else(|reason| exists(path).then_some(()).ok_or(reason))?;
-                }
-                let opened = rustix::fs::CWD;
-                Self::open_at(opened, path, path, |meta| {
-                    // Others may look, as in any home, and may not write.
-                    refuse_writable(meta)
-                })
+        let (Some(above), Some(name)) = (path.parent(), path.file_name()) else {
+            return Err(Reason::Root);
+        };
+        let name = Path::new(name);
+        let parent = match ground {
+            Ground::Own => walk_to(above, absent)?,
+            Ground::Shared => open_parent(above)?,
+        };
+        let Some(parent) = parent else {
+            return Ok(None);
+        };
+        let refuse = match ground {
+            // Others may look, as in any home, and may not write.
+            Ground::Own => refuse_writable,
+            Ground::Shared => refuse_not_private,
+        };
+        match Self::open_at(&parent, name, path, refuse)? {
+            None if absent == Absent::Make => {
+                make_at(&parent, name)?;
+                Self::open_at(&parent, name, path, refuse)
             }
-            Ground::Shared => {
-                let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
-                    return Err(Reason::Root);
-                };
-                let Some(parent) = open_parent(parent)? else {
-                    return Ok(None);
-                };
-                if absent == Absent::Make {
-                    make_at(&parent, Path::new(name))?;
-                }
-                Self::open_at(&parent, Path::new(name), path, refuse_not_private)
-            }
+            found => Ok(found),
         }
     }
 
@@ -353,10 +352,6 @@ fn is_link(parent: impl rustix::fd::AsFd, name: &Path) -> bool {
         .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Symlink)
 }
 
-fn exists(path: &Path) -> bool {
-    std::fs::symlink_metadata(path).is_ok()
-}
-
 fn make_at(parent: &File, name: &Path) -> Result<(), Reason> {
     let mode = Mode::from_raw_mode(FOLDER_MODE as _);
     match steps::raw(Step::MakeFolder, || {
@@ -370,8 +365,8 @@ fn make_at(parent: &File, name: &Path) -> Result<(), Reason> {
     }
 }
 
-/// The folder above a private folder: owned by us or by root, and either sticky or ours to write
-/// alone. Links on the way to it are followed; what counts is the folder reached.
+/// The folder above a private folder. Links on the way to it are followed; what counts is the folder
+/// reached.
 fn open_parent(path: &Path) -> Result<Option<File>, Reason> {
     let opened = steps::raw(Step::OpenFolder, || {
         Ok(rustix::fs::open(path, OPEN_FOLDER, Mode::empty())?)
@@ -381,12 +376,78 @@ fn open_parent(path: &Path) -> Result<Option<File>, Reason> {
         Err(source) => return open_failed(Step::OpenFolder, source, || false),
     };
     let meta = steps::run(Step::Stat, || handle.metadata())?;
-    let trusted = meta.uid() == 0 || meta.uid() == rustix::process::geteuid().as_raw();
-    let sticky = meta.mode() & 0o1000 != 0;
-    if !trusted || (!sticky && meta.mode() & 0o022 != 0) {
-        return Err(Reason::UnsafeParent);
-    }
+    refuse_unsafe_parent(&meta)?;
     Ok(Some(handle))
+}
+
+/// Goes down to the folder above one of ours, making what is missing where `absent` says so. Where
+/// only root and this user can have put a link, it is followed; from the first folder in which
+/// others may, none is. The folder reached must keep others from replacing what is in it.
+fn walk_to(path: &Path, absent: Absent) -> Result<Option<File>, Reason> {
+    let mut parts = path.components().map(|part| Path::new(part.as_os_str()));
+    let Some(first) = parts.next() else {
+        return Err(Reason::Empty);
+    };
+    let Some(mut at) = pass(rustix::fs::CWD, first, OFlags::empty())? else {
+        return Ok(None);
+    };
+    let mut meta = steps::run(Step::Stat, || at.metadata())?;
+    let mut follow = is_ours_alone(&meta);
+    for part in parts {
+        let links = if follow { OFlags::empty() } else { NOFOLLOW };
+        at = match pass(&at, part, links)? {
+            Some(next) => next,
+            None if absent == Absent::Leave => return Ok(None),
+            None => {
+                // What others may replace is no place for a new folder either.
+                refuse_unsafe_parent(&meta)?;
+                make_at(&at, part)?;
+                match pass(&at, part, NOFOLLOW)? {
+                    Some(next) => next,
+                    None => return Err(Reason::Missing),
+                }
+            }
+        };
+        meta = steps::run(Step::Stat, || at.metadata())?;
+        follow = follow && is_ours_alone(&meta);
+    }
+    refuse_unsafe_parent(&meta)?;
+    Ok(Some(at))
+}
+
+/// Opens a folder only to go through it, for which it need not be readable.
+fn pass(parent: impl rustix::fd::AsFd, name: &Path, links: OFlags) -> Result<Option<File>, Reason> {
+    let opened = steps::raw(Step::OpenFolder, || {
+        Ok(rustix::fs::openat(
+            &parent,
+            name,
+            PASS_FOLDER.union(links),
+            Mode::empty(),
+        )?)
+    });
+    match opened {
+        Ok(handle) => Ok(Some(File::from(handle))),
+        Err(source) => open_failed(Step::OpenFolder, source, || is_link(&parent, name)),
+    }
+}
+
+fn is_trusted_owner(meta: &Metadata) -> bool {
+    meta.uid() == 0 || meta.uid() == rustix::process::geteuid().as_raw()
+}
+
+/// Whether only root and this user may put something into the folder.
+fn is_ours_alone(meta: &Metadata) -> bool {
+    is_trusted_owner(meta) && meta.mode() & 0o022 == 0
+}
+
+/// A folder above one of ours: owned by us or by root, and either sticky or theirs to write alone.
+fn refuse_unsafe_parent(meta: &Metadata) -> Result<(), Reason> {
+    let is_sticky = meta.mode() & 0o1000 != 0;
+    if is_ours_alone(meta) || (is_trusted_owner(meta) && is_sticky) {
+        Ok(())
+    } else {
+        Err(Reason::UnsafeParent)
+    }
 }
 
 fn refuse_foreign(meta: &Metadata) -> Result<(), Reason> {
