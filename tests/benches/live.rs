@@ -98,7 +98,7 @@ fn load() {
                     .len()
             }),
             contender("catalog_from_json, checks included", || {
-                catalog_from_json(json.as_bytes()).unwrap().models().len()
+                catalog_from_json(json.as_bytes()).unwrap().models().count()
             }),
             contender("LiveCatalog: build, and load from the file", || {
                 let live = build();
