@@ -431,7 +431,8 @@ impl PartialEq for Catalog {
 
 impl Eq for Catalog {}
 
-#[cfg(all(test, feature = "bundle"))]
+#[cfg(test)]
+#[cfg(feature = "bundle")]
 mod tests {
     use super::*;
     use crate::ErrorKind;

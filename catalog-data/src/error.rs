@@ -269,7 +269,8 @@ impl fmt::Debug for Error {
 
 impl core::error::Error for Error {}
 
-#[cfg(all(test, feature = "bundle"))]
+#[cfg(test)]
+#[cfg(feature = "bundle")]
 mod tests {
     use super::*;
     use crate::{AccessEntry, Catalog, ModelEntry, Policy};

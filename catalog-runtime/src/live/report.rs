@@ -77,7 +77,7 @@ impl Snapshot {
                 answered: fresh.map(|region| region.id().to_owned()).collect(),
                 failed: self.failed.clone(),
             },
-            models: models,
+            models,
             profiles: self.profiles().count(),
             retired: self.all_models().len() - models,
             overlay: self.overlay,
