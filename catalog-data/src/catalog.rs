@@ -437,8 +437,8 @@ impl PartialEq for Catalog {
 
 impl Eq for Catalog {}
 
-#[cfg(all(test, feature = "bundle"))]
-#[allow(clippy::unwrap_used)]
+#[cfg(test)]
+#[cfg(feature = "bundle")]
 mod tests {
     use super::*;
     use crate::ErrorKind;

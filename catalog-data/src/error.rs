@@ -269,8 +269,8 @@ impl fmt::Debug for Error {
 
 impl core::error::Error for Error {}
 
-#[cfg(all(test, feature = "bundle"))]
-#[allow(clippy::unwrap_used)]
+#[cfg(test)]
+#[cfg(feature = "bundle")]
 mod tests {
     use super::*;
     use crate::{AccessEntry, Catalog, ModelEntry, Policy};

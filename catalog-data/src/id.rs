@@ -316,9 +316,9 @@ mod tests {
     #[test]
     fn an_id_is_its_text() {
         let id = RegionId::from(&String::from("eu-west-1"));
-        assert!("eu-west-1" == id);
-        assert!(*"eu-west-1" == id);
-        assert!(id == "eu-west-1");
+        assert_eq!("eu-west-1", id);
+        assert_eq!(*"eu-west-1", id);
+        assert_eq!(id, "eu-west-1");
         assert!(BTreeSet::from([id.clone()]).contains("eu-west-1"));
         assert_eq!(String::from(id), "eu-west-1");
     }

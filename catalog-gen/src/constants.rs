@@ -191,6 +191,34 @@ fn deprecated(note: Option<String>) -> TokenStream {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bedrock_catalog::{AccessEntry, Document, FORMAT, ModelEntry, Timestamp};
+
+    #[test]
+    fn only_what_no_listing_has_is_known_through_profiles_only() {
+        let entry = |id: &'static str, access: &[&'static str]| ModelEntry {
+            id: id.into(),
+            access: vec![AccessEntry {
+                inference_types: None,
+                regions: access.iter().map(|&region| region.into()).collect(),
+            }],
+            ..ModelEntry::default()
+        };
+        let document = Document {
+            format: FORMAT,
+            partition: "aws".into(),
+            observed_at: Timestamp::baked(0),
+            regions: vec!["eu-west-1".into()],
+            stale: Default::default(),
+            former_regions: Vec::new(),
+            models: vec![entry("a.listed", &["eu-west-1"]), entry("a.unlisted", &[])],
+            profiles: vec![],
+        };
+        let catalog = Catalog::from_document(&document).unwrap();
+        let title = |id: &str| model_docs(catalog.model(id).unwrap()).swap_remove(0);
+        assert_eq!(title("a.listed"), "a.listed.");
+        let through = "a.unlisted, known through inference profiles only.";
+        assert_eq!(title("a.unlisted"), through);
+    }
 
     #[test]
     fn paragraphs_are_apart() {

@@ -184,10 +184,47 @@ fn a_wrong_command_line_exits_2() {
         &["bake"],
         &["check", "--max-age", "30"],
         &["check", "--max-age", "d"],
+        &["check", "--max-age", "30dd"],
+        &["check", "--max-age", "+30d"],
+        &["check", "--color", "sometimes"],
+        &["build", "--out", "data", "--accept-shrink"],
+        &["build", "--out", "data", "--require-all-regions"],
+        &["build", "--out", "data", "--previous", "none"],
         &["check", "--now", "today"],
         &["build", "--observed-at", "2026-08-22T00:00:00Z"],
     ] {
         let call = call(stage.path(), words);
         assert_eq!((call.code, &*call.stdout), (2, ""), "{words:?}");
     }
+}
+
+#[test]
+fn nothing_to_bake_is_told() {
+    let stage = stage();
+    let call = call(
+        stage.path(),
+        &["build", "--out", "data", "--previous", "none"],
+    );
+    assert!(
+        call.stderr.contains("give a --recording"),
+        "{}",
+        call.stderr
+    );
+}
+
+#[test]
+fn a_failure_is_a_document_where_one_was_asked_for() {
+    // Here is no project.
+    let stage = stage();
+    let failed = call(stage.path(), &["check", "--json", "--color", "always"]);
+    assert_eq!(failed.code, 1);
+    let document: Value = serde_json::from_str(&failed.stdout).unwrap();
+    assert_eq!(document["error"]["kind"], "failed");
+    let message = document["error"]["message"].as_str().unwrap();
+    assert!(message.contains("--out DIR"), "{message}");
+    assert_eq!(document["error"]["suggestions"], serde_json::json!([]));
+    assert!(failed.stderr.contains("\u{1b}["), "{}", failed.stderr);
+    let failed = call(stage.path(), &["check", "--color", "never"]);
+    assert_eq!((failed.code, &*failed.stdout), (1, ""));
+    assert!(failed.stderr.starts_with("error: "), "{}", failed.stderr);
 }

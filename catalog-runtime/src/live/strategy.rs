@@ -126,8 +126,16 @@ impl Inner {
             (None, Some(bundle)) => {
                 let snapshot = Snapshot::of(bundle, Source::Bundle);
                 let age_seconds = snapshot.age(self.now()).as_secs();
-                let tried = tried.told();
-                tracing::warn!(age_seconds, observed_at = %snapshot.observed_at(), tried, "serving the bundled catalog");
+                let (tried, observed_at) = (tried.told(), snapshot.observed_at());
+                match self.config.offline {
+                    // What was asked for.
+                    true => {
+                        tracing::debug!(age_seconds, %observed_at, tried, "serving the bundled catalog")
+                    }
+                    false => {
+                        tracing::warn!(age_seconds, %observed_at, tried, "serving the bundled catalog")
+                    }
+                }
                 snapshot
             }
             (None, None) => {

@@ -109,6 +109,29 @@ fn what_programs_see() {
     insta::assert_snapshot!(lines.map(told).join("\n"));
 }
 
+#[test]
+fn a_policy_and_regions_hold_together() {
+    if !is_first_bundle("a_policy_and_regions_hold_together") {
+        return;
+    }
+    let answer = |line: &str| json(&format!("route anthropic.claude-sonnet-4-6 {line}"));
+    let both = answer("eu-central-1 --policy geography --within eu-*");
+    assert_eq!(both["inference_id"], "eu.anthropic.claude-sonnet-4-6");
+    assert_eq!(both["policy"], "geography");
+    assert_eq!(answer("eu-central-1 --within eu-*")["policy"], "within");
+    assert_eq!(answer("eu-central-1")["policy"], "geography");
+    // Each of the two may be what forbids.
+    for line in [
+        "eu-central-1 --policy in-region --within eu-*",
+        "eu-central-1 --policy global --within eu-*",
+        "eu-central-1 --policy any --within us-*",
+    ] {
+        let no = answer(line);
+        assert_error(&no);
+        assert_eq!(no["error"]["kind"], "policy_forbids", "{line}");
+    }
+}
+
 /// All pairs as the command line tells them.
 fn pairs() -> Vec<Value> {
     let all = call("access --all --json").stdout;

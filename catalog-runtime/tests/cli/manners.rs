@@ -13,7 +13,7 @@ fn a_wrong_command_line_exits_2_and_says_nothing_on_stdout() {
         "route",
         "route amazon.nova-pro-v1:0",
         "route amazon.nova-pro-v1:0 eu-west-2 --policy near",
-        "route amazon.nova-pro-v1:0 eu-west-2 --policy any --within eu-*",
+        "route amazon.nova-pro-v1:0 eu-west-2 --policy within",
         "access amazon.nova-pro-v1:0",
         "access --all amazon.nova-pro-v1:0 eu-west-2",
         "models --status gone",
@@ -37,6 +37,55 @@ fn help_and_version_are_answers() {
         let call = call(line);
         assert_eq!((call.code, &*call.stderr), (0, ""), "{line}");
         assert!(!call.stdout.is_empty(), "{line}");
+    }
+}
+
+#[test]
+fn help_lists_the_words() {
+    for (line, words) in [
+        (
+            "route --help",
+            "[possible values: in-region, geography, any, global]",
+        ),
+        (
+            "models --help",
+            "[possible values: active, legacy, ended, retired, unknown]",
+        ),
+    ] {
+        let help = call(line).stdout;
+        assert!(help.contains(words), "{help}");
+    }
+}
+
+#[test]
+fn a_word_that_nothing_has_is_told() {
+    for (line, note) in [
+        (
+            "models --input TEXTT",
+            "note: no model takes `TEXTT`; the words are AUDIO, ",
+        ),
+        (
+            "models --output TEXTT",
+            "note: no model gives `TEXTT`; the words are ",
+        ),
+        (
+            "models --provider nobody",
+            "note: no model is of provider `nobody`; the words are ",
+        ),
+        (
+            "profiles --geography europe",
+            "note: no profile is of geography `europe`; the words are ",
+        ),
+    ] {
+        let call = call(&format!("{line} --json"));
+        assert_eq!((call.code, &*call.stdout), (0, "[]\n"), "{line}");
+        assert!(call.stderr.starts_with(note), "{line}: {}", call.stderr);
+    }
+    for line in [
+        "models --input text --provider AMAZON",
+        "profiles --geography EU",
+    ] {
+        assert_eq!(call(line).stderr, "", "{line}");
     }
 }
 

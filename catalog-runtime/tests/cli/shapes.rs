@@ -250,7 +250,7 @@ fn status() {
         true
     }
     let status = json("status");
-    let shape: [(&str, Check); 13] = [
+    let shape: [(&str, Check); 16] = [
         ("source", text),
         ("tier", null),
         ("path", null),
@@ -264,6 +264,9 @@ fn status() {
         ("retired", count),
         ("overlay", count),
         ("error", null),
+        ("error_kind", null),
+        ("format", count),
+        ("version", text),
     ];
     assert_shape(&status, &shape);
     assert_eq!(status["source"], "bundle");

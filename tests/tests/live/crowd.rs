@@ -105,7 +105,7 @@ fn sixty_four_processes_on_one_folder_ask_once() {
                 .unwrap()
         })
         .collect();
-    let said = std::collections::BTreeSet::<String>::new();
+    let mut said = std::collections::BTreeSet::<String>::new();
     let mut sources = std::collections::BTreeMap::<String, usize>::new();
     for child in children {
         let output = child.wait_with_output().unwrap();

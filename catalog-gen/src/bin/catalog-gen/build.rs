@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use bedrock_catalog::recording::Recording;
 use bedrock_catalog::{Catalog, Timestamp, transform};
 use bedrock_catalog_gen::{Baked, bake, complaints, named};
+use clap::error::ErrorKind;
 use similar::{ChangeTag, TextDiff};
 
 use crate::{Outcome, Place, Verdict, moment, plain, project};
@@ -25,17 +26,29 @@ pub(crate) struct Args {
     #[command(flatten)]
     place: Place,
     /// A person has looked at the complaints: build all the same
-    #[arg(long)]
+    #[arg(long, requires = "recording")]
     accept_shrink: bool,
     /// Stop where a region failed, instead of keeping its last good rows
-    #[arg(long)]
+    #[arg(long, requires = "recording")]
     require_all_regions: bool,
     /// Write nothing; show what differs and fail if anything does
     #[arg(long)]
     check: bool,
 }
 
+impl Args {
+    /// Whether there shall be no catalog before.
+    fn is_from_nothing(&self) -> bool {
+        let word = self.previous.as_deref();
+        word.is_some_and(|word| word.as_os_str() == "none")
+    }
+}
+
 pub(crate) fn run(args: &Args) -> Verdict {
+    if args.recording.is_none() && args.is_from_nothing() {
+        let message = "`--previous none` leaves nothing to bake: give a --recording\n";
+        clap::Error::raw(ErrorKind::MissingRequiredArgument, message).exit();
+    }
     let folder = project::folder(args.place.out.as_deref())?;
     let previous = previous(args, &folder)?;
     let catalog = match (&args.recording, previous) {
@@ -82,7 +95,7 @@ pub(crate) fn run(args: &Args) -> Verdict {
 /// The catalog before: as named, else beside the output, else the committed one.
 fn previous(args: &Args, folder: &Path) -> Result<Option<Catalog>, Box<dyn std::error::Error>> {
     match &args.previous {
-        Some(word) if word.as_os_str() == "none" => Ok(None),
+        Some(_) if args.is_from_nothing() => Ok(None),
         Some(file) => Ok(Some(project::catalog(file)?)),
         None => {
             let committed = project::committed();

@@ -22,7 +22,7 @@ pub(crate) struct Args {
     place: Place,
     /// One JSON document instead of text
     #[arg(long)]
-    json: bool,
+    pub(crate) json: bool,
 }
 
 /// `30d`, `12h`, `90m`, `45s`.
@@ -36,7 +36,12 @@ fn age(text: &str) -> Result<Duration, String> {
         's' => 1,
         _ => return Err(wrong()),
     };
-    let count: u64 = text.trim_end_matches(unit).parse().map_err(|_| wrong())?;
+    let count = text.strip_suffix(unit).ok_or_else(wrong)?;
+    // `parse` would take a sign.
+    if !count.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(wrong());
+    }
+    let count: u64 = count.parse().map_err(|_| wrong())?;
     let seconds = count
         .checked_mul(seconds)
         .filter(|&seconds| i64::try_from(seconds).is_ok());

@@ -15,8 +15,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
+use anstyle::{AnsiColor, Style};
 use bedrock_catalog::Timestamp;
 use clap::{Parser, Subcommand};
+use serde_json::json;
 
 /// Makes recordings of the Bedrock control plane, and bakes them into the bundle.
 #[derive(Debug, Parser)]
@@ -28,6 +30,9 @@ use clap::{Parser, Subcommand};
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
+    /// When to colour
+    #[arg(long, global = true, value_enum, default_value = "auto")]
+    color: clap::ColorChoice,
 }
 
 #[derive(Debug, Subcommand)]
@@ -60,18 +65,31 @@ enum Outcome {
 type Verdict = Result<Outcome, Box<dyn std::error::Error>>;
 
 fn main() -> ExitCode {
-    let verdict = match Cli::parse().verb {
-        Verb::Fetch(args) => fetch::run(&args),
-        Verb::Build(args) => build::run(&args),
-        Verb::Check(args) => check::run(&args),
-        Verb::Diff(args) => diff::run(&args),
+    let cli = Cli::parse();
+    match cli.color {
+        clap::ColorChoice::Auto => anstream::ColorChoice::Auto,
+        clap::ColorChoice::Always => anstream::ColorChoice::Always,
+        clap::ColorChoice::Never => anstream::ColorChoice::Never,
+    }
+    .write_global();
+    let (verdict, json) = match cli.verb {
+        Verb::Fetch(args) => (fetch::run(&args), false),
+        Verb::Build(args) => (build::run(&args), false),
+        Verb::Check(args) => (check::run(&args), args.json),
+        Verb::Diff(args) => (diff::run(&args), false),
     };
     match verdict {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Failed) => ExitCode::FAILURE,
         Ok(Outcome::WrongUsage) => ExitCode::from(2),
         Err(error) => {
-            eprintln!("error: {}", plain(&error.to_string()));
+            let message = error.to_string();
+            if json {
+                let error = json!({"kind": "failed", "message": message, "suggestions": []});
+                println!("{}", json!({ "error": error }));
+            }
+            let style = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
+            anstream::eprintln!("{style}error:{style:#} {}", plain(&message));
             ExitCode::FAILURE
         }
     }

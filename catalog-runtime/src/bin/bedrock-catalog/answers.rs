@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bedrock_catalog::cache::Cache;
 use bedrock_catalog::{
     Access, Customization, Date, Destinations, Geography, InferenceType, LifecycleStatus, Modality,
-    Model, Policy, Profile, Region, Route, Status, Timestamp,
+    Model, Policy, Profile, Region, Route, RouteKind, Status, Timestamp,
 };
 use serde::{Serialize, Serializer};
 
@@ -22,7 +22,7 @@ pub(crate) struct ModelAnswer<'a> {
     streaming: Option<bool>,
     customizations: Option<&'a [Customization]>,
     lifecycle: LifecycleAnswer<'a>,
-    status: Option<&'static str>,
+    status: Option<Status>,
     last_seen: Date,
     regions: Vec<&'a str>,
     profiles: Vec<&'a str>,
@@ -55,10 +55,7 @@ pub(crate) fn model(model: Model<'_>, day: Date) -> ModelAnswer<'_> {
             extended_access: lifecycle.extended_access(),
             end_of_life: lifecycle.end_of_life(),
         },
-        status: match model.status_at(day) {
-            Status::Unknown => None,
-            status => Some(status.as_str()),
-        },
+        status: Some(model.status_at(day)).filter(|status| *status != Status::Unknown),
         last_seen: model.last_seen(),
         regions: model.regions().map(|region| region.id()).collect(),
         profiles: model.profiles().map(|profile| profile.id()).collect(),
@@ -119,20 +116,20 @@ pub(crate) fn access(access: Access<'_>) -> AccessAnswer<'_> {
 pub(crate) struct RouteAnswer<'a> {
     model: &'a str,
     region: &'a str,
-    policy: &'static str,
+    policy: Policy<'a>,
     inference_id: &'a str,
-    kind: &'static str,
+    kind: RouteKind,
     geography: Option<&'a Geography>,
     destinations: DestinationsAnswer<'a>,
 }
 
-pub(crate) fn route<'a>(route: Route<'a>, policy: Policy<'_>) -> RouteAnswer<'a> {
+pub(crate) fn route<'a>(route: Route<'a>, policy: Policy<'a>) -> RouteAnswer<'a> {
     RouteAnswer {
         model: route.model().id(),
         region: route.region().id(),
-        policy: policy.as_str(),
+        policy,
         inference_id: route.inference_id(),
-        kind: route.kind().as_str(),
+        kind: route.kind(),
         geography: route.geography(),
         destinations: route.destinations().into(),
     }

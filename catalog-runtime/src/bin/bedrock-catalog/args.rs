@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use bedrock_catalog::{Date, Policy, Status};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand, ValueEnum};
 
 /// Which Bedrock models exist, which id works from which region, where a request may be served, and when a model ends.
@@ -33,7 +34,7 @@ pub(crate) enum Color {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Source {
     /// Ask the cache, then AWS, then the bundle
-    #[arg(long, global = true)]
+    #[arg(long, global = true, conflicts_with = "offline")]
     pub(crate) live: bool,
     /// Never ask AWS: the cache, then the bundle
     #[arg(long, global = true)]
@@ -86,17 +87,11 @@ pub(crate) enum Question {
         model: String,
         /// The caller's region
         region: String,
-        /// Which ways in are allowed
-        #[arg(long, value_enum, default_value = "geography")]
-        policy: PolicyName,
+        /// Which ways in are allowed [default: geography, or all with --within]
+        #[arg(long, value_parser = policy())]
+        policy: Option<Policy<'static>>,
         /// Only where every destination is one of these regions; `eu-*` stands for all that begin so
-        #[arg(
-            long,
-            value_name = "R,R,eu-*",
-            value_delimiter = ',',
-            num_args = 1,
-            conflicts_with = "policy"
-        )]
+        #[arg(long, value_name = "R,R,eu-*", value_delimiter = ',', num_args = 1)]
         within: Vec<String>,
         #[command(flatten)]
         form: Form,
@@ -197,8 +192,8 @@ pub(crate) struct Models {
     #[arg(long)]
     pub(crate) streaming: bool,
     /// Has this status
-    #[arg(long, value_enum)]
-    pub(crate) status: Option<StatusName>,
+    #[arg(long, value_parser = status())]
+    pub(crate) status: Option<Status>,
     /// The day of the status [default: today]
     #[arg(long, value_name = "DATE")]
     pub(crate) at: Option<Date>,
@@ -217,44 +212,16 @@ pub(crate) struct Form {
     pub(crate) json: bool,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum PolicyName {
-    InRegion,
-    Geography,
-    Any,
-    Global,
+/// A plain policy, by its word.
+fn policy() -> impl TypedValueParser<Value = Policy<'static>> {
+    let words = Policy::PLAIN.iter().map(|policy| policy.as_str());
+    PossibleValuesParser::new(words).try_map(|word| word.parse::<Policy<'static>>())
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum StatusName {
-    Active,
-    Legacy,
-    Ended,
-    Retired,
-    Unknown,
-}
-
-impl From<PolicyName> for Policy<'_> {
-    fn from(name: PolicyName) -> Self {
-        match name {
-            PolicyName::InRegion => Self::InRegion,
-            PolicyName::Geography => Self::Geography,
-            PolicyName::Any => Self::Any,
-            PolicyName::Global => Self::Global,
-        }
-    }
-}
-
-impl From<StatusName> for Status {
-    fn from(name: StatusName) -> Self {
-        match name {
-            StatusName::Active => Self::Active,
-            StatusName::Legacy => Self::Legacy,
-            StatusName::Ended => Self::Ended,
-            StatusName::Retired => Self::Retired,
-            StatusName::Unknown => Self::Unknown,
-        }
-    }
+/// A status, by its word.
+fn status() -> impl TypedValueParser<Value = Status> {
+    let words = Status::ALL.iter().map(|status| status.as_str());
+    PossibleValuesParser::new(words).try_map(|word| word.parse::<Status>())
 }
 
 impl Question {

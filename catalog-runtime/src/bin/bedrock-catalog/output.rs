@@ -4,7 +4,7 @@
 use std::io::Write;
 
 use anstyle::{AnsiColor, Style};
-use bedrock_catalog::{Error, QueryError};
+use bedrock_catalog::{Error, QueryError, QueryErrorKind};
 use serde::Serialize;
 use serde_json::json;
 
@@ -23,6 +23,16 @@ pub(crate) struct No {
 }
 
 impl No {
+    /// Each of the two allows a way in, but no way is allowed by both.
+    pub(crate) fn forbidden(message: String) -> Self {
+        Self {
+            kind: QueryErrorKind::PolicyForbids.as_str(),
+            message,
+            suggestions: Vec::new(),
+            help: None,
+        }
+    }
+
     /// The work failed, for no reason of the question's.
     #[cfg_attr(not(feature = "aws"), expect(dead_code))]
     pub(crate) fn failed(message: String) -> Self {
@@ -109,6 +119,11 @@ impl Output {
         if let Some(help) = &no.help {
             tell("help", AnsiColor::Cyan, &plain(help));
         }
+    }
+
+    /// Why an answer may not be what the caller expected.
+    pub(crate) fn note(&self, message: &str) {
+        tell("note", AnsiColor::Cyan, &plain(message));
     }
 
     /// What the caller should know besides.

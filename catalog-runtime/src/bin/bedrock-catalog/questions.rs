@@ -1,9 +1,14 @@
 //! From a question to its answer, out of a catalog.
 
-use bedrock_catalog::{Catalog, Date, Filter, Modality, Policy, QueryError, RegionId};
+use std::collections::BTreeSet;
+
+use bedrock_catalog::{
+    Access, Catalog, Date, Filter, Modality, Policy, Profile, QueryError, RegionId, Route,
+    RouteKind,
+};
 
 use crate::args::{Models, Question};
-use crate::output::Output;
+use crate::output::{No, Output};
 use crate::{answers, text};
 
 /// Answers a question that a catalog alone can answer.
@@ -12,11 +17,12 @@ pub(crate) fn answer(
     catalog: &Catalog,
     question: &Question,
     today: Date,
-) -> Result<(), QueryError> {
+) -> Result<(), No> {
     match question {
         Question::Models(models) => {
             let day = models.at.unwrap_or(today);
             let filter = filter(catalog, models, day)?;
+            unheard_words(output, catalog, models);
             let found: Vec<_> = catalog.select(&filter).collect();
             match output.is_json() {
                 true => {
@@ -56,11 +62,18 @@ pub(crate) fn answer(
             ..
         } => {
             let within: Vec<&str> = within.iter().map(|entry| entry.trim()).collect();
-            let policy = match within.is_empty() {
-                true => Policy::from(*policy),
-                false => Policy::Within(&within),
+            let access = catalog.access(model, region)?;
+            let (route, policy) = match (*policy, within.is_empty()) {
+                (Some(policy), false) => (both(access, policy, &within)?, policy),
+                (None, false) => (
+                    access.route(Policy::Within(&within))?,
+                    Policy::Within(&within),
+                ),
+                (policy, true) => {
+                    let policy = policy.unwrap_or_default();
+                    (access.route(policy)?, policy)
+                }
             };
-            let route = catalog.route(model, region, policy)?;
             match output.is_json() {
                 true => output.json(&answers::route(route, policy)),
                 false => output.text(&text::route(route)),
@@ -85,18 +98,15 @@ pub(crate) fn answer(
                     .region(region)
                     .ok_or_else(|| catalog.unknown_region(region))?;
             }
+            let (model, region) = (model.as_deref(), region.as_deref());
             let wanted = catalog.profiles().filter(|profile| {
-                let serves = |id: &String| profile.models().any(|model| model.id() == id);
-                let from = |id: &String| profile.routes().any(|r| r.access.region().id() == id);
-                let scope = |word: &String| {
-                    profile
-                        .geography()
-                        .is_some_and(|scope| scope.as_str().eq_ignore_ascii_case(word))
-                };
-                model.as_ref().is_none_or(serves)
-                    && region.as_ref().is_none_or(from)
-                    && geography.as_ref().is_none_or(scope)
+                let scope = profile.geography().map(|scope| scope.as_str());
+                let is_wanted = |word: &String| scope.is_some_and(|s| s.eq_ignore_ascii_case(word));
+                serves(*profile, model, region) && geography.as_ref().is_none_or(is_wanted)
             });
+            let scopes = catalog.profiles().filter_map(|profile| profile.geography());
+            let scopes = scopes.map(|scope| scope.as_str());
+            unheard(output, "profile is of geography", geography, scopes);
             match output.is_json() {
                 true => output.json(&wanted.map(answers::profile).collect::<Vec<_>>()),
                 false => output.text(&text::profiles(&wanted.collect::<Vec<_>>())),
@@ -110,6 +120,67 @@ pub(crate) fn answer(
         Question::Status { .. } | Question::Refresh { .. } | Question::Cache { .. } => {}
     }
     Ok(())
+}
+
+/// The preferred way in that a plain policy allows and that stays within the regions.
+fn both<'a>(access: Access<'a>, policy: Policy<'_>, regions: &[&str]) -> Result<Route<'a>, No> {
+    let is_allowed = |route: &Route<'_>| match policy {
+        Policy::InRegion => route.kind() == RouteKind::InRegion,
+        Policy::Geography => route.kind() != RouteKind::Global,
+        Policy::Global => route.kind() == RouteKind::Global,
+        _ => true,
+    };
+    let mut routes = access.routes().filter(is_allowed);
+    if let Some(route) = routes.find(|route| route.destinations().are_within(regions)) {
+        return Ok(route);
+    }
+    // What is wrong with one of the two alone is told first.
+    access.route(policy)?;
+    access.route(Policy::Within(regions))?;
+    Err(No::forbidden(format!(
+        "no way in to `{}` from `{}` that policy {policy} allows stays within these regions",
+        access.model().id(),
+        access.region().id(),
+    )))
+}
+
+/// Whether the profile has a route of the model from the region, where they are asked for.
+fn serves(profile: Profile<'_>, model: Option<&str>, region: Option<&str>) -> bool {
+    let asked = model.is_some() || region.is_some();
+    let mut routes = profile.routes().map(|route| route.access);
+    !asked
+        || routes.any(|access| {
+            model.is_none_or(|id| access.model().id() == id)
+                && region.is_none_or(|id| access.region().id() == id)
+        })
+}
+
+/// Notes which of the words of a `models` question no model has.
+fn unheard_words(output: &Output, catalog: &Catalog, models: &Models) {
+    let all = || catalog.all_models();
+    let providers = all().filter_map(|model| model.provider());
+    unheard(output, "model is of provider", &models.provider, providers);
+    let taken = all().filter_map(|model| model.input_modalities());
+    let taken = taken.flatten().map(Modality::as_str);
+    unheard(output, "model takes", &models.input, taken);
+    let given = all().filter_map(|model| model.output_modalities());
+    let given = given.flatten().map(Modality::as_str);
+    unheard(output, "model gives", &models.output, given);
+}
+
+/// Notes that a word is none of those there are.
+fn unheard<'a>(
+    output: &Output,
+    what: &str,
+    word: &Option<String>,
+    known: impl Iterator<Item = &'a str>,
+) {
+    let Some(word) = word else { return };
+    let known: BTreeSet<&str> = known.collect();
+    if !known.iter().any(|known| known.eq_ignore_ascii_case(word)) {
+        let known = Vec::from_iter(known).join(", ");
+        output.note(&format!("no {what} `{word}`; the words are {known}"));
+    }
 }
 
 /// The filter of a `models` question; an unknown region is a wrong question.
@@ -135,10 +206,39 @@ fn filter(catalog: &Catalog, models: &Models, day: Date) -> Result<Filter, Query
         filter = filter.streaming(true);
     }
     if let Some(status) = models.status {
-        filter = filter.status(status.into(), day);
+        filter = filter.status(status, day);
     }
     if models.all {
         filter = filter.without_way_in();
     }
     Ok(filter)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bedrock_catalog::{DestinationsEntry, RouteEntry};
+
+    #[test]
+    fn a_profile_matches_by_one_route_not_by_two() {
+        let mut document = Catalog::bundled().to_document();
+        let route = |model: &'static str, source: &'static str| RouteEntry {
+            model: model.into(),
+            sources: vec![source.into()],
+            destinations: DestinationsEntry::Global,
+        };
+        let (nova, lite) = ("amazon.nova-pro-v1:0", "amazon.nova-lite-v1:0");
+        document.profiles.push(bedrock_catalog::ProfileEntry {
+            id: "acme.two".into(),
+            routes: vec![route(nova, "eu-west-1"), route(lite, "us-east-1")],
+            ..Default::default()
+        });
+        let catalog = Catalog::from_document(&document).unwrap();
+        let profile = catalog.profile("acme.two").unwrap();
+        assert!(serves(profile, None, None));
+        assert!(serves(profile, Some(nova), None));
+        assert!(serves(profile, None, Some("us-east-1")));
+        assert!(serves(profile, Some(nova), Some("eu-west-1")));
+        assert!(!serves(profile, Some(nova), Some("us-east-1")));
+    }
 }
