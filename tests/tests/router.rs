@@ -7,7 +7,6 @@
     clippy::indexing_slicing
 )]
 
-use std::fmt::{Debug, Write};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -229,70 +228,6 @@ async fn every_kind_of_catalog_routes() {
     );
     live.converse().model_id(SONNET).send().await.unwrap();
     assert_eq!(wire.take(), [&*us]);
-}
-
-/// Keeps what is logged on this thread by the router.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<(tracing::Level, String)>>>);
-
-struct Text<'a>(&'a mut String);
-
-impl tracing::field::Visit for Text<'_> {
-    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn Debug) {
-        write!(self.0, "{field}={value:?} ").unwrap();
-    }
-}
-
-impl tracing::Subscriber for Lines {
-    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
-        metadata.target().starts_with("bedrock_catalog")
-    }
-
-    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-        tracing::span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-
-    fn event(&self, event: &tracing::Event<'_>) {
-        let mut line = String::new();
-        event.record(&mut Text(&mut line));
-        let level = *event.metadata().level();
-        self.0.lock().unwrap().push((level, line));
-    }
-
-    fn enter(&self, _: &tracing::span::Id) {}
-
-    fn exit(&self, _: &tracing::span::Id) {}
-}
-
-#[tokio::test]
-async fn without_a_route_aws_answers_and_one_warning_says_what_would_allow_it() {
-    // From here only a global profile serves it.
-    let memory = Memory::new(bedrock());
-    let router = RouterInterceptor::new(Catalog::bundled(), Policy::Geography);
-    let (client, wire) = client(&memory, router, "sa-east-1");
-    let lines = Lines::default();
-    let logging = tracing::subscriber::set_default(lines.clone());
-    let error = client.converse().model_id(SONNET).send().await.unwrap_err();
-    drop(logging);
-
-    let error = DisplayErrorContext(&error).to_string();
-    assert!(
-        error.contains("on-demand throughput isn\u{2019}t supported"),
-        "{error}"
-    );
-    assert_eq!(wire.take(), [SONNET]);
-    let lines = lines.0.lock().unwrap();
-    let [(level, line)] = &lines[..] else {
-        panic!("{lines:?}");
-    };
-    assert_eq!(*level, tracing::Level::WARN);
-    for says in [SONNET, "sa-east-1", "only a global profile", "policy any"] {
-        assert!(line.contains(says), "{says}: {line}");
-    }
 }
 
 #[tokio::test]
