@@ -562,6 +562,12 @@ mod asking {
                 let message = format!("all regions are required, and these failed: {told}");
                 return Err(Error::new(ErrorKind::Unavailable, message));
             }
+            // Regions that were never heard of before have nothing to be measured against.
+            let mut answers = fetched.recording().regions.values();
+            if answers.all(|answers| answers.models.is_empty()) {
+                let message = format!("AWS answered without a single model: not believed; {told}");
+                return Err(Error::new(ErrorKind::Unavailable, message));
+            }
             self.keep_raw(cache, &fetched).await;
             let (document, problems) = transform(fetched.recording(), last.as_deref());
             for problem in &problems {
