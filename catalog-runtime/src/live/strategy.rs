@@ -578,6 +578,12 @@ mod asking {
                 let message = format!("all regions are required, and these failed: {told}");
                 return Err(Error::new(ErrorKind::Unavailable, message));
             }
+            // Regions that were never heard of before have nothing to be measured against.
+            let mut answers = fetched.recording().regions.values();
+            if answers.all(|answers| answers.models.is_empty()) {
+                let message = format!("AWS answered without a single model: not believed; {told}");
+                return Err(Error::new(ErrorKind::Unavailable, message));
+            }
             if incomplete {
                 tracing::warn!(
                     failed = told,

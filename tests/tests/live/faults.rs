@@ -66,6 +66,21 @@ async fn every_fault_of_one_region_is_that_regions_own() {
 }
 
 #[tokio::test]
+async fn an_empty_catalog_is_not_believed_even_where_nothing_is_known() {
+    for fault in [Fault::Empty, Fault::json("{}")] {
+        let wire = Memory::new(stage().rule(Rule::new(fault)));
+        let live = in_memory(&wire, &clock()).build().unwrap();
+        let snapshot = live.load().await.unwrap();
+        assert_eq!(snapshot.source().as_str(), "bundle");
+        let live = in_memory(&wire, &clock())
+            .bundled_fallback(false)
+            .build()
+            .unwrap();
+        assert!(live.load().await.is_err());
+    }
+}
+
+#[tokio::test]
 async fn unknown_words_are_kept() {
     let wire = Memory::new(stage().rule(Rule::new(Fault::UnknownWords)));
     let live = in_memory(&wire, &clock()).build().unwrap();
