@@ -5,6 +5,7 @@
 #[path = "../src/cache/breaker.rs"]
 mod breaker;
 #[path = "../src/cache/doubt.rs"]
+#[allow(clippy::clone_on_copy)] // The model's keys are numbers.
 mod doubt;
 #[path = "../src/cache/flight.rs"]
 mod flight;

@@ -17,7 +17,8 @@ mod support;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use bedrock_catalog::cache::{Entry, Tier};
+use bedrock_catalog::cache::tier::disk::{DiskTier, Locations};
+use bedrock_catalog::cache::{Codec, Entry, Tier};
 use support::{at, files, key, namespace, tier_of};
 
 const TEXT: &str = r#"{"text":"grüße, 世界","number":9007199254740992,"list":[1,null,true]}"#;
@@ -62,7 +63,12 @@ fn entries() -> [Entry; 2] {
 #[test]
 fn files_of_the_first_format_load() {
     let (_root, folder) = laid_out();
-    let tier = tier_of(&[&folder]);
+    // As this build reads them, not as the version that wrote them would.
+    let codec = Codec::new(env!("CARGO_PKG_VERSION"));
+    let clock = std::sync::Arc::new(bedrock_catalog::cache::ManualClock::at(at(1_000_000)));
+    let tier = DiskTier::new(Locations::given([&folder]), codec)
+        .with_clock(clock)
+        .with_well_known(key(), "catalog");
     for entry in entries() {
         let found = tier
             .get(&namespace(), &entry.envelope().key)

@@ -85,7 +85,8 @@ fn refused_then_healed(tier: &DiskTier, what: &str) {
     let start = Instant::now();
     let error = tier.get(&namespace(), &key()).unwrap_err();
     assert!(!error.is_tier_failure(), "{what}: {error}");
-    assert!(start.elapsed() < Duration::from_secs(1), "{what} hangs");
+    let most = Duration::from_millis(figure(50, 1_000));
+    assert!(start.elapsed() <= most, "{what} hangs");
     tier.put(&entry(2, 100)).unwrap();
     assert_eq!(read(tier), Some(2), "{what} heals");
 }
@@ -448,7 +449,8 @@ fn a_lock_held_for_ever_leaves_the_write_out_and_reads_go_on() {
     let took = start.elapsed();
     assert_eq!(error.kind(), TierErrorKind::Timeout);
     assert!(took >= Duration::from_millis(190), "{took:?}");
-    assert!(took < Duration::from_secs(2), "{took:?}");
+    let most = Duration::from_millis(figure(200, 2_000));
+    assert!(took <= most, "{took:?}");
     assert_eq!(read(&tier), Some(1), "stale is served");
     let start = Instant::now();
     let hour = Duration::from_secs(3_600);

@@ -9,7 +9,7 @@
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +20,8 @@ use super::reason::Reason;
 use super::steps::Step;
 use crate::cache::CLOCK_SKEW;
 
-/// One poll. A wait is a number of polls, so that it ends whatever any clock says.
+/// One poll. A wait is a number of polls, so that it ends whatever any clock says, and ends before its
+/// time is over where the polls take longer.
 const POLL: Duration = Duration::from_millis(2);
 /// Without the lease the same is computed twice, which takes longer than this: the lock is waited for
 /// longer than for a write.
@@ -59,9 +60,10 @@ impl Lock {
 /// Tries until there is an answer or `wait` is over; at least once.
 fn patiently<T>(wait: Duration, mut attempt: impl FnMut() -> Option<T>) -> Option<T> {
     let mut polls = wait.as_millis() / POLL.as_millis();
+    let start = Instant::now();
     loop {
         let answer = attempt();
-        if answer.is_some() || polls == 0 {
+        if answer.is_some() || polls == 0 || start.elapsed() + 2 * POLL > wait {
             return answer;
         }
         polls -= 1;

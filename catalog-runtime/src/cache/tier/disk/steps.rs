@@ -1,7 +1,7 @@
 //! The single operations on files, by name, so that tests can see them and make any of them fail.
 //!
 //! In production `run` is a plain call. In tests each step is recorded and may be told to fail.
-//! A `broken` build (a `--cfg` that only `scripts/broken-builds.sh` sets) leaves a step out, to show
+//! A `broken` build (a `--cfg` that only `scripts/broken-builds` sets) leaves a step out, to show
 //! that the tests notice. This file knows nothing of what the steps are for.
 
 use std::fmt;
