@@ -1,4 +1,43 @@
-//! The Amazon Bedrock model catalog as a Rust dependency.
+//! The Amazon Bedrock model catalog as a Rust dependency: which models exist, which id works from
+//! which region, where a request may be served, what a model can do, and when it ends.
+//!
+//! The catalog is baked in at compile time, and kept fresh at run time: cache, then the AWS API, then
+//! the baked-in bundle. Everything of `bedrock-catalog-data` is re-exported here.
+//!
+//! ```
+//! # #[cfg(feature = "bundle")]
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use bedrock_catalog::{Catalog, Policy, models, regions};
+//!
+//! // Offline: everything is in the binary. No I/O, no allocation, cannot fail.
+//! let catalog = Catalog::bundled();
+//! let route = catalog.route(models::ANTHROPIC_CLAUDE_SONNET_4_6, "eu-central-1", Policy::Geography)?;
+//! assert_eq!(route.inference_id(), "eu.anthropic.claude-sonnet-4-6");
+//! println!("served in {}", route.destinations());
+//!
+//! // Hot paths resolve a string once and then ask by handle: no hashing, no allocation.
+//! let sonnet = catalog.model("anthropic.claude-sonnet-4-6").ok_or("no such model")?;
+//! let route = sonnet.route(regions::EU_CENTRAL_1, Policy::Geography)?;
+//! assert!(route.destinations().are_within(&["eu-*"]));
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "bundle"))]
+//! # fn main() {}
+//! ```
+//!
+//! [`LiveCatalog`] keeps it fresh. [`recording`], [`transform`] and [`catalog_from_json`] are what it is made of,
+//! and what the generator shares; [`cache`] is a general tiered cache that knows nothing of Bedrock.
+//!
+//! # Features
+//! Additive; one that is off costs nothing to build.
+//! - `bundle` (default): the catalog baked into the binary, and its typed constants.
+//! - `disk` (default): the disk tier of the cache.
+//! - `aws`: ask AWS. Without it no AWS crate, no HTTP and no tokio is built.
+//! - `router`: an interceptor for `aws-sdk-bedrockruntime` that sends the id that works.
+//! - `compression`: large cache entries with lz4.
+//! - `metrics`: the cache's statistics through the `metrics` facade.
+//! - `cli`: the `bedrock-catalog` command.
+//! - `test-support`: helpers for tests of cache tiers, without a promise of stability.
 
 mod arn;
 pub mod cache;

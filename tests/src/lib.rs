@@ -7,3 +7,8 @@
 pub mod fake_bedrock;
 pub mod recordings;
 pub mod synthetic;
+
+/// The README's examples, as they stand.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;
