@@ -21,13 +21,25 @@ fn a_wrong_command_line_exits_2_and_says_nothing_on_stdout() {
         "models --at 2026-02-30",
         "regions --color sometimes",
         "regions --live --offline",
-        // What this build has no feature for.
-        "regions --live",
-        "route amazon.nova-pro-v1:0 eu-west-2 --live --json",
     ] {
         let call = call(line);
         assert_eq!((call.code, &*call.stdout), (2, ""), "{line}");
         assert!(!call.stderr.is_empty(), "{line}");
+    }
+}
+
+/// A build without the feature says so; the lint of the feature sets runs this one too.
+#[cfg(not(feature = "aws"))]
+#[test]
+fn what_a_build_has_no_feature_for_exits_2() {
+    for line in [
+        "regions --live",
+        "route amazon.nova-pro-v1:0 eu-west-2 --live --json",
+        "refresh",
+    ] {
+        let call = call(line);
+        assert_eq!((call.code, &*call.stdout), (2, ""), "{line}");
+        assert!(call.stderr.contains("feature `aws`"), "{}", call.stderr);
     }
 }
 
