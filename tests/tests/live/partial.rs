@@ -123,7 +123,7 @@ async fn where_all_regions_are_required_nothing_is_replaced() {
     clock.advance(HOUR);
     let error = live.refresh().await.unwrap_err().to_string();
     assert!(
-        error.contains("all regions are required") && error.contains("us-east-1: failed"),
+        error.contains("all regions are required") && error.contains("us-east-1 (failed"),
         "{error}"
     );
     let now = live.snapshot();

@@ -111,7 +111,7 @@ async fn without_the_bundle_one_error_lists_what_was_tried() {
     for part in [
         "cache: nothing usable",
         "AWS: ",
-        "eu-west-1: denied",
+        "eu-west-1, us-east-1 (denied",
         "give AWS credentials",
     ] {
         assert!(text.contains(part), "{part}: {text}");
