@@ -35,14 +35,22 @@ pub fn complaints(recording: &Recording, previous: Option<&Catalog>) -> Vec<Stri
         ));
     }
     for region in previous.regions() {
-        let nothing = match recording.regions.get(region.id()) {
-            Some(answers) => answers.models.is_empty() && region.accesses().any(|a| a.is_listed()),
-            None => !recording.failures.contains_key(region.id()),
-        };
-        if nothing {
+        let answers = recording.regions.get(region.id());
+        let no_models = answers.is_some_and(|answers| answers.models.is_empty())
+            && region.accesses().any(|access| access.is_listed());
+        let no_profiles = answers.is_some_and(|answers| answers.profiles.is_empty())
+            && region.profiles_count() > 0;
+        let silent = answers.is_none() && !recording.failures.contains_key(region.id());
+        if no_models || silent {
             let models = region.models_count();
             complaints.push(format!(
                 "{} answers nothing; it had {models} models",
+                region.id()
+            ));
+        } else if no_profiles {
+            let profiles = region.profiles_count();
+            complaints.push(format!(
+                "{} answers no inference profile; it had {profiles}",
                 region.id()
             ));
         }

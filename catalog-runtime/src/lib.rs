@@ -25,7 +25,7 @@
 //! # fn main() {}
 //! ```
 //!
-//! [`LiveCatalog`] keeps it fresh. [`recording`], [`transform`] and [`catalog_from_json`] are what it is made of,
+//! [`LiveCatalog`] keeps it fresh. [`recording`], [`transform()`] and [`catalog_from_json`] are what it is made of,
 //! and what the generator shares; [`cache`] is a general tiered cache that knows nothing of Bedrock.
 //!
 //! # Features

@@ -179,6 +179,14 @@ fn an_older_recording() {
     });
 }
 
+#[test]
+fn a_region_without_its_profiles() {
+    is_stopped("answers no inference profile", |recording| {
+        let answers = recording.regions.get_mut("eu-west-1").unwrap();
+        answers.profiles.clear();
+    });
+}
+
 /// Not for a person to accept: a catalog is of one partition.
 #[test]
 fn another_partition() {

@@ -155,7 +155,7 @@ impl Fetcher {
                 });
             }
         };
-        for _ in 0..self.limits.concurrency {
+        for _ in 0..self.limits.concurrency.min(self.regions.len()) {
             start_next(&mut running);
         }
         // Past the deadline, or where a region's task died, the regions that are missing are judged below.

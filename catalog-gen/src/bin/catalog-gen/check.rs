@@ -107,17 +107,17 @@ pub(crate) fn run(args: &Args) -> Verdict {
             "age_seconds": observed_at.map(|at| now.unix() - at.unix()),
             "problems": problems,
         });
-        println!("{document}");
+        crate::say!("{document}");
     } else {
         for problem in &problems {
             eprintln!("{}: {}", problem.kind, plain(&problem.message));
         }
         match (ok, observed_at) {
-            (true, Some(at)) => println!(
+            (true, Some(at)) => crate::say!(
                 "ok: observed at {at}, {} ago",
                 spoken((now.unix() - at.unix()).unsigned_abs())
             ),
-            _ => println!("not ok: {} problems", problems.len()),
+            _ => crate::say!("not ok: {} problems", problems.len()),
         }
     }
     Ok(if ok { Outcome::Done } else { Outcome::Failed })

@@ -72,6 +72,14 @@ pub(crate) fn print(text: &str) -> Result<()> {
     }
 }
 
+/// A line on stdout, by [`print`].
+#[macro_export]
+macro_rules! say {
+    ($($arg:tt)*) => {
+        $crate::project::print(&format!("{}\n", format_args!($($arg)*)))?
+    };
+}
+
 /// Puts files in their places. Each appears whole; catalog.json, the source of the others, last.
 pub(crate) fn write(folder: &Path, baked: &Baked, files: &[&str]) -> Result<()> {
     let (source, made): (Vec<&str>, Vec<&str>) = files
