@@ -72,7 +72,7 @@ pub(crate) fn print(text: &str) -> Result<()> {
     }
 }
 
-/// A line on stdout, by [`print`].
+/// A line on stdout, by [`print()`].
 #[macro_export]
 macro_rules! say {
     ($($arg:tt)*) => {
