@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::error::{Error, ErrorKind};
 use crate::json::LARGEST_JSON;
+use crate::read::read_bounded;
 
 /// The models and profiles part of a catalog JSON: private models, application inference profiles,
 /// provisioned throughput ARNs. An entry wins over one of the same id, whole.
@@ -136,12 +137,5 @@ pub(super) enum OverlaySource {
 
 /// Reads an overlay file, with a bound.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    use std::io::Read;
-    let failed = |error| Error::io("read the overlay", path, error);
-    let file = std::fs::File::open(path).map_err(failed)?;
-    let mut json = Vec::new();
-    file.take(LARGEST_JSON as u64 + 1)
-        .read_to_end(&mut json)
-        .map_err(failed)?;
-    Ok(json)
+    read_bounded(path, LARGEST_JSON).map_err(|error| Error::io("read the overlay", path, error))
 }

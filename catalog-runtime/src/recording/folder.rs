@@ -11,7 +11,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use bedrock_catalog_data::Timestamp;
@@ -21,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use super::{ModelSummary, ProfileSummary, Recording, RegionAnswers};
 use crate::arn::ModelArn;
 use crate::error::{Error, ErrorKind};
+use crate::read::read_bounded;
 use crate::scrub::scrub;
 use crate::vote::most;
 
@@ -29,7 +29,7 @@ const MODELS: &str = "list-foundation-models.json";
 const PROFILES: &str = "list-inference-profiles.json";
 
 /// No answer is near this size; the largest of the first recordings has 41 kB.
-const LARGEST_FILE: u64 = 64 << 20;
+const LARGEST_FILE: usize = 64 << 20;
 
 /// `recording.json`.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -274,18 +274,7 @@ fn region_folders(folder: &Path) -> Result<BTreeSet<String>, Error> {
 }
 
 fn json<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
-    let failed = |error| Error::io("read", path, error);
-    let file = fs::File::open(path).map_err(failed)?;
-    let mut bytes = Vec::new();
-    file.take(LARGEST_FILE + 1)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
-    if bytes.len() as u64 > LARGEST_FILE {
-        let path = path.display();
-        return Err(invalid(format!(
-            "{path} is larger than {LARGEST_FILE} bytes"
-        )));
-    }
+    let bytes = read_bounded(path, LARGEST_FILE).map_err(|error| Error::io("read", path, error))?;
     serde_json::from_slice(&bytes)
         .map_err(|error| invalid(format!("{} is malformed", path.display())).because(error))
 }
