@@ -20,10 +20,7 @@ use std::path::Path;
 /// # Errors
 /// Where it cannot be read, is no regular file, or is larger.
 pub fn read_bounded(path: &Path, limit: usize) -> Result<Vec<u8>> {
-    regular(&fs::metadata(path)?)?;
-    let file = File::open(path)?;
-    // What was opened, should another have taken its place.
-    regular(&file.metadata()?)?;
+    let (file, _) = open_regular(path)?;
     let mut bytes = Vec::new();
     let most = u64::try_from(limit).unwrap_or(u64::MAX);
     file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
@@ -36,9 +33,28 @@ pub fn read_bounded(path: &Path, limit: usize) -> Result<Vec<u8>> {
     }
 }
 
-fn regular(metadata: &Metadata) -> Result<()> {
+/// Opens a file to read it, if it is a regular one. Never waits for a pipe's other end, also where a pipe
+/// takes a file's place meanwhile.
+pub(crate) fn open_regular(path: &Path) -> Result<(File, Metadata)> {
+    regular(fs::metadata(path)?)?;
+    let mut options = File::options();
+    options.read(true);
+    #[cfg(all(unix, feature = "disk"))]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        // The flags are small positive numbers on every platform.
+        let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
+        options.custom_flags(flags.bits().cast_signed());
+    }
+    let file = options.open(path)?;
+    // What was opened, should another have taken its place.
+    let metadata = regular(file.metadata()?)?;
+    Ok((file, metadata))
+}
+
+fn regular(metadata: Metadata) -> Result<Metadata> {
     match metadata.is_file() {
-        true => Ok(()),
+        true => Ok(metadata),
         false => Err(Error::new(ErrorKind::InvalidInput, "it is no regular file")),
     }
 }

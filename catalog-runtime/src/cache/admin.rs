@@ -13,6 +13,9 @@ use super::core::Inner;
 use super::tier::{Health, Size};
 use super::{BreakerState, Cache, Freshness, Key, Statistics, Stored, Terms};
 
+/// No interval makes the background cleanup a busy loop.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
+
 /// How one tier is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TierHealth {
@@ -79,12 +82,13 @@ impl Cache {
     }
 
     /// Cleans up now and then on a thread of its own, until the answer is dropped or the last clone
-    /// of the cache is.
+    /// of the cache is. At least 100 ms pass between two. The first comes after the first interval.
     ///
     /// # Errors
     /// The thread could not be started.
     pub fn cleanup_every(&self, interval: Duration) -> std::io::Result<Cleaner> {
         let stop = Arc::new((Mutex::new(false), Condvar::new()));
+        let interval = interval.max(SHORTEST_INTERVAL);
         let (cache, seen) = (Arc::downgrade(&self.inner), Arc::clone(&stop));
         let thread = std::thread::Builder::new()
             .name("cache-cleanup".into())
@@ -96,6 +100,9 @@ impl Cache {
     }
 
     /// The `count` entries of this namespace that were read or written last, latest first.
+    ///
+    /// The memory tier counts reads; files do not: a read that had to write would be slower, and fail
+    /// where the folder is read-only. So after a restart an entry counts as last used when it was written.
     #[must_use]
     pub fn recent(&self, count: usize) -> Vec<Recent> {
         let mut all: Vec<Recent> = Vec::new();

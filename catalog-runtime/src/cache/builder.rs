@@ -80,10 +80,13 @@ impl CacheBuilder {
     /// A setting is out of range, or two tiers have one name.
     pub fn build(self) -> Result<Cache, ConfigError> {
         self.settings.validate()?;
-        let memory = self
-            .memory
-            .map(|limits| Arc::new(MemoryTier::new(limits, Arc::clone(&self.clock))) as _);
-        let tiers: Vec<Arc<dyn Tier>> = memory.into_iter().chain(self.tiers).collect();
+        let memory = self.memory.map(|limits| {
+            let memory = MemoryTier::new(limits, Arc::clone(&self.clock));
+            memory.set_ask_below_after(self.settings.ask_below_after);
+            Arc::new(memory)
+        });
+        let first = memory.clone().map(|memory| memory as Arc<dyn Tier>);
+        let tiers: Vec<Arc<dyn Tier>> = first.into_iter().chain(self.tiers).collect();
         let mut names: Vec<_> = tiers.iter().map(|tier| tier.name()).collect();
         names.sort_unstable();
         if let Some([name, _]) = names.array_windows().find(|[a, b]| a == b) {
@@ -100,6 +103,7 @@ impl CacheBuilder {
         };
         let inner = Inner {
             levels: tiers.into_iter().map(level).collect(),
+            memory,
             instant,
             clock: self.clock,
             settings: RwLock::new(self.settings),

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::entry::{duration_millis, from_millis, to_millis};
+use super::hex;
 use super::tier::{TierError, TierErrorKind};
 use super::{Entry, Envelope, Horizons, Key, Namespace};
 
@@ -149,7 +150,7 @@ impl Codec {
         }
         let sum = checksum(&bytes, digits);
         if let Some(place) = bytes.get_mut(digits..digits + DIGITS) {
-            place.copy_from_slice(&sum);
+            place.copy_from_slice(sum.as_bytes());
         }
         let saved = packed
             .as_ref()
@@ -202,7 +203,7 @@ impl Codec {
             return Err(corrupt("the payload is cut off"));
         }
         if !CHECKSUM_IS_BROKEN
-            && bytes.get(digits..digits + DIGITS) != Some(checksum(&bytes, digits).as_slice())
+            && bytes.get(digits..digits + DIGITS) != Some(checksum(&bytes, digits).as_bytes())
         {
             return Err(corrupt("the checksum does not agree"));
         }
@@ -362,21 +363,11 @@ fn line_end(bytes: &[u8]) -> Result<usize, TierError> {
 }
 
 /// Over everything but the checksum's own digits, as 64 lower-case hexadecimal digits.
-fn checksum(bytes: &[u8], digits: usize) -> [u8; DIGITS] {
+fn checksum(bytes: &[u8], digits: usize) -> String {
     let mut hash = Sha256::new();
     hash.update(bytes.get(..digits).unwrap_or_default());
     hash.update(bytes.get(digits + DIGITS..).unwrap_or_default());
-    let mut text = [b'0'; DIGITS];
-    for (pair, byte) in text.chunks_exact_mut(2).zip(hash.finalize()) {
-        for (place, nibble) in pair.iter_mut().zip([byte >> 4, byte & 15]) {
-            *place = if nibble < 10 {
-                b'0' + nibble
-            } else {
-                b'a' + nibble - 10
-            };
-        }
-    }
-    text
+    hex::lower(&hash.finalize())
 }
 
 /// `MAJOR.MINOR` of a version.

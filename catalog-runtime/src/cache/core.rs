@@ -14,7 +14,8 @@ use super::order::{Order, Watch};
 use super::search::Search;
 use super::statistics::Counts;
 use super::{
-    Clock, ConfigError, Entry, Envelope, Freshness, Horizons, Key, Namespace, Pattern, Settings,
+    Clock, ConfigError, Entry, Envelope, Freshness, Horizons, Key, MemoryTier, Namespace, Pattern,
+    Settings,
 };
 
 pub(super) type Name = (Namespace, Key);
@@ -48,6 +49,8 @@ pub struct Cache {
 #[derive(Debug)]
 pub(super) struct Inner {
     pub(super) levels: Vec<Level>,
+    /// The first level, where it is our own memory.
+    pub(super) memory: Option<Arc<MemoryTier>>,
     /// So many of the first levels answer without blocking.
     pub(super) instant: usize,
     pub(super) clock: Arc<dyn Clock>,
@@ -372,6 +375,9 @@ impl Cache {
         settings.validate()?;
         for level in &self.inner.levels {
             level.breaker.set_limits(settings.breaker);
+        }
+        if let Some(memory) = &self.inner.memory {
+            memory.set_ask_below_after(settings.ask_below_after);
         }
         *self
             .inner

@@ -9,7 +9,8 @@ use std::time::UNIX_EPOCH;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use super::{Cache, Freshness, Key, Stored, Terms};
+use super::{Cache, Freshness, Key, Stored, Terms, hex};
+use crate::read::open_regular;
 
 /// Files up to this size are hashed whole; of larger ones size, modification time and three chunks.
 const WHOLE: u64 = 1 << 20;
@@ -57,10 +58,12 @@ impl Cache {
         let at = Key::new(
             "file-at",
             purpose,
-            &hex(&Sha256::new()
-                .chain_update([PATH])
-                .chain_update(file.as_os_str().as_encoded_bytes())
-                .finalize()),
+            &hex::lower(
+                &Sha256::new()
+                    .chain_update([PATH])
+                    .chain_update(file.as_os_str().as_encoded_bytes())
+                    .finalize(),
+            ),
         );
         let before = self
             .look_again(&at)
@@ -94,22 +97,14 @@ fn key_of(file: &Path, purpose: &str) -> Key {
                         .to_le_bytes(),
                 );
             }
-            Key::new("file", purpose, &hex(&hash.finalize())).sub("unread")
+            Key::new("file", purpose, &hex::lower(&hash.finalize())).sub("unread")
         }
     }
 }
 
 /// At most 1 MiB is read, whatever the size.
 fn content_hash(path: &Path) -> io::Result<String> {
-    let meta = path.metadata()?;
-    // A pipe or a device would block or never end.
-    if !meta.is_file() {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "not a regular file",
-        ));
-    }
-    let mut file = File::open(path)?;
+    let (mut file, meta) = open_regular(path)?;
     let (size, modified) = (meta.len(), meta.modified()?);
     let mut hash = Sha256::new();
     // A small file is not to be written that has a large one's key.
@@ -131,7 +126,7 @@ fn content_hash(path: &Path) -> io::Result<String> {
             feed(&mut file, CHUNK, &mut hash)?;
         }
     }
-    Ok(hex(&hash.finalize()))
+    Ok(hex::lower(&hash.finalize()))
 }
 
 fn feed(file: &mut File, most: u64, hash: &mut Sha256) -> io::Result<()> {
@@ -139,8 +134,4 @@ fn feed(file: &mut File, most: u64, hash: &mut Sha256) -> io::Result<()> {
     file.take(most).read_to_end(&mut content)?;
     hash.update(&content);
     Ok(())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

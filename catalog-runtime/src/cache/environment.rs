@@ -280,6 +280,7 @@ impl CacheConfig {
         ];
         let fresh_for = env.duration("FRESH_FOR")?;
         let keep_for = env.duration("KEEP_FOR")?;
+        let max_bytes = env.bytes("CACHE_MAX_BYTES")?;
         // Who keeps for less than the default freshness wants less of that too, and the reverse.
         let horizons = match (fresh_for, keep_for) {
             (Some(fresh), Some(keep)) if keep < fresh => {
@@ -302,11 +303,15 @@ impl CacheConfig {
                 }
             }
         };
+        if max_bytes == Some(0) {
+            let none = format!("more than 0; {}=none caches nothing", env.variable("CACHE"));
+            return Err(ConfigError::new(env.variable("CACHE_MAX_BYTES"), "0", none));
+        }
         Ok(Self {
             store: env.choice("CACHE", &stores)?.unwrap_or(default.store),
             locations: env.paths("CACHE_DIR").filter(|paths| !paths.is_empty()),
             horizons,
-            max_bytes: env.bytes("CACHE_MAX_BYTES")?.unwrap_or(default.max_bytes),
+            max_bytes: max_bytes.unwrap_or(default.max_bytes),
             namespace: env.text("NAMESPACE")?,
             redis_url: env.text("REDIS_URL")?,
             sqlite: env.path("SQLITE"),

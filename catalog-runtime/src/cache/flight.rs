@@ -9,13 +9,23 @@ use std::time::Duration;
 
 use super::sync::{LeadGuard, LeadMutex, Mutex, lock};
 
-/// So many failures are remembered at once; beyond, failures are forgotten at once.
+/// So many names are kept track of before those that are over are looked for; beyond, failures are
+/// forgotten at once.
 const MAX_FAILURES: usize = 1024;
+/// So long after a look that found little to forget.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// The names in flight, and those that failed a moment ago.
 #[derive(Debug)]
 pub(super) struct Flights<N, V> {
-    lanes: Mutex<HashMap<N, Lane<V>>>,
+    lanes: Mutex<Lanes<N, V>>,
+}
+
+#[derive(Debug)]
+struct Lanes<N, V> {
+    by_name: HashMap<N, Lane<V>>,
+    /// When those that are over were last looked for, in steady time, and how many stayed.
+    looked: (Duration, usize),
 }
 
 #[derive(Debug)]
@@ -77,7 +87,10 @@ pub(super) struct Failure {
 impl<N: Hash + Eq + Clone, V: Clone> Flights<N, V> {
     pub(super) fn new() -> Self {
         Self {
-            lanes: Mutex::new(HashMap::new()),
+            lanes: Mutex::new(Lanes {
+                by_name: HashMap::new(),
+                looked: (Duration::ZERO, 0),
+            }),
         }
     }
 
@@ -93,10 +106,16 @@ impl<N: Hash + Eq + Clone, V: Clone> Flights<N, V> {
             };
         }
         let mut lanes = lock(&self.lanes);
-        if lanes.len() > MAX_FAILURES {
-            lanes.retain(|_, lane| !lane.is_over(Some(now)));
+        let (looked, stayed) = lanes.looked;
+        let held = lanes.by_name.len();
+        // Not at every join: with very many names in flight that would be all the work there is.
+        if held >= MAX_FAILURES
+            && (held > 2 * stayed || now.saturating_sub(looked) >= LOOK_AGAIN_AFTER)
+        {
+            lanes.by_name.retain(|_, lane| !lane.is_over(Some(now)));
+            lanes.looked = (now, lanes.by_name.len());
         }
-        let lane = lanes.entry(name.clone()).or_default();
+        let lane = lanes.by_name.entry(name.clone()).or_default();
         lane.joined += 1;
         let number = lane.next;
         lane.next += 1;
@@ -111,7 +130,7 @@ impl<N: Hash + Eq + Clone, V: Clone> Flights<N, V> {
 
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        lock(&self.lanes).len()
+        lock(&self.lanes).by_name.len()
     }
 }
 
@@ -145,11 +164,11 @@ impl<N: Hash + Eq + Clone, V: Clone> Ticket<'_, N, V> {
 impl<N: Hash + Eq + Clone, V> Drop for Ticket<'_, N, V> {
     fn drop(&mut self) {
         let mut lanes = lock(&self.flights.lanes);
-        let full = lanes.len() > MAX_FAILURES;
-        if let Some(lane) = lanes.get_mut(&self.name) {
+        let full = lanes.by_name.len() > MAX_FAILURES;
+        if let Some(lane) = lanes.by_name.get_mut(&self.name) {
             lane.joined = lane.joined.saturating_sub(1);
             if lane.joined == 0 && (full || lane.is_over(None)) {
-                lanes.remove(&self.name);
+                lanes.by_name.remove(&self.name);
             }
         }
     }
@@ -186,7 +205,10 @@ impl<N: Hash + Eq + Clone, V: Clone> Lead<'_, N, V> {
     /// Forgets failures, and leaves the answer, if it is theirs too, to those who have joined by now.
     pub(super) fn succeeded(&mut self, answer: Option<V>) {
         let lanes = lock(&self.ticket.flights.lanes);
-        let next = lanes.get(&self.ticket.name).map_or(0, |lane| lane.next);
+        let next = lanes
+            .by_name
+            .get(&self.ticket.name)
+            .map_or(0, |lane| lane.next);
         drop(lanes);
         *self.landed = Landed {
             failure: None,

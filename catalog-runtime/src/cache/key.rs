@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use super::hex;
+
 /// The name of an entry: `resource:operation:identifier`, then any number of `:sub`.
 ///
 /// Parts may hold any text: what is not a letter, a digit or one of `. _ - / @ + =` is written as
@@ -52,12 +54,22 @@ impl Key {
     /// The key written as `text`, or `None` where no key is written so.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let fits = text.len() <= Self::MAX_LEN && !text.is_empty();
-        (fits
-            && text
-                .bytes()
-                .all(|b| is_plain(b) || matches!(b, b':' | b'%' | b'~')))
-        .then(|| Self(text.into()))
+        let (whole, short) = match text.split_once('~') {
+            None => (text, None),
+            Some((kept, rest)) => (kept, Some(rest)),
+        };
+        let is_key = match short {
+            None => whole.split(':').count() >= 3,
+            // What was kept ends with its colon; the hash may have been given more parts.
+            Some(rest) => {
+                let (hash, _) = rest.split_once(':').unwrap_or((rest, ""));
+                (whole.is_empty() || whole.ends_with(':'))
+                    && hash.len() == 64
+                    && hex::is_lower(hash)
+            }
+        };
+        let mut parts = whole.split(':').chain(short.unwrap_or("").split(':'));
+        (is_key && text.len() <= Self::MAX_LEN && parts.all(is_escaped)).then(|| Self(text.into()))
     }
 
     /// The text of the key: ASCII, without spaces or control characters.
@@ -91,13 +103,8 @@ impl Key {
             .and_then(|head| head.rfind(':'))
             .and_then(|colon| text.get(..=colon))
             .unwrap_or("");
-        let hash = Sha256::digest(text.as_bytes());
-        let mut short = String::with_capacity(Self::MAX_LEN);
-        short.push_str(kept);
-        short.push('~');
-        hash.iter()
-            .for_each(|byte| push_hex(*byte, b"0123456789abcdef", &mut short));
-        Self(short.into())
+        let hash = hex::lower(&Sha256::digest(text.as_bytes()));
+        Self(format!("{kept}~{hash}").into())
     }
 }
 
@@ -273,13 +280,21 @@ fn escape(part: &str, into: &mut String) {
             into.push(char::from(byte));
         } else {
             into.push('%');
-            push_hex(byte, b"0123456789ABCDEF", into);
+            hex::push_upper(byte, into);
         }
     }
 }
 
-fn push_hex(byte: u8, digits: &[u8; 16], into: &mut String) {
-    for nibble in [byte >> 4, byte & 15] {
-        into.extend(digits.get(usize::from(nibble)).map(|d| char::from(*d)));
-    }
+/// Whether [`escape`] writes some text so: only what must be is escaped, and in one way.
+fn is_escaped(part: &str) -> bool {
+    let mut pieces = part.split('%');
+    let is_plain_text = |text: &str| text.bytes().all(is_plain);
+    pieces.next().is_some_and(is_plain_text)
+        && pieces.all(|piece| {
+            piece.split_at_checked(2).is_some_and(|(digits, rest)| {
+                let is_upper = !digits.bytes().any(|b| b.is_ascii_lowercase() || b == b'+');
+                let byte = u8::from_str_radix(digits, 16).ok();
+                is_upper && byte.is_some_and(|byte| !is_plain(byte)) && is_plain_text(rest)
+            })
+        })
 }

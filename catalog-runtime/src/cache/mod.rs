@@ -23,6 +23,7 @@ mod entry;
 mod environment;
 mod flight;
 mod freshness;
+mod hex;
 mod key;
 mod level;
 mod namespace;

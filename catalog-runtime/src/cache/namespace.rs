@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
 
+use super::hex;
+
 /// Whose entries these are: a hash of the parts that tell one owner from another, such as a
 /// partition and an account. The parts cannot be read back from it by looking; a short one, such as
 /// an account id, could be found by trying them all, so a namespace is discreet, not secret.
@@ -61,7 +63,7 @@ impl FromStr for Namespace {
     type Err = NotANamespace;
 
     fn from_str(text: &str) -> Result<Self, NotANamespace> {
-        if text.len() != 32 || !text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+        if text.len() != 32 || !hex::is_lower(text) {
             return Err(NotANamespace);
         }
         u128::from_str_radix(text, 16)

@@ -24,6 +24,9 @@ pub struct Settings {
     /// How long to wait for another process that computes the value, where a stale one can be
     /// served instead. Default 100 ms.
     pub patience: Duration,
+    /// After how long the memory tier has the tiers below asked whether they have a newer entry.
+    /// Default 1 h.
+    pub ask_below_after: Duration,
 }
 
 impl Default for Settings {
@@ -38,6 +41,7 @@ impl Default for Settings {
             negative_for: Duration::from_secs(1),
             lease: Duration::from_secs(30),
             patience: Duration::from_millis(100),
+            ask_below_after: Duration::from_secs(3600),
         }
     }
 }

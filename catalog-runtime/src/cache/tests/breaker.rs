@@ -191,6 +191,22 @@ fn limits_change_while_it_runs() {
 }
 
 #[test]
+fn when_memory_asks_below_changes_while_it_runs() {
+    let stage = Stage::new();
+    stage.cache.put(&key(1), "x", &super::terms());
+    let mut settings = stage.cache.settings();
+    settings.ask_below_after = SECOND;
+    stage.cache.reconfigure(settings).unwrap();
+    let asked = |stage: &Stage| {
+        let _ = stage.cache.get(&key(1));
+        stage.lower[0].calls(Op::Get)
+    };
+    assert_eq!(asked(&stage), 0);
+    stage.clock.advance(SECOND);
+    assert_eq!(asked(&stage), 1);
+}
+
+#[test]
 fn cleanup_runs_in_the_background_and_ends_with_the_cache() {
     let stage = Stage::new();
     stage
@@ -207,7 +223,7 @@ fn cleanup_runs_in_the_background_and_ends_with_the_cache() {
                 seen.wait();
             }
         });
-        let cleaner = stage.cache.cleanup_every(Duration::from_millis(1)).unwrap();
+        let cleaner = stage.cache.cleanup_every(Duration::ZERO).unwrap();
         cleaned.wait();
         assert!(!stage.lower[1].holds(&super::ns(), &key(1)));
         scope.spawn(move || drop(cleaner));

@@ -68,6 +68,7 @@ fn a_refusal_names_the_variable_the_value_and_what_is_allowed() {
         ("FRESH_FOR", "-1h", "a whole number"),
         ("KEEP_FOR", "99999999999d", "at most"),
         ("CACHE_MAX_BYTES", "lots", "MiB"),
+        ("CACHE_MAX_BYTES", "0", "APP_CACHE=none"),
         ("CACHE_MAX_BYTES", "99999999999GiB", "MiB"),
     ] {
         let error = config(&[(name, value)]).unwrap_err();

@@ -174,6 +174,43 @@ fn remembered_failures_are_bounded() {
 }
 
 #[test]
+fn failures_are_remembered_again_once_room_was_made() {
+    let clock = ManualClock::new();
+    let cache = memory_only(&clock);
+    let fail = |n: u32| cache.get_or_compute(&key(n), &terms(), || Err("down".to_owned()));
+    (0..2000).for_each(|n| drop(fail(n)));
+    clock.advance(SECOND * 2);
+    drop(fail(2001));
+    assert_eq!(cache.inner.flights.len(), 1, "the old ones are forgotten");
+    let again = cache.get_or_compute(&key(2001), &terms(), || -> Result<_, String> {
+        panic!("the failure is remembered")
+    });
+    assert!(again.is_err());
+}
+
+/// Joining a flight does not look through all the others: eight times as many names cost eight times
+/// as much, and not sixty-four times.
+#[test]
+fn very_many_flights_at_once_do_not_slow_each_other() {
+    use super::super::flight::Flights;
+    let time = |count: u32| {
+        let flights = Flights::<u32, ()>::new();
+        let start = std::time::Instant::now();
+        let tickets: Vec<_> = (0..count)
+            .map(|n| flights.join(&n, Duration::ZERO))
+            .collect();
+        drop(tickets);
+        start.elapsed()
+    };
+    let of = |count| (0..3).map(|_| time(count)).min().unwrap();
+    let (few, many) = (of(2_500), of(20_000));
+    assert!(
+        many < few * 32 + Duration::from_millis(5),
+        "{few:?}, {many:?}"
+    );
+}
+
+#[test]
 fn a_stale_value_is_served_when_computing_fails_and_replaced_when_it_does_not() {
     let stage = Stage::new();
     stage.cache.put(&key(1), "old", &holding(SECOND, HOUR));

@@ -45,6 +45,28 @@ proptest! {
         prop_assert_eq!(one == two, key(&one) == key(&two));
     }
 
+    /// What is read as a key is one that some parts make.
+    #[test]
+    fn no_text_is_a_key_that_no_parts_make(text in "[a:%~3AFf4]{0,90}|([a:]{0,6}|%[23AFf][0-9A-Fa-f]){3,8}") {
+        if let Some(key) = Key::parse(&text) {
+            prop_assert!(!text.contains('~'), "no such hash");
+            let part = |part: &str| -> String {
+                let mut bytes = part.bytes();
+                let mut text = Vec::new();
+                while let Some(byte) = bytes.next() {
+                    let digit = |byte: Option<u8>| char::from(byte.unwrap()).to_digit(16).unwrap() as u8;
+                    text.push(if byte == b'%' { digit(bytes.next()) * 16 + digit(bytes.next()) } else { byte });
+                }
+                String::from_utf8_lossy(&text).into_owned()
+            };
+            let parts: Vec<String> = text.split(':').map(part).collect();
+            // Bytes that are no UTF-8 by themselves come from no text; they are let pass.
+            prop_assume!(parts.iter().all(|part| !part.contains('\u{fffd}')));
+            let first = Key::new(&parts[0], &parts[1], &parts[2]);
+            prop_assert_eq!(parts[3..].iter().fold(first, |key, part| key.sub(part)), key);
+        }
+    }
+
     /// Invalidation reaches every key below the parts it names, shortened or not.
     #[test]
     fn a_pattern_of_leading_parts_matches_every_key_below((parts, key) in key(), take in 1_usize..6) {
@@ -56,7 +78,7 @@ proptest! {
     }
 
     #[test]
-    fn a_glob_matches_as_a_plain_one_would(glob in "[ab*?:]{0,8}", text in "[ab:]{1,8}") {
+    fn a_glob_matches_as_a_plain_one_would(glob in "[ab*?:]{0,8}", text in "[ab]{0,2}:[ab]{0,2}:[ab:]{0,4}") {
         fn plain(glob: &[u8], text: &[u8]) -> bool {
             match (glob.first(), text.first()) {
                 (None, None) => true,
@@ -95,9 +117,44 @@ fn a_namespace_does_not_show_an_account() {
 
 #[test]
 fn a_hostile_glob_costs_little() {
-    let key = Key::parse(&"a".repeat(200)).unwrap();
-    assert!(
-        !Pattern::glob(&"*a".repeat(150).replace("aa", "ab")).matches(&Key::parse("b").unwrap())
-    );
+    let key = Key::parse(&format!("::{}", "a".repeat(198))).unwrap();
+    let other = Key::parse("::b").unwrap();
+    assert!(!Pattern::glob(&"*a".repeat(150).replace("aa", "ab")).matches(&other));
     assert!(!Pattern::glob(&format!("{}b", "*a".repeat(90))).matches(&key));
+}
+
+#[test]
+fn what_no_parts_make_is_no_key() {
+    let hash = "0123456789abcdef".repeat(4);
+    for good in [
+        "a:b:c",
+        "::",
+        "a:b:c:d:e",
+        "a:%20:c",
+        &format!("~{hash}"),
+        &format!("a:b:~{hash}"),
+        &format!("a:~{hash}:d:%7E"),
+    ] {
+        assert!(Key::parse(good).is_some(), "{good}");
+    }
+    for bad in [
+        "",
+        "a",
+        "a:b",
+        "a:b:c d",
+        "a:b:%",
+        "a:b:%4",
+        "a:b:%41",
+        "a:b:%7e",
+        "a:b:%+7",
+        "a:b:%é",
+        "a:b:~",
+        &format!("a:b:c~{hash}"),
+        &format!("a:b:~{}", hash.to_uppercase()),
+        &format!("a:b:~{hash}0"),
+        &format!("a:b:~{hash}~{hash}"),
+        &format!("a:b:{}", "c".repeat(200)),
+    ] {
+        assert!(Key::parse(bad).is_none(), "{bad}");
+    }
 }

@@ -21,6 +21,8 @@ const OVERHEAD: u64 = 256;
 /// The share of the bytes by which their bound may be passed for a moment: one in so many.
 const SLACK: u64 = 16;
 
+const ASK_BELOW_AFTER: Duration = Duration::from_secs(3600);
+
 /// The bounds of the memory tier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MemoryLimits {
@@ -29,8 +31,6 @@ pub struct MemoryLimits {
     /// At most so many bytes, of keys, payloads and what holds them. Default 64 MiB. An entry larger
     /// than all of it is not stored.
     pub bytes: u64,
-    /// After so long the tiers below are asked whether they have a newer one. Default 1 h.
-    pub ask_below_after: Duration,
 }
 
 impl Default for MemoryLimits {
@@ -38,7 +38,6 @@ impl Default for MemoryLimits {
         Self {
             entries: 1000,
             bytes: 64 << 20,
-            ask_below_after: Duration::from_secs(3600),
         }
     }
 }
@@ -120,13 +119,14 @@ impl MemoryTier {
             slots,
             clock,
             max_bytes: limits.bytes,
-            ask_below_after: AtomicU64::new(nanos(limits.ask_below_after)),
+            ask_below_after: AtomicU64::new(nanos(ASK_BELOW_AFTER)),
             evictions,
             unsettled: AtomicU64::new(0),
         }
     }
 
-    /// After how long the tiers below are asked again, from now on.
+    /// After how long the tiers below are asked whether they have a newer entry, from now on. 1 h by
+    /// default. A cache sets it by [`Settings::ask_below_after`](crate::cache::Settings).
     pub fn set_ask_below_after(&self, after: Duration) {
         self.ask_below_after.store(nanos(after), Ordering::Relaxed);
     }

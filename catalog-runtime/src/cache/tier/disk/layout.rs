@@ -1,10 +1,8 @@
 //! Where things lie inside a location. This file knows names and touches nothing.
 
-use std::fmt::Write as _;
-
 use sha2::{Digest, Sha256};
 
-use crate::cache::{Codec, Key};
+use crate::cache::{Codec, Key, hex};
 
 /// The file that writers to one folder lock.
 pub(crate) const LOCK: &str = "lock";
@@ -84,12 +82,7 @@ impl Place {
         if let Some((_, name)) = well_known.filter(|(known, _)| known == key) {
             return Self::WellKnown(name.clone());
         }
-        let mut hash = String::with_capacity(64);
-        for byte in Sha256::digest(key.as_str().as_bytes()) {
-            // Writing to a string does not fail.
-            let _ = write!(hash, "{byte:02x}");
-        }
-        Self::Hashed(hash)
+        Self::Hashed(hex::lower(&Sha256::digest(key.as_str().as_bytes())))
     }
 
     /// The folder below [`ENTRIES`], where there is one.
@@ -155,7 +148,7 @@ impl Kind {
 
 /// Whether a name is that of a folder of hashed entries.
 pub(crate) fn is_entries_folder(name: &str) -> bool {
-    name.len() == 2 && name.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    name.len() == 2 && hex::is_lower(name)
 }
 
 #[cfg(test)]

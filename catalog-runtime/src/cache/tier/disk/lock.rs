@@ -17,7 +17,7 @@ use super::LOCK_WAIT;
 use super::files::Folder;
 use super::layout::LOCK;
 use super::reason::Reason;
-use super::steps::Step;
+use super::steps::{self, Step};
 use crate::cache::CLOCK_SKEW;
 
 /// One poll. A wait is a number of polls, so that it ends whatever any clock says, and ends before its
@@ -39,13 +39,16 @@ impl Lock {
     /// Takes the lock in this folder, or answers [`Reason::Busy`] after `wait`.
     pub(crate) fn take(folder: &Folder, wait: Duration) -> Result<Self, Reason> {
         let file = folder.lock_file(LOCK)?;
-        patiently(wait, || match file.try_lock() {
-            Ok(()) => Some(Ok(true)),
-            Err(TryLockError::WouldBlock) => None,
-            Err(TryLockError::Error(source)) if source.kind() == io::ErrorKind::Unsupported => {
-                Some(Ok(false))
-            }
-            Err(TryLockError::Error(source)) => Some(Err(Reason::Io {
+        let attempt = || match file.try_lock() {
+            Ok(()) => Ok(true),
+            Err(TryLockError::WouldBlock) => Ok(false),
+            Err(TryLockError::Error(source)) => Err(source),
+        };
+        patiently(wait, || match steps::raw(Step::Lock, attempt) {
+            Ok(true) => Some(Ok(true)),
+            Ok(false) => None,
+            Err(source) if has_no_locks(&source) => Some(Ok(false)),
+            Err(source) => Some(Err(Reason::Io {
                 step: Step::Lock,
                 source,
             })),
@@ -55,6 +58,15 @@ impl Lock {
             _file: locked.then_some(file),
         })
     }
+}
+
+/// Whether the file system has no locks to give: ENOLCK is what NFS says without its lock daemon.
+fn has_no_locks(source: &io::Error) -> bool {
+    #[cfg(unix)]
+    if rustix::io::Errno::from_io_error(source) == Some(rustix::io::Errno::NOLCK) {
+        return true;
+    }
+    source.kind() == io::ErrorKind::Unsupported
 }
 
 /// Tries until there is an answer or `wait` is over; at least once.

@@ -209,7 +209,12 @@ impl Folder {
             let _ = rustix::fs::unlinkat(&self.handle, &*temporary, AtFlags::empty());
             return Err(reason);
         }
-        steps::sync(Step::SyncFolder, || self.handle.sync_all())
+        match steps::sync(Step::SyncFolder, || self.handle.sync_all()) {
+            // Some file systems sync no folders (FUSE, network shares): the name is as durable there as
+            // they make it, and the next location would be no better for it.
+            Err(Reason::Io { source, .. }) if syncs_no_folders(&source) => Ok(()),
+            synced => synced,
+        }
     }
 
     fn write_temporary(&self, temporary: &str, bytes: &[u8]) -> Result<(), Reason> {
@@ -345,6 +350,11 @@ fn open_failed<T>(
         Some(Errno::ISDIR) => Err(Reason::NotAFile),
         _ => Err(Reason::Io { step, source }),
     }
+}
+
+fn syncs_no_folders(source: &io::Error) -> bool {
+    let errno = Errno::from_io_error(source);
+    matches!(errno, Some(Errno::INVAL | Errno::OPNOTSUPP | Errno::NOSYS))
 }
 
 fn is_link(parent: impl rustix::fd::AsFd, name: &Path) -> bool {

@@ -4,8 +4,8 @@
 use super::*;
 use crate::cache::tier::disk::steps::probe;
 
-/// ENOSPC, EDQUOT, EIO, EROFS, EMFILE, EXDEV, EACCES, EPERM, ENOENT, ESTALE, ENOTSUP.
-const ERRNOS: [i32; 11] = [28, 122, 5, 30, 24, 18, 13, 1, 2, 116, 95];
+/// ENOSPC, EDQUOT, EIO, EROFS, EMFILE, EXDEV, EACCES, EPERM, ENOENT, ESTALE, ENOTSUP, EINVAL, ENOLCK.
+const ERRNOS: [i32; 13] = [28, 122, 5, 30, 24, 18, 13, 1, 2, 116, 95, 22, 37];
 
 #[test]
 #[cfg(unix)]
@@ -74,6 +74,36 @@ fn every_step_fails_once_with_every_errno() {
         }
     }
     assert!(cases >= 150, "{cases}");
+}
+
+/// Network shares and FUSE: what they have no word for is no failure of theirs, what they have is.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_file_system_that_syncs_no_folders_or_has_no_locks_is_used_all_the_same() {
+    for (step, errno, is_used) in [
+        (Step::SyncFolder, 22, true),
+        (Step::SyncFolder, 95, true),
+        (Step::SyncFolder, 5, false),
+        (Step::SyncFile, 22, false),
+        (Step::Lock, 37, true),
+        (Step::Lock, 95, true),
+        (Step::Lock, 5, false),
+    ] {
+        let stage = Stage::new(2);
+        let entry = stage.entry("new");
+        let receipt = probe::failing(
+            move |_, at| (at == step).then_some(errno),
+            || stage.tier.put(&entry),
+        );
+        let what = format!("{step} with errno {errno}");
+        match receipt {
+            Ok(receipt) => assert!(is_used && receipt.failed.is_empty(), "{what}: {receipt:?}"),
+            Err(error) => assert!(!is_used, "{what}: {error}"),
+        }
+        if is_used {
+            assert_eq!(payload(&stage.only(0)).as_deref(), Some("new"), "{what}");
+        }
+    }
 }
 
 #[test]
