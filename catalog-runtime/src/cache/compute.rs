@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::core::Name;
+use super::core::{Begins, Name};
 use super::flight::{Failure, Lead};
 use super::order::Watch;
 use super::tier::{Lease, LeaseOutcome};
@@ -74,23 +74,30 @@ impl<E: Display> Display for ComputeError<E> {
 
 impl<E: fmt::Debug + Display> std::error::Error for ComputeError<E> {}
 
-/// A lease held across an `await`. Giving it back may block, so a future that is dropped leaves that to
+/// Leases held across an `await`. Giving them back may block, so a future that is dropped leaves that to
 /// another thread.
-struct Leased(Option<Lease>);
+struct Leased(Vec<Lease>);
 
 impl Leased {
-    /// Gives it back here.
+    /// Gives them back here.
     fn give_back(mut self) {
-        drop(self.0.take());
+        self.0.clear();
     }
 }
 
 impl Drop for Leased {
     fn drop(&mut self) {
-        if let Some(lease) = self.0.take() {
-            blocking::unblock(move || drop(lease)).detach();
+        let leases = std::mem::take(&mut self.0);
+        if !leases.is_empty() {
+            blocking::unblock(move || drop(leases)).detach();
         }
     }
+}
+
+/// The right to compute: one lease of each tier that has them, of the machine's and of the fleet's.
+struct Claim {
+    leases: Vec<Lease>,
+    begins: Begins,
 }
 
 /// What a leader made: the answer, and whether it is also that of the others who wait.
@@ -103,8 +110,8 @@ struct Computed {
 enum Next {
     /// The value is there by now, or a stale one has to do.
     Serve(Freshness),
-    /// Compute, holding the lease if there is one.
-    Compute(Option<Lease>),
+    /// Compute, holding the leases if there are any.
+    Compute(Claim),
     /// Another process does, and there is nothing to serve.
     Busy,
 }
@@ -149,18 +156,18 @@ impl Cache {
         if let Some(failure) = lead.recent_failure(self.inner.clock.steady()) {
             return self.after_failure(failure, self.look_again(key));
         }
-        let lease = match self.next(key, terms) {
+        let Claim { leases, begins } = match self.next(key, terms) {
             Next::Serve(answer) => {
                 lead.succeeded((!watch.is_overtaken()).then(|| answer.clone()));
                 return Ok(answer);
             }
             Next::Busy => return Err(ComputeError(Reason::Busy)),
-            Next::Compute(lease) => lease,
+            Next::Compute(claim) => claim,
         };
-        let computed = compute().map(|data| self.store(key, data, terms, &watch));
+        let computed = compute().map(|data| self.store(key, data, terms, &watch, &begins));
         let stale = computed.is_err().then(|| self.look_again(key));
         let answer = self.conclude(key, computed, stale, &mut lead);
-        drop(lease);
+        drop(leases);
         answer
     }
 
@@ -191,7 +198,7 @@ impl Cache {
             let stale = self.off_thread(move |cache| cache.look_again(&owned)).await;
             return self.after_failure(failure, stale);
         }
-        let lease = match self
+        let (leased, begins) = match self
             .off_thread(move |cache| cache.next(&owned, &asked))
             .await
         {
@@ -200,14 +207,14 @@ impl Cache {
                 return Ok(answer);
             }
             Next::Busy => return Err(ComputeError(Reason::Busy)),
-            Next::Compute(lease) => Leased(lease),
+            Next::Compute(claim) => (Leased(claim.leases), claim.begins),
         };
         let (owned, asked) = (key.clone(), terms.clone());
         let (computed, stale) = match compute().await {
             Ok(data) => {
                 let store = move |cache: &Self| {
-                    let computed = cache.store(&owned, data, &asked, &watch);
-                    lease.give_back();
+                    let computed = cache.store(&owned, data, &asked, &watch, &begins);
+                    leased.give_back();
                     computed
                 };
                 (Ok(self.off_thread(store).await), None)
@@ -215,7 +222,7 @@ impl Cache {
             Err(cause) => {
                 let look = move |cache: &Self| {
                     let stale = cache.look_again(&owned);
-                    lease.give_back();
+                    leased.give_back();
                     stale
                 };
                 (Err(cause), Some(self.off_thread(look).await))
@@ -240,7 +247,8 @@ impl Cache {
         blocking::unblock(move || work(&cache)).await
     }
 
-    /// Looks again, now that this caller leads, and takes the lease.
+    /// Looks again, now that this caller leads, and takes the leases, the nearest tier's first: of the
+    /// processes of a machine one stands for all in the queue of the fleet.
     fn next(&self, key: &Key, terms: &Terms) -> Next {
         let again = self.look_again(key);
         if again.is_fresh() {
@@ -250,21 +258,39 @@ impl Cache {
         let settings = self.settings();
         let step = settings.patience.max(MIN_STEP);
         let mut waited = Duration::ZERO;
-        for level in &self.inner.levels {
+        let mut claim = Claim {
+            leases: Vec::new(),
+            begins: self.begins(),
+        };
+        for (index, level) in self.inner.levels.iter().enumerate() {
+            // Without the lease, the number alone: what is stored in the end is still in order.
+            let only_begin = |claim: &mut Claim| {
+                let token = self.begin_in(index, key);
+                claim
+                    .begins
+                    .tokens
+                    .extend(token.map(|token| (index, token)));
+            };
             loop {
                 let asked = level.call("lease", key, |tier| {
                     tier.try_lease(&self.namespace, key, step, settings.lease)
                 });
                 match asked {
                     None | Some(LeaseOutcome::Unsupported) => break,
-                    Some(LeaseOutcome::Overrun) => return Next::Compute(None),
+                    Some(LeaseOutcome::Overrun) => {
+                        only_begin(&mut claim);
+                        break;
+                    }
                     Some(LeaseOutcome::Held(lease)) => {
+                        let token = lease.token().map(|token| (index, token));
+                        claim.begins.tokens.extend(token);
+                        claim.leases.push(lease);
                         let latest = self.look_again(key);
                         if latest.is_fresh() {
                             self.inner.counts.joined.one();
                             return Next::Serve(latest);
                         }
-                        return Next::Compute(Some(lease));
+                        break;
                     }
                     Some(LeaseOutcome::Busy) => {
                         waited += step;
@@ -277,13 +303,16 @@ impl Cache {
                             return Next::Busy;
                         }
                         if waited >= settings.lease {
-                            return Next::Compute(None);
+                            only_begin(&mut claim);
+                            break;
                         }
                     }
                 }
             }
         }
-        Next::Compute(None)
+        // From here on others may store what is newer than what is computed now.
+        claim.begins.at = self.inner.clock.now();
+        Next::Compute(claim)
     }
 
     /// The answer of a leader who was at work when this caller came.
@@ -342,12 +371,19 @@ impl Cache {
         stale.ok_or(ComputeError(Reason::Failed(cause)))
     }
 
-    fn store(&self, key: &Key, data: Bytes, terms: &Terms, watch: &Watch<Name>) -> Computed {
+    fn store(
+        &self,
+        key: &Key,
+        data: Bytes,
+        terms: &Terms,
+        watch: &Watch<Name>,
+        begins: &Begins,
+    ) -> Computed {
         self.inner.counts.computed.one();
         let entry = self.entry(key, data, terms);
         let (envelope, data) = entry.clone().into_parts();
         // What was invalidated meanwhile is no answer to those who came after that.
-        let is_shared = self.put_watched(watch, entry).is_some();
+        let is_shared = self.put_watched(watch, entry, begins).is_some();
         let answer = Freshness::Fresh(Hit {
             data,
             envelope,

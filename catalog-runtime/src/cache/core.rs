@@ -1,18 +1,21 @@
 //! The cache: tiers in order. This file may not know what any tier is made of.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 
+use super::doubt::Missed;
 use super::entry::{CLOCK_SKEW, from_millis, to_millis};
 use super::flight::Flights;
 use super::level::{Done, Level};
 use super::order::{Order, Watch};
 use super::search::Search;
 use super::statistics::Counts;
+use super::tier::{Begun, Changed};
 use super::{
     Clock, ConfigError, Entry, Envelope, Freshness, Horizons, Key, MemoryTier, Namespace, Pattern,
     Settings,
@@ -46,7 +49,9 @@ pub struct Cache {
     pub(super) inner: Arc<Inner>,
 }
 
-#[derive(Debug)]
+/// Who is told of changes that other processes make.
+type Listener = Arc<dyn Fn(&Namespace, &Key) + Send + Sync>;
+
 pub(super) struct Inner {
     pub(super) levels: Vec<Level>,
     /// The first level, where it is our own memory.
@@ -61,9 +66,74 @@ pub(super) struct Inner {
     pub(super) package_version: String,
     /// When the last entry was written, in milliseconds.
     pub(super) last_written: AtomicU64,
+    pub(super) listeners: RwLock<Vec<Listener>>,
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inner")
+            .field("levels", &self.levels)
+            .field("package_version", &self.package_version)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The beginning of a computation, for each of the levels.
+#[derive(Debug)]
+pub(super) struct Begins {
+    pub(super) at: SystemTime,
+    /// By level; levels that gave none, or were not asked, may be left out.
+    pub(super) tokens: Vec<(usize, u64)>,
+}
+
+impl Begins {
+    fn of(&self, level: usize) -> Begun {
+        let mut tokens = self.tokens.iter();
+        Begun {
+            token: tokens.find(|(of, _)| *of == level).map(|(_, token)| *token),
+            at: self.at,
+        }
+    }
 }
 
 impl Inner {
+    /// Another process changed an entry of this level: what the levels above hold of it is not believed
+    /// any more, unless it is as new. Waits for turns.
+    pub(super) fn changed(&self, level: usize, changed: &Changed) {
+        let name = (changed.namespace, changed.key.clone());
+        let missed = match changed.written_at {
+            // The message tells only what others may do too: it cannot make us doubt what is written
+            // long from now.
+            Some(at) => Missed::Write(
+                at.min(self.clock.now() + CLOCK_SKEW)
+                    .checked_sub(Duration::from_millis(1))
+                    .unwrap_or(UNIX_EPOCH),
+            ),
+            None => Missed::Removal,
+        };
+        self.order.write(std::slice::from_ref(&name), || {
+            let now = self.clock.steady();
+            for above in self.levels.iter().take(level) {
+                let held = above.get(&changed.namespace, &changed.key, now);
+                let held = held.map(|held| held.entry.envelope().written_at);
+                // Nothing there, or nothing older: nothing to doubt. The list of doubts is short.
+                if held.is_some_and(|held| changed.written_at.is_none_or(|at| held < at)) {
+                    let pattern = Pattern::exact(&changed.key);
+                    above.doubts.add(changed.namespace, pattern, missed);
+                }
+            }
+        });
+        tracing::debug!(key = %changed.key, "another process changed a cache entry");
+        let listeners = self
+            .listeners
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        for listener in listeners {
+            listener(&changed.namespace, &changed.key);
+        }
+    }
+
     /// The time to write into an entry. It does not go back when the clock is set back a little, so
     /// that tiers shared with other processes, which go by it, keep the order of this one's writes.
     fn written_now(&self) -> SystemTime {
@@ -130,7 +200,11 @@ pub struct Stored {
 
 /// A key being watched; see [`Cache::watch`].
 #[derive(Debug)]
-pub struct Watched(pub(super) Watch<Name>, pub(super) Key);
+pub struct Watched {
+    watch: Watch<Name>,
+    key: Key,
+    begins: Begins,
+}
 
 impl Cache {
     /// The same cache for another namespace: the same tiers, bounds and statistics.
@@ -206,7 +280,7 @@ impl Cache {
         self.inner
             .order
             .write(std::slice::from_ref(&name), || {
-                self.write(&[self.entry(key, value.into(), terms)])
+                self.write(&[self.entry(key, value.into(), terms)], None)
             })
             .pop()
             .unwrap_or_default()
@@ -238,7 +312,7 @@ impl Cache {
                 .into_iter()
                 .map(|(key, value)| self.entry(key, value, terms))
                 .collect();
-            self.write(&entries)
+            self.write(&entries, None)
         })
     }
 
@@ -246,10 +320,51 @@ impl Cache {
     /// [`Cache::put_unless_overtaken`].
     #[must_use]
     pub fn watch(&self, key: &Key) -> Watched {
-        Watched(
-            self.inner.order.watch(&(self.namespace, key.clone())),
-            key.clone(),
-        )
+        Watched {
+            watch: self.inner.order.watch(&(self.namespace, key.clone())),
+            key: key.clone(),
+            begins: self.begins(),
+        }
+    }
+
+    /// The same for a value that other processes fetch too: tiers that processes share number the
+    /// fetch, so that what they store later does not depend on whose clock is right. Asks these tiers;
+    /// one that cannot be asked goes by the clock, as with [`Cache::watch`].
+    #[must_use]
+    pub fn watch_shared(&self, key: &Key) -> Watched {
+        let mut watched = self.watch(key);
+        for index in 0..self.inner.levels.len() {
+            let token = self.begin_in(index, key);
+            watched
+                .begins
+                .tokens
+                .extend(token.map(|token| (index, token)));
+        }
+        watched
+    }
+
+    pub(super) fn begins(&self) -> Begins {
+        Begins {
+            at: self.inner.clock.now(),
+            tokens: Vec::new(),
+        }
+    }
+
+    /// The number that this level gives a computation that begins now.
+    pub(super) fn begin_in(&self, level: usize, key: &Key) -> Option<u64> {
+        let level = self.inner.levels.get(level)?;
+        level.call("begin", key, |tier| tier.begin(&self.namespace, key))?
+    }
+
+    /// Tells the listener of the keys that other processes write or invalidate, as far as a tier
+    /// notices; from then on this cache asks below for them. What is missed is noticed when the
+    /// memory tier asks below by itself. The listener is called on a thread for blocking work.
+    pub fn on_change(&self, listener: impl Fn(&Namespace, &Key) + Send + Sync + 'static) {
+        self.inner
+            .listeners
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(Arc::new(listener));
     }
 
     /// Stores a value unless the key was written or invalidated since the watch began: what was
@@ -260,13 +375,18 @@ impl Cache {
         value: impl Into<Bytes>,
         terms: &Terms,
     ) -> Option<Stored> {
-        let entry = self.entry(&watched.1, value.into(), terms);
-        self.put_watched(&watched.0, entry)
+        let entry = self.entry(&watched.key, value.into(), terms);
+        self.put_watched(&watched.watch, entry, &watched.begins)
     }
 
-    pub(super) fn put_watched(&self, watch: &Watch<Name>, entry: Entry) -> Option<Stored> {
-        let stored =
-            watch.write_unless_overtaken(|| self.write(&[entry]).pop().unwrap_or_default());
+    pub(super) fn put_watched(
+        &self,
+        watch: &Watch<Name>,
+        entry: Entry,
+        begins: &Begins,
+    ) -> Option<Stored> {
+        let write = || self.write(&[entry], Some(begins)).pop();
+        let stored = watch.write_unless_overtaken(|| write().unwrap_or_default());
         if stored.is_none() {
             self.inner.counts.overtaken.one();
         }
@@ -324,10 +444,13 @@ impl Cache {
     }
 
     /// Writes to every tier. Only within a turn.
-    fn write(&self, entries: &[Entry]) -> Vec<Stored> {
+    fn write(&self, entries: &[Entry], begins: Option<&Begins>) -> Vec<Stored> {
         let mut stored = vec![Stored::default(); entries.len()];
         for (index, level) in self.inner.levels.iter().enumerate() {
-            for (stored, done) in stored.iter_mut().zip(level.put(entries)) {
+            let begun = begins.map(|begins| begins.of(index));
+            let done = level.put(entries, begun.as_ref());
+            for ((stored, entry), done) in stored.iter_mut().zip(entries).zip(done) {
+                let name = Pattern::exact(&entry.envelope().key);
                 match done {
                     Done::Stored(path) => {
                         stored.tiers.push(level.name());
@@ -335,8 +458,21 @@ impl Cache {
                     }
                     // As if this write had come just before: the tiers above follow.
                     Done::Superseded(newer) => {
-                        let above = self.inner.levels.iter().take(index);
-                        above.for_each(|level| level.promote(&newer));
+                        let by_clock = newer.envelope().written_at > entry.envelope().written_at;
+                        for above in self.inner.levels.iter().take(index) {
+                            // Ours may have the later time and yet be the older.
+                            if !by_clock {
+                                above.remove(&self.namespace, &name);
+                            }
+                            above.promote(&newer);
+                        }
+                    }
+                    // As if it had been removed just after.
+                    Done::Removed => {
+                        for above in self.inner.levels.iter().take(index) {
+                            above.remove(&self.namespace, &name);
+                        }
+                        *stored = Stored::default();
                     }
                     Done::Missed => {}
                 }

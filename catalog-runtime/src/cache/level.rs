@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::breaker::{Breaker, BreakerLimits};
 use super::doubt::{Doubt, Doubts, Missed, Trust};
 use super::statistics::TierCounts;
-use super::tier::{Found, Receipt, Tier, TierError, TierErrorKind};
+use super::tier::{Begun, Found, Receipt, Tier, TierError, TierErrorKind};
 use super::{Clock, Entry, Envelope, Key, Namespace, Pattern, Standing};
 
 #[derive(Debug)]
@@ -150,17 +150,22 @@ impl Level {
     }
 
     /// Stores the entries. The older entry of one that was not stored is not answered by this tier
-    /// either; it stays, as the last good one for others. Only within a turn.
-    pub(super) fn put(&self, entries: &[Entry]) -> Vec<Done> {
+    /// either; it stays, as the last good one for others. `begun` is when the computation of what is
+    /// stored began, where it was computed. Only within a turn.
+    pub(super) fn put(&self, entries: &[Entry], begun: Option<&Begun>) -> Vec<Done> {
         let mut done = Vec::new();
         let of: &dyn std::fmt::Display = match entries {
             [entry] => &entry.envelope().key,
             _ => &Many(entries.len()),
         };
         let _ = self.call("put", of, |tier| {
-            let receipts = match entries {
-                [entry] => vec![tier.put(entry)],
-                _ => tier.put_many(entries),
+            let receipts = match (entries, begun) {
+                (_, Some(begun)) => entries
+                    .iter()
+                    .map(|entry| tier.put_begun(entry, begun))
+                    .collect(),
+                ([entry], None) => vec![tier.put(entry)],
+                (_, None) => tier.put_many(entries),
             };
             let mut broken = None;
             for (entry, receipt) in entries.iter().zip(receipts) {
@@ -182,7 +187,7 @@ impl Level {
         for (entry, done) in entries.iter().zip(&done) {
             let envelope = entry.envelope();
             match done {
-                Done::Stored(_) | Done::Superseded(_) => {
+                Done::Stored(_) | Done::Superseded(_) | Done::Removed => {
                     self.doubts.settle(&envelope.namespace, &envelope.key);
                 }
                 Done::Missed => self.doubts.add(
@@ -198,6 +203,9 @@ impl Level {
     fn written(&self, entry: &Entry, receipt: Receipt) -> Done {
         if let Some(newer) = receipt.superseded_by {
             return Done::Superseded(newer);
+        }
+        if receipt.removed_since {
+            return Done::Removed;
         }
         self.counts.writes.one();
         self.counts.bytes_written.add(receipt.bytes);
@@ -311,6 +319,8 @@ pub(super) enum Done {
     Stored(Option<PathBuf>),
     /// A later one of another process is there.
     Superseded(Entry),
+    /// Another process removed the key after the computation began.
+    Removed,
     /// It is not there.
     Missed,
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use super::handle::LiveCatalog;
 use super::overlay::{Overlay, OverlaySource};
+#[cfg(feature = "redis")]
+use crate::cache::tier::redis::{RedisOptions, RedisTier};
 use crate::cache::{
     Cache, Clock, ConfigError, Environment, Horizons, MemoryLimits, Namespace, Settings,
     SystemClock, Tier,
@@ -40,6 +42,8 @@ pub struct LiveCatalogBuilder {
     pub(super) max_bytes: u64,
     pub(super) namespace: Option<String>,
     pub(super) tiers: Vec<Arc<dyn Tier>>,
+    #[cfg(feature = "redis")]
+    pub(super) redis: Option<RedisOptions>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) offline: bool,
     pub(super) force_refresh: bool,
@@ -65,6 +69,8 @@ impl Default for LiveCatalogBuilder {
             max_bytes: config.max_bytes,
             namespace: None,
             tiers: Vec::new(),
+            #[cfg(feature = "redis")]
+            redis: None,
             clock: Arc::new(SystemClock),
             offline: false,
             force_refresh: false,
@@ -123,6 +129,14 @@ impl LiveCatalogBuilder {
     #[must_use]
     pub fn tier(mut self, tier: impl Into<Arc<dyn Tier>>) -> Self {
         self.tiers.push(tier.into());
+        self
+    }
+
+    /// A Redis below all other tiers: a fleet shares one refresh, and is told of it.
+    #[cfg(feature = "redis")]
+    #[must_use]
+    pub fn redis(mut self, options: RedisOptions) -> Self {
+        self.redis = Some(options);
         self
     }
 
@@ -251,7 +265,13 @@ impl LiveCatalogBuilder {
         if let Some(deadline) = env.duration("DEADLINE").map_err(wrong)? {
             self.deadline = deadline;
         }
+        #[cfg(feature = "redis")]
+        if let Some(url) = &config.redis_url {
+            let options = RedisOptions::named(&env.variable("REDIS_URL"), url).map_err(wrong)?;
+            self.redis = Some(options);
+        }
         for (variable, set, feature) in [
+            #[cfg(not(feature = "redis"))]
             ("REDIS_URL", config.redis_url.is_some(), "redis"),
             ("SQLITE", config.sqlite.is_some(), "sqlite"),
         ] {
@@ -360,6 +380,13 @@ impl LiveCatalogBuilder {
         }
         for tier in &self.tiers {
             builder = builder.tier(Arc::clone(tier));
+        }
+        #[cfg(feature = "redis")]
+        if let Some(options) = &self.redis {
+            let codec = crate::cache::Codec::new(env!("CARGO_PKG_VERSION"));
+            let codec = codec.with_max_len(RedisTier::DEFAULT_MAX_LEN);
+            let redis = RedisTier::new(options.clone(), codec).with_clock(Arc::clone(&self.clock));
+            builder = builder.tier(Arc::new(redis) as Arc<dyn Tier>);
         }
         builder.build().map_err(wrong)
     }

@@ -83,6 +83,8 @@ pub(super) struct Inner {
 #[derive(Default)]
 pub(super) struct Background {
     pub(super) renewal: Option<Renewal>,
+    /// Where it goes on.
+    pub(super) runtime: Option<tokio::runtime::Handle>,
     /// The last handle is gone: nothing is begun any more.
     pub(super) stopped: bool,
 }
@@ -142,6 +144,8 @@ impl LiveCatalog {
             config,
         };
         let inner = Arc::new(inner);
+        #[cfg(feature = "aws")]
+        inner.hear_of_others();
         Ok(Self {
             _alive: Arc::new(Alive(Arc::clone(&inner))),
             inner,
@@ -253,6 +257,19 @@ impl Inner {
 
 #[cfg(feature = "aws")]
 impl Inner {
+    /// From now on takes up what other processes of a fleet store, where a tier tells of it.
+    fn hear_of_others(self: &Arc<Self>) {
+        let weak = Arc::downgrade(self);
+        self.cache.on_change(move |namespace, key| {
+            if let Some(inner) = weak.upgrade()
+                && *key == super::strategy::catalog_key()
+                && *namespace == inner.namespaced(inner.known_account()).namespace()
+            {
+                inner.renew_from_others();
+            }
+        });
+    }
+
     /// Ends what goes on in the background, also in the middle of its work.
     fn stop(&self) {
         let mut background = self

@@ -215,6 +215,7 @@ impl Tier for FaultyTier {
                 saved: encoded.saved,
                 failed: failed.into_iter().collect(),
                 superseded_by: None,
+                removed_since: false,
             })
         })
     }

@@ -348,6 +348,7 @@ impl Tier for DiskTier {
                 saved: encoded.saved,
                 failed,
                 superseded_by,
+                removed_since: false,
             });
         }
         // One error is the answer; what happened before it is told here.

@@ -24,6 +24,10 @@ pub enum TierErrorKind {
     Full,
     /// It took too long.
     Timeout,
+    /// The storage does not let this process in, or not do this.
+    Refused,
+    /// What answers is not what should.
+    Protocol,
     /// The storage could be touched by others, so it is not used.
     Unsafe,
     /// What is stored is damaged.

@@ -6,6 +6,8 @@
 pub mod disk;
 mod error;
 mod memory;
+#[cfg(feature = "redis")]
+pub mod redis;
 
 use std::fmt;
 use std::ops::ControlFlow;
@@ -59,6 +61,29 @@ pub trait Tier: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// The entry is not stored.
     fn put(&self, entry: &Entry) -> Result<Receipt, TierError>;
+
+    /// Stores an entry that took time to compute. A tier that processes share refuses it where, since
+    /// the computation began, a later one was stored ([`Receipt::superseded_by`]) or the key was
+    /// removed ([`Receipt::removed_since`]): who lost its lease cannot overwrite newer data.
+    ///
+    /// # Errors
+    /// As [`Tier::put`].
+    fn put_begun(&self, entry: &Entry, _begun: &Begun) -> Result<Receipt, TierError> {
+        self.put(entry)
+    }
+
+    /// Numbers a computation that begins now: a later one gets a larger number, in whatever process.
+    /// `None` where the tier does not count; [`Tier::try_lease`] numbers too.
+    ///
+    /// # Errors
+    /// The tier could not be asked.
+    fn begin(&self, _namespace: &Namespace, _key: &Key) -> Result<Option<u64>, TierError> {
+        Ok(None)
+    }
+
+    /// Tells the listener what other processes do to the entries, as far as the tier notices. To be
+    /// called before the tier is used; starts nothing by itself. The listener must not block.
+    fn on_change(&self, _listener: Listener) {}
 
     /// Removes the entry of this key, all copies of it; whether there was one.
     ///
@@ -205,9 +230,34 @@ pub struct Receipt {
     pub saved: u64,
     /// The places that were tried first and failed, in order: the write is a fallback.
     pub failed: Vec<TierError>,
-    /// Nothing was written: this entry, written later, was there and stays.
+    /// Nothing was written: this entry, written or computed later, was there and stays.
     pub superseded_by: Option<Entry>,
+    /// Nothing was written: the key was removed after the value's computation began.
+    pub removed_since: bool,
 }
+
+/// The beginning of a computation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Begun {
+    /// Its number, where the tier gave it one.
+    pub token: Option<u64>,
+    /// When it began by this process's clock, for tiers that gave none.
+    pub at: SystemTime,
+}
+
+/// What another process did to an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changed {
+    /// Whose entry.
+    pub namespace: Namespace,
+    /// Which entry.
+    pub key: Key,
+    /// When it was written by that process's clock; `None` where it was removed.
+    pub written_at: Option<SystemTime>,
+}
+
+/// Who is told of changes.
+pub type Listener = Arc<dyn Fn(Changed) + Send + Sync>;
 
 /// One entry of a scan.
 #[derive(Debug, Clone)]

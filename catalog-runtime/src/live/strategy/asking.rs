@@ -94,7 +94,9 @@ impl Inner {
     }
 
     async fn ask_alone(&self, cache: &Cache) -> Result<Snapshot, Error> {
-        let watched = cache.watch(&catalog_key());
+        // Other processes may be asking too: who began last has the last word, here and in the fleet.
+        let watch = |cache: &Cache| cache.watch_shared(&catalog_key());
+        let watched = cache.off_thread(watch).await;
         let snapshot = self.asked(cache).await?;
         let (json, terms) = (catalog_to_json(&snapshot.base), self.terms());
         let write = move |cache: &Cache| cache.put_unless_overtaken(&watched, json, &terms);
@@ -210,6 +212,20 @@ impl Inner {
         self.spawn(Duration::ZERO);
     }
 
+    /// Another process of the fleet has stored a catalog: takes it up, where tasks ran before.
+    pub(in crate::live) fn renew_from_others(self: &Arc<Self>) {
+        let background = self
+            .background
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let runtime = background.runtime.clone();
+        drop(background);
+        if let Some(runtime) = runtime {
+            let _entered = runtime.enter();
+            self.renew_in_background();
+        }
+    }
+
     /// Renews what is served when it is due.
     pub(in crate::live) fn renew_when_due(self: &Arc<Self>) {
         if let Some(at) = self.current.load().renew_at {
@@ -231,6 +247,7 @@ impl Inner {
         if background.stopped || (working && wait == Duration::ZERO) {
             return;
         }
+        background.runtime = Some(runtime.clone());
         let weak = Arc::downgrade(self);
         // One that need not wait works already: the next one leaves it alone.
         let begun = Arc::new(AtomicBool::new(wait == Duration::ZERO));

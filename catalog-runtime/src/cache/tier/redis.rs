@@ -1,0 +1,561 @@
+//! The tier in Redis or Valkey: what a fleet shares. This file says what each operation asks of the
+//! server; how the server is reached is `redis/link`, and in what order processes write is
+//! `redis/scripts`.
+//!
+//! An entry is one string, written as on disk, with a checksum, and it is checked as on disk: who may
+//! write to the server can still make up entries, so it is to be guarded like a folder. Redis 6.2 or
+//! later, or Valkey, alone or as a Cluster.
+//!
+//! A caller is held by one operation no longer than [`RedisOptions::timeout`], connecting included.
+//! Scans ask for page after page, each an operation of its own; they look through all keys of the
+//! database, so a server with millions of others should give the cache a database of its own.
+
+mod fault;
+mod frame;
+mod link;
+mod listen;
+mod names;
+mod options;
+mod scan;
+mod scripts;
+mod worker;
+
+use std::fmt;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use redis::{FromRedisValue, Value};
+use tokio::task::AbortHandle;
+
+use super::{
+    Begun, Found, Health, Lease, LeaseOutcome, Listed, Listener, Receipt, Size, Tier, TierError,
+    TierErrorKind,
+};
+use crate::cache::entry::{duration_millis, to_millis};
+use crate::cache::{
+    CLOCK_SKEW, Clock, Codec, Entry, Key, Namespace, Pattern, Standing, SystemClock,
+};
+use fault::Fault;
+use listen::Ear;
+use names::Names;
+use scan::Seen;
+use scripts::{Call, Scripts};
+use worker::Worker;
+
+pub use options::RedisOptions;
+
+/// How long a key's counter outlives its last use: longer than any computation, of which the longest
+/// lease is an hour.
+const FENCE_FOR: Duration = Duration::from_secs(2 * 3600);
+/// How long a lease lasts without a sign of life of who holds it: another process takes over so soon
+/// after it was killed. The signs come three times as often.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
+/// Between two looks at a lease that another process holds.
+const POLL: Duration = Duration::from_millis(20);
+
+/// The tier in Redis. Construction asks nothing and starts nothing; the first operation starts one
+/// thread, which ends with the tier.
+///
+/// ```no_run
+/// use bedrock_catalog::cache::tier::redis::{RedisOptions, RedisTier};
+/// use bedrock_catalog::cache::{Cache, Codec, MemoryLimits, Tier};
+/// use std::sync::Arc;
+///
+/// let options = RedisOptions::from_url("redis://localhost")?.prefix("my-app")?;
+/// let redis = Arc::new(RedisTier::new(options, Codec::new("0.1.0")));
+/// let cache = Cache::builder().memory(MemoryLimits::default()).tier(redis as Arc<dyn Tier>).build()?;
+/// # Ok::<(), bedrock_catalog::cache::ConfigError>(())
+/// ```
+pub struct RedisTier {
+    names: Names,
+    codec: Codec,
+    clock: Arc<dyn Clock>,
+    shared: Arc<Shared>,
+}
+
+/// What leases keep alive too.
+struct Shared {
+    scripts: Scripts,
+    worker: Worker,
+}
+
+impl RedisTier {
+    /// The largest entry that is stored or loaded where the caller does not say, in bytes; what a
+    /// [`Codec`] for this tier is best given.
+    pub const DEFAULT_MAX_LEN: usize = 8 << 20;
+
+    /// The tier of this server or Cluster. The codec bounds what is stored and loaded.
+    #[must_use]
+    pub fn new(options: RedisOptions, codec: Codec) -> Self {
+        let names = Names::new(&options.prefix, &codec);
+        let ear = Ear::new(names.channel());
+        let worker = Worker::new(options, codec.max_len(), ear);
+        let scripts = Scripts::new();
+        Self {
+            names,
+            codec,
+            clock: Arc::new(SystemClock),
+            shared: Arc::new(Shared { scripts, worker }),
+        }
+    }
+
+    /// The clock; the system's if not said.
+    #[must_use]
+    pub fn with_clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    fn worker(&self) -> &Worker {
+        &self.shared.worker
+    }
+
+    /// What to tell other processes of a key.
+    fn message(&self, namespace: &Namespace, key: &Key, at: Option<SystemTime>) -> String {
+        self.worker().ear().message(namespace, key, at)
+    }
+
+    fn getting(&self, namespace: &Namespace, key: &Key) -> Call {
+        Call::new(&self.shared.scripts.get)
+            .key(self.names.entry(namespace, key))
+            .arg(self.codec.max_len().to_string())
+    }
+
+    fn got(
+        &self,
+        namespace: &Namespace,
+        key: &Key,
+        answer: Result<Value, Fault>,
+    ) -> Result<Option<Found>, TierError> {
+        match answer? {
+            Value::Nil => Ok(None),
+            Value::Int(is) => Err(self.too_large(is)),
+            Value::BulkString(bytes) => {
+                let entry = self.codec.decode(Bytes::from(bytes), namespace, key)?;
+                Ok(Some(Found::new(entry, None)))
+            }
+            _ => Err(Fault::protocol("another kind of value").into()),
+        }
+    }
+
+    fn too_large(&self, is: i64) -> TierError {
+        let may = self.codec.max_len();
+        let message = format!("the entry has {is} bytes, allowed are {may}");
+        TierError::new(TierErrorKind::TooLarge, message)
+    }
+
+    /// `keeps` says whether an entry that is there may stay.
+    fn putting(&self, entry: &Entry, bytes: Vec<u8>, begun: Option<&Begun>, keeps: bool) -> Call {
+        let envelope = entry.envelope();
+        let (namespace, key) = (&envelope.namespace, &envelope.key);
+        let now = self.clock.now();
+        let latest = now.checked_add(CLOCK_SKEW).unwrap_or(now);
+        // At least a moment: whether it has expired is for the cache to say, by its own clock.
+        let px = duration_millis(envelope.horizons.keep_for).max(1);
+        let token = begun.and_then(|begun| begun.token);
+        let at = begun.map(|begun| to_millis(begun.at).to_string());
+        Call::new(&self.shared.scripts.put)
+            .key(self.names.entry(namespace, key))
+            .key(self.names.fence(namespace, key))
+            .arg(bytes)
+            .arg(px.to_string())
+            .arg(to_millis(envelope.written_at).to_string())
+            .arg(to_millis(latest).to_string())
+            .arg(to_millis(now).to_string())
+            .arg(token.map(|token| token.to_string()).unwrap_or_default())
+            .arg(at.unwrap_or_default())
+            .arg(if keeps { self.codec.max_len() } else { 0 }.to_string())
+            .arg(FENCE_FOR.as_millis().to_string())
+            .arg(self.worker().ear().channel().to_owned())
+            .arg(self.message(namespace, key, Some(envelope.written_at)))
+    }
+
+    /// What became of a write; `None` where what stays there cannot be read, and should not stay.
+    fn put_is_done(
+        &self,
+        entry: &Entry,
+        receipt: Receipt,
+        answer: Result<Value, Fault>,
+    ) -> Result<Option<Receipt>, TierError> {
+        let unexpected = || Err(Fault::protocol("another kind of value").into());
+        let Value::Array(answer) = answer? else {
+            return unexpected();
+        };
+        match (answer.first(), answer.get(1)) {
+            (Some(Value::Int(0)), _) => Ok(Some(receipt)),
+            (Some(Value::Int(1)), Some(Value::BulkString(there))) => {
+                let envelope = entry.envelope();
+                let there = Bytes::copy_from_slice(there);
+                let there = self.codec.decode(there, &envelope.namespace, &envelope.key);
+                Ok(there.ok().map(|there| Receipt {
+                    superseded_by: Some(there),
+                    ..Receipt::default()
+                }))
+            }
+            (Some(Value::Int(2)), _) => Ok(Some(Receipt {
+                removed_since: true,
+                ..Receipt::default()
+            })),
+            _ => unexpected(),
+        }
+    }
+
+    fn store(&self, entry: &Entry, begun: Option<&Begun>) -> Result<Receipt, TierError> {
+        let encoded = self.codec.encode(entry)?;
+        let receipt = || Receipt {
+            bytes: encoded.bytes.len() as u64,
+            saved: encoded.saved,
+            ..Receipt::default()
+        };
+        for keeps in [true, false] {
+            let call = self.putting(entry, encoded.bytes.clone(), begun, keeps);
+            let answer = self.worker().ask(move |connection| call.on(connection));
+            if let Some(receipt) = self.put_is_done(entry, receipt(), answer)? {
+                return Ok(receipt);
+            }
+        }
+        Err(Fault::protocol("what it was told not to").into())
+    }
+
+    fn removing(&self, namespace: &Namespace, key: &Key) -> Call {
+        Call::new(&self.shared.scripts.remove)
+            .key(self.names.entry(namespace, key))
+            .key(self.names.fence(namespace, key))
+            .arg(FENCE_FOR.as_millis().to_string())
+            .arg(self.worker().ear().channel().to_owned())
+            .arg(self.message(namespace, key, None))
+    }
+
+    /// Extends a lease again and again, until `lease` is over or it is lost.
+    fn signs_of_life(&self, name: &str, token: u64, lease: Duration) -> Option<AbortHandle> {
+        let (extend, name) = (self.shared.scripts.extend.clone(), name.to_owned());
+        let mut left = lease.checked_sub(SIGN_OF_LIFE)?;
+        let limit = self.worker().options().timeout;
+        let living = |link: Arc<link::Link>| async move {
+            while !left.is_zero() {
+                tokio::time::sleep(SIGN_OF_LIFE / 3).await;
+                left = left.saturating_sub(SIGN_OF_LIFE / 3);
+                let call = Call::new(&extend)
+                    .key(name.clone())
+                    .arg(token.to_string())
+                    .arg(SIGN_OF_LIFE.as_millis().to_string());
+                let extended = link.ask(limit, |connection| call.on(connection)).await;
+                if matches!(extended, Ok(Value::Int(0))) {
+                    tracing::debug!(key = name, "the lease was lost");
+                    return;
+                }
+            }
+        };
+        self.worker().keep(living).ok()
+    }
+
+    /// Makes these calls at once, so many at a time as one operation; their answers in order.
+    fn call_all(&self, calls: Vec<Call>) -> Vec<Result<Value, Fault>> {
+        let mut answers = Vec::with_capacity(calls.len());
+        let mut calls = calls.into_iter().peekable();
+        while calls.peek().is_some() {
+            let batch: Vec<Call> = calls.by_ref().take(scan::BATCH).collect();
+            let count = batch.len();
+            let all = self.worker().ask(move |connection| async move {
+                let asking = batch.into_iter().map(|call| call.on(connection.clone()));
+                Ok(scan::all_of(asking).await)
+            });
+            match all {
+                Ok(all) => answers.extend(all),
+                // The others would take as long.
+                Err(fault) => {
+                    let left = count + calls.len();
+                    answers.extend(std::iter::repeat_n(Err(fault), left));
+                    break;
+                }
+            }
+        }
+        answers
+    }
+
+    /// Removes what matches, and what is being computed of it; how many entries.
+    fn remove_matching(&self, namespace: &Namespace, pattern: &Pattern) -> Result<u64, TierError> {
+        let mut removed = 0;
+        let names = self.names.all_of(namespace);
+        let mut keys = std::collections::HashSet::new();
+        scan::pages(self.worker(), &names, |page| {
+            let new = page.iter().filter_map(|name| self.names.parse(name));
+            let new = new.filter(|(of, key)| of == namespace && pattern.matches(key));
+            let new = new.filter(|(_, key)| keys.insert(key.clone()));
+            let calls = new.map(|(_, key)| self.removing(namespace, &key)).collect();
+            for answer in self.call_all(calls) {
+                removed += number(answer)?;
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(removed)
+    }
+
+    /// Shows each entry with its first bytes, page by page.
+    fn look_through(
+        &self,
+        names: &str,
+        mut visit: impl FnMut(Vec<Seen>) -> Result<ControlFlow<()>, TierError>,
+    ) -> Result<(), TierError> {
+        let mut known = std::collections::HashSet::new();
+        scan::pages(self.worker(), names, |page| {
+            let new = page.into_iter();
+            let new: Vec<Vec<u8>> = new.filter(|name| known.insert(name.clone())).collect();
+            for batch in new.chunks(scan::BATCH) {
+                let batch = batch.to_vec();
+                let look = move |connection| scan::look(connection, batch);
+                if visit(self.worker().ask(look)?)?.is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+            Ok(ControlFlow::Continue(()))
+        })
+    }
+}
+
+impl Tier for RedisTier {
+    fn name(&self) -> &'static str {
+        "redis"
+    }
+
+    fn get(&self, namespace: &Namespace, key: &Key) -> Result<Option<Found>, TierError> {
+        let call = self.getting(namespace, key);
+        let answer = self.worker().ask(move |connection| call.on(connection));
+        self.got(namespace, key, answer)
+    }
+
+    fn put(&self, entry: &Entry) -> Result<Receipt, TierError> {
+        self.store(entry, None)
+    }
+
+    fn put_begun(&self, entry: &Entry, begun: &Begun) -> Result<Receipt, TierError> {
+        self.store(entry, Some(begun))
+    }
+
+    fn begin(&self, namespace: &Namespace, key: &Key) -> Result<Option<u64>, TierError> {
+        let call = Call::new(&self.shared.scripts.draw)
+            .key(self.names.fence(namespace, key))
+            .arg(FENCE_FOR.as_millis().to_string());
+        let answer = self.worker().ask(move |connection| call.on(connection));
+        token(answer?).map(Some)
+    }
+
+    fn on_change(&self, listener: Listener) {
+        self.worker().ear().set(listener);
+    }
+
+    fn remove(&self, namespace: &Namespace, key: &Key) -> Result<bool, TierError> {
+        let call = self.removing(namespace, key);
+        let answer = self.worker().ask(move |connection| call.on(connection));
+        Ok(number(answer)? > 0)
+    }
+
+    fn scan(
+        &self,
+        namespace: &Namespace,
+        prefix: &str,
+        visit: &mut dyn FnMut(Listed) -> ControlFlow<()>,
+    ) -> Result<(), TierError> {
+        self.look_through(&self.names.entries_of(namespace), |page| {
+            for seen in page {
+                // What is not ours to read is left out.
+                let Ok(envelope) = self.codec.peek(&seen.head) else {
+                    continue;
+                };
+                let is_there = self.names.parse(&seen.name)
+                    == Some((envelope.namespace, envelope.key.clone()));
+                if !is_there || !envelope.key.starts_with(prefix) {
+                    continue;
+                }
+                let listed = Listed {
+                    envelope: Arc::new(envelope),
+                    bytes: seen.bytes,
+                    path: None,
+                    accesses: None,
+                    last_access: None,
+                };
+                if visit(listed).is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+            Ok(ControlFlow::Continue(()))
+        })
+    }
+
+    fn clear(&self, namespace: &Namespace) -> Result<u64, TierError> {
+        self.remove_matching(namespace, &Pattern::all())
+    }
+
+    fn cleanup(&self, now: SystemTime) -> Result<u64, TierError> {
+        let mut removed = 0;
+        self.look_through(&self.names.entries(), |page| {
+            let is_useless = |seen: &Seen| match self.codec.peek(&seen.head) {
+                Ok(envelope) => envelope.standing(now) == Standing::Expired,
+                // Another version's is left to it.
+                Err(error) => error.kind() == TierErrorKind::Corrupt,
+            };
+            let useless = page.into_iter().filter(is_useless).map(|seen| {
+                // Only what was looked at: it may have been replaced since.
+                Call::new(&self.shared.scripts.remove_same)
+                    .key(seen.name)
+                    .arg(seen.head)
+            });
+            for answer in self.call_all(useless.collect()) {
+                removed += number(answer)?;
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(removed)
+    }
+
+    fn size(&self) -> Result<Size, TierError> {
+        let mut size = Size::default();
+        self.look_through(&self.names.entries(), |page| {
+            size.entries += page.len() as u64;
+            size.bytes += page.iter().map(|seen| seen.bytes).sum::<u64>();
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(size)
+    }
+
+    fn health(&self) -> Health {
+        let places = self.worker().options().places();
+        let told = self
+            .worker()
+            .ask(move |connection| scan::introduce(connection));
+        match told {
+            Ok(told) => Health {
+                ok: told.takes_writes,
+                message: format!("{told} at {places}"),
+            },
+            Err(fault) => Health {
+                ok: false,
+                message: format!("{} at {places}", TierError::from(fault)),
+            },
+        }
+    }
+
+    fn get_many(
+        &self,
+        namespace: &Namespace,
+        keys: &[Key],
+    ) -> Vec<Result<Option<Found>, TierError>> {
+        let calls = keys
+            .iter()
+            .map(|key| self.getting(namespace, key))
+            .collect();
+        let answers = keys.iter().zip(self.call_all(calls));
+        answers
+            .map(|(key, answer)| self.got(namespace, key, answer))
+            .collect()
+    }
+
+    fn put_many(&self, entries: &[Entry]) -> Vec<Result<Receipt, TierError>> {
+        let encoded: Vec<_> = entries
+            .iter()
+            .map(|entry| self.codec.encode(entry))
+            .collect();
+        let calls = entries.iter().zip(&encoded).filter_map(|(entry, encoded)| {
+            let bytes = encoded.as_ref().ok()?.bytes.clone();
+            Some(self.putting(entry, bytes, None, true))
+        });
+        let mut answers = self.call_all(calls.collect()).into_iter();
+        let done = |(entry, encoded): (&Entry, Result<crate::cache::Encoded, TierError>)| {
+            let encoded = encoded?;
+            let receipt = Receipt {
+                bytes: encoded.bytes.len() as u64,
+                saved: encoded.saved,
+                ..Receipt::default()
+            };
+            let answer = answers.next().unwrap_or_else(|| Err(Fault::timeout()));
+            match self.put_is_done(entry, receipt, answer)? {
+                Some(receipt) => Ok(receipt),
+                None => self.store(entry, None),
+            }
+        };
+        entries.iter().zip(encoded).map(done).collect()
+    }
+
+    fn invalidate(&self, namespace: &Namespace, pattern: &Pattern) -> Result<u64, TierError> {
+        match pattern.as_exact() {
+            Some(key) => self.remove(namespace, key).map(u64::from),
+            None => self.remove_matching(namespace, pattern),
+        }
+    }
+
+    fn try_lease(
+        &self,
+        namespace: &Namespace,
+        key: &Key,
+        wait: Duration,
+        lease: Duration,
+    ) -> Result<LeaseOutcome, TierError> {
+        let name = self.names.lease(namespace, key);
+        let mut left = wait;
+        loop {
+            let call = Call::new(&self.shared.scripts.lease)
+                .key(self.names.fence(namespace, key))
+                .key(name.clone())
+                .arg(duration_millis(lease.min(SIGN_OF_LIFE)).max(1).to_string())
+                .arg(FENCE_FOR.as_millis().to_string());
+            match self.worker().ask(move |connection| call.on(connection))? {
+                Value::Nil if left < POLL => return Ok(LeaseOutcome::Busy),
+                Value::Nil => {
+                    left -= POLL;
+                    std::thread::sleep(POLL);
+                }
+                number => {
+                    let token = token(number)?;
+                    let held = Held {
+                        shared: Arc::clone(&self.shared),
+                        signs: self.signs_of_life(&name, token, lease),
+                        name,
+                        token,
+                    };
+                    return Ok(LeaseOutcome::Held(Lease::new(held, Some(token))));
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Debug for RedisTier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisTier")
+            .field("options", self.worker().options())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A lease. Dropping it gives it back; where that fails, it runs out by itself.
+struct Held {
+    shared: Arc<Shared>,
+    signs: Option<AbortHandle>,
+    name: String,
+    token: u64,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(signs) = self.signs.take() {
+            signs.abort();
+        }
+        let call = Call::new(&self.shared.scripts.release)
+            .key(std::mem::take(&mut self.name))
+            .arg(self.token.to_string());
+        let release = move |connection| async move { call.on(connection).await.map(|_| ()) };
+        // Waited for: who drops the tier next would take the thread away before it was sent.
+        let _ = self.shared.worker.ask(release);
+    }
+}
+
+fn number(answer: Result<Value, Fault>) -> Result<u64, TierError> {
+    let number = u64::from_redis_value(answer?);
+    number.map_err(|_| Fault::protocol("another kind of value").into())
+}
+
+fn token(answer: Value) -> Result<u64, TierError> {
+    number(Ok(answer))
+}

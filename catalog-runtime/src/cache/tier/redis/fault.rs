@@ -1,0 +1,142 @@
+//! What went wrong with a server, as the cache tells it apart. Nothing a server says is passed on but
+//! the word that names its error: the rest may hold anything, and goes to logs.
+
+use std::error::Error as _;
+use std::io;
+
+use redis::{ErrorKind, RedisError, ServerErrorKind};
+
+use crate::cache::{TierError, TierErrorKind};
+
+/// A failure, which many may have waited for.
+#[derive(Debug, Clone)]
+pub(super) struct Fault {
+    pub(super) kind: TierErrorKind,
+    message: String,
+    /// Whether the connection can go on being used.
+    pub(super) keeps_connection: bool,
+}
+
+impl Fault {
+    pub(super) fn timeout() -> Self {
+        Self {
+            kind: TierErrorKind::Timeout,
+            message: "Redis did not answer in time".to_owned(),
+            keeps_connection: false,
+        }
+    }
+
+    /// What was asked for was answered, but not as it should be.
+    pub(super) fn protocol(what: &str) -> Self {
+        Self {
+            kind: TierErrorKind::Protocol,
+            message: format!("Redis answered {what}"),
+            keeps_connection: false,
+        }
+    }
+
+    pub(super) fn thread(error: &io::Error) -> Self {
+        Self {
+            kind: TierErrorKind::Unavailable,
+            message: format!("the thread that asks Redis is not there: {error}"),
+            keeps_connection: true,
+        }
+    }
+}
+
+impl From<Fault> for TierError {
+    fn from(fault: Fault) -> Self {
+        Self::new(fault.kind, fault.message)
+    }
+}
+
+impl From<RedisError> for Fault {
+    fn from(error: RedisError) -> Self {
+        use TierErrorKind as Kind;
+        let told = |kind, message: String, keeps_connection| Self {
+            kind,
+            message,
+            keeps_connection,
+        };
+        if error.is_timeout() {
+            return Self::timeout();
+        }
+        let detail = error.detail().unwrap_or_default();
+        // Before Redis 7 a script's error is an `ERR` that has the word in its text.
+        let code = error.code().map(|code| match code {
+            "ERR" => ["OOM", "READONLY", "NOPERM", "WRONGTYPE"]
+                .into_iter()
+                .find(|word| detail.contains(&format!("-{word} ")))
+                .unwrap_or(code),
+            code => code,
+        });
+        match (code, error.kind()) {
+            (Some("OOM"), _) => told(Kind::Full, "Redis is full".to_owned(), true),
+            (Some("WRONGTYPE"), _) => told(
+                Kind::Corrupt,
+                "the entry is no text in Redis".to_owned(),
+                true,
+            ),
+            (Some("READONLY" | "MASTERDOWN" | "NOREPLICAS" | "MISCONF"), _)
+            | (_, ErrorKind::Server(ServerErrorKind::ReadOnly)) => {
+                told(Kind::Unavailable, "Redis takes no writes".to_owned(), false)
+            }
+            (Some("NOAUTH" | "WRONGPASS" | "NOPERM"), _) | (_, ErrorKind::AuthenticationFailed) => {
+                told(
+                    Kind::Refused,
+                    "Redis refuses these credentials".to_owned(),
+                    false,
+                )
+            }
+            (Some("LOADING" | "BUSY" | "TRYAGAIN" | "CLUSTERDOWN"), _) => {
+                told(Kind::Unavailable, "Redis is not ready".to_owned(), false)
+            }
+            (_, ErrorKind::Parse | ErrorKind::UnexpectedReturnType) => {
+                Self::protocol("what cannot be read")
+            }
+            (_, ErrorKind::Io | ErrorKind::ClusterConnectionNotFound) => {
+                match io_cause(&error).map(io::Error::kind) {
+                    Some(io::ErrorKind::InvalidData) => Self::protocol("beyond all bounds"),
+                    Some(kind) => {
+                        let message = format!("Redis cannot be reached: {kind}");
+                        told(Kind::Unavailable, message, false)
+                    }
+                    None => told(
+                        Kind::Unavailable,
+                        "Redis cannot be reached".to_owned(),
+                        false,
+                    ),
+                }
+            }
+            (Some(_), _) if detail.contains("max number of clients") => told(
+                Kind::Unavailable,
+                "Redis has too many clients".to_owned(),
+                false,
+            ),
+            (Some(code), _) => {
+                let word: String = code
+                    .chars()
+                    .filter(char::is_ascii_alphanumeric)
+                    .take(32)
+                    .collect();
+                told(
+                    Kind::Other,
+                    format!("Redis answered the error {word}"),
+                    true,
+                )
+            }
+            (None, _) => told(Kind::Other, "Redis could not be asked".to_owned(), false),
+        }
+    }
+}
+
+fn io_cause(error: &RedisError) -> Option<&io::Error> {
+    let mut cause = error.source();
+    while let Some(now) = cause {
+        if let Some(io) = now.downcast_ref() {
+            return Some(io);
+        }
+        cause = now.source();
+    }
+    None
+}
