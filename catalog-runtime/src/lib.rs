@@ -33,6 +33,7 @@
 //! - `bundle` (default): the catalog baked into the binary, and its typed constants.
 //! - `disk` (default): the disk tier of the cache.
 //! - `aws`: ask AWS. Without it no AWS crate, no HTTP and no tokio is built.
+//! - `aws-client`: a cache in front of any AWS SDK client.
 //! - `router`: an interceptor for `aws-sdk-bedrockruntime` that sends the id that works.
 //! - `redis`: the Redis tier of the cache, through which a fleet shares one refresh.
 //! - `compression`: large cache entries with lz4.
@@ -41,6 +42,8 @@
 //! - `test-support`: helpers for tests of cache tiers, without a promise of stability.
 
 mod arn;
+#[cfg(feature = "aws-client")]
+pub mod aws_client;
 pub mod cache;
 mod diff;
 mod error;

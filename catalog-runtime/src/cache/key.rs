@@ -139,6 +139,7 @@ enum Kind {
     /// The key is this text, or goes on after it with a colon.
     Under(String),
     Glob(String),
+    Any(Vec<Pattern>),
 }
 
 impl Pattern {
@@ -179,6 +180,20 @@ impl Pattern {
         Self(Kind::Glob(text.into()))
     }
 
+    /// The keys that match one of these: one scan of a tier for all of them. Without any, no key.
+    ///
+    /// ```
+    /// use bedrock_catalog::cache::{Key, Pattern};
+    ///
+    /// let either = Pattern::any([Pattern::under(["users"]), Pattern::glob("groups:list:*")]);
+    /// assert!(either.matches(&Key::new("users", "get", "u-1")));
+    /// assert!(!either.matches(&Key::new("groups", "get", "g-1")));
+    /// ```
+    #[must_use]
+    pub fn any(patterns: impl IntoIterator<Item = Self>) -> Self {
+        Self(Kind::Any(patterns.into_iter().collect()))
+    }
+
     /// Whether the key is one of these. A shortened key whose hidden part decides is one of these:
     /// better to forget too much than too little.
     #[must_use]
@@ -196,6 +211,7 @@ impl Pattern {
                         .kept()
                         .is_some_and(|kept| glob_may_go_on(glob.as_bytes(), kept.as_bytes()))
             }
+            Kind::Any(patterns) => patterns.iter().any(|pattern| pattern.matches(key)),
         }
     }
 
@@ -206,6 +222,11 @@ impl Pattern {
             Kind::Exact(key) => key.as_str(),
             Kind::Under(text) => text,
             Kind::Glob(glob) => glob.split(['*', '?']).next().unwrap_or(""),
+            Kind::Any(patterns) => {
+                let mut prefixes = patterns.iter().map(Self::prefix);
+                let first = prefixes.next().unwrap_or("");
+                prefixes.fold(first, common)
+            }
         }
     }
 
@@ -225,12 +246,27 @@ impl fmt::Display for Pattern {
             Kind::Exact(key) => key.fmt(f),
             Kind::Under(text) => write!(f, "{text}:*"),
             Kind::Glob(glob) => f.write_str(glob),
+            Kind::Any(patterns) => {
+                for (index, pattern) in patterns.iter().enumerate() {
+                    if index > 0 {
+                        f.write_str(" | ")?;
+                    }
+                    pattern.fmt(f)?;
+                }
+                Ok(())
+            }
         }
     }
 }
 
+/// What both begin with; keys' text is ASCII, so any byte is a good place to cut.
+fn common<'a>(one: &'a str, other: &str) -> &'a str {
+    let same = one.bytes().zip(other.bytes()).take_while(|(a, b)| a == b);
+    one.get(..same.count()).unwrap_or("")
+}
+
 /// Two pointers and one step back to the last `*`: no recursion, at most `glob × text` steps.
-fn glob_matches(glob: &[u8], text: &[u8]) -> bool {
+pub(crate) fn glob_matches(glob: &[u8], text: &[u8]) -> bool {
     let (mut g, mut t) = (0, 0);
     let mut retry: Option<(usize, usize)> = None;
     while t < text.len() {

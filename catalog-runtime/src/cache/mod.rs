@@ -49,6 +49,8 @@ pub use core::{Cache, Stored, Terms, Watched};
 pub use entry::{CLOCK_SKEW, Entry, Envelope, Horizons, Standing};
 pub use environment::{CacheConfig, Environment, Store, parse_duration};
 pub use freshness::{Freshness, Hit};
+#[cfg(feature = "aws-client")]
+pub(crate) use key::glob_matches;
 pub use key::{Key, Pattern};
 pub use namespace::{Namespace, NotANamespace};
 pub use settings::{ConfigError, Settings};

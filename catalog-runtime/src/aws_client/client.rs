@@ -1,0 +1,293 @@
+//! The client as a whole: its settings, the two things it puts on a service's configuration, and what they
+//! share. This file may not know how a request is answered.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use aws_smithy_http_client::tls;
+use aws_smithy_runtime_api::client::http::{HttpClient, SharedHttpClient};
+use aws_smithy_runtime_api::client::interceptors::SharedInterceptor;
+
+use super::identity::{Names, account_namespace};
+use super::layer::Layer;
+use super::mark::Mark;
+use super::rules::{Kind, Rules, service_word};
+use super::statistics::{ClientStatistics, Counts};
+use super::writes::Doubtful;
+use crate::cache::{Cache, Namespace};
+use crate::{Error, ErrorKind};
+
+/// How long an SDK read is fresh, where nothing is said.
+const FRESH_FOR: Duration = Duration::from_secs(15 * 60);
+/// The largest body that is kept, where nothing is said.
+const LARGEST_BODY: usize = 1 << 20;
+/// So many operations, and so many namespaces, are remembered.
+const REMEMBERED: usize = 4096;
+
+/// A cache in front of AWS SDK clients: see the [module](super).
+///
+/// Clones are the same client. One serves any number of services, regions and credentials; give all
+/// services that change each other's data the same one.
+#[derive(Debug, Clone)]
+pub struct CachedClient {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) cache: Cache,
+    pub(super) names: Names,
+    pub(super) rules: Rules,
+    pub(super) largest_body: usize,
+    pub(super) counts: Counts,
+    pub(super) doubtful: Doubtful,
+    fresh_for: Duration,
+    fresh_for_operation: HashMap<(String, String), Duration>,
+    /// By service and operation, as the SDK has them.
+    plans: RwLock<HashMap<String, HashMap<String, Arc<Plan>>>>,
+    /// Those that reads were kept in.
+    namespaces: Mutex<Vec<Namespace>>,
+    warned: AtomicBool,
+}
+
+/// How the requests of an operation are treated.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) service: String,
+    pub(super) operation: String,
+    pub(super) kind: Kind,
+    pub(super) fresh_for: Duration,
+}
+
+impl CachedClient {
+    /// Makes a caching client.
+    pub fn builder() -> CachedClientBuilder {
+        CachedClientBuilder {
+            cache: None,
+            names: Names::default(),
+            rules: Rules::shipped(),
+            fresh_for: FRESH_FOR,
+            fresh_for_operation: HashMap::new(),
+            largest_body: LARGEST_BODY,
+        }
+    }
+
+    /// The interceptor to put on a service's configuration, beside the HTTP client.
+    #[must_use]
+    pub fn interceptor(&self) -> SharedInterceptor {
+        SharedInterceptor::new(Mark(Arc::clone(&self.shared)))
+    }
+
+    /// The HTTP client to put on a service's configuration: this cache in front of a HTTPS client like
+    /// the SDK's own.
+    #[must_use]
+    pub fn http_client(&self) -> SharedHttpClient {
+        let rustls = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc);
+        let builder = aws_smithy_http_client::Builder::new();
+        self.http_client_over(builder.tls_provider(rustls).build_https())
+    }
+
+    /// The same in front of the HTTP client given, such as `sdk_config.http_client()`.
+    #[must_use]
+    pub fn http_client_over(&self, inner: impl HttpClient + 'static) -> SharedHttpClient {
+        SharedHttpClient::new(Layer {
+            inner: SharedHttpClient::new(inner),
+            shared: Arc::clone(&self.shared),
+        })
+    }
+
+    /// What it has done so far.
+    #[must_use]
+    pub fn statistics(&self) -> ClientStatistics {
+        self.shared.counts.snapshot()
+    }
+
+    /// The cache behind it, for its own statistics, listings and cleanup. Entries are in namespaces of
+    /// their own, one for each account.
+    #[must_use]
+    pub fn cache(&self) -> &Cache {
+        &self.shared.cache
+    }
+
+    /// Drops what the rules say this write would drop, for a change that was made another way. The answer
+    /// is how many entries, of every account this client has served.
+    ///
+    /// ```
+    /// # use bedrock_catalog::aws_client::CachedClient;
+    /// # use bedrock_catalog::cache::{Cache, MemoryLimits};
+    /// # async fn example(cached: CachedClient) {
+    /// let dropped = cached.forget("identitystore", "DeleteUser", [("UserId", "u-1")]).await;
+    /// # }
+    /// ```
+    pub async fn forget<'a>(
+        &self,
+        service: &str,
+        operation: &str,
+        parameters: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> u64 {
+        let patterns = self.shared.rules.drops(service, operation, parameters);
+        self.shared
+            .drop_entries(&self.shared.namespaces(), &patterns)
+            .await
+    }
+}
+
+impl Shared {
+    /// How requests of this operation are treated.
+    pub(super) fn plan(&self, service: &str, operation: &str) -> Arc<Plan> {
+        let plans = self.plans.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(plan) = plans.get(service).and_then(|plans| plans.get(operation)) {
+            return Arc::clone(plan);
+        }
+        drop(plans);
+        let word = service_word(service);
+        let key = (word, operation.to_owned());
+        let plan = Arc::new(Plan {
+            kind: self.rules.kind(&key.0, operation),
+            fresh_for: *self
+                .fresh_for_operation
+                .get(&key)
+                .unwrap_or(&self.fresh_for),
+            service: key.0,
+            operation: key.1,
+        });
+        let mut plans = self.plans.write().unwrap_or_else(PoisonError::into_inner);
+        let of_service = plans.entry(service.to_owned()).or_default();
+        if of_service.len() < REMEMBERED {
+            of_service.insert(operation.to_owned(), Arc::clone(&plan));
+        }
+        plan
+    }
+
+    /// Remembers that reads are kept in this namespace.
+    pub(super) fn serves(&self, namespace: Namespace) {
+        let mut known = self
+            .namespaces
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if !known.contains(&namespace) && known.len() < REMEMBERED {
+            known.push(namespace);
+        }
+    }
+
+    /// The namespaces that reads were kept in.
+    pub(super) fn namespaces(&self) -> Vec<Namespace> {
+        self.namespaces
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Says once that nothing can be cached.
+    pub(super) fn warn_of_nobody(&self) {
+        if !self.warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "AWS reads are not cached: the credentials name no account, and no namespace was given in its place"
+            );
+        }
+    }
+}
+
+/// Makes a [`CachedClient`].
+#[derive(Debug)]
+#[must_use]
+pub struct CachedClientBuilder {
+    cache: Option<Cache>,
+    names: Names,
+    rules: Rules,
+    fresh_for: Duration,
+    fresh_for_operation: HashMap<(String, String), Duration>,
+    largest_body: usize,
+}
+
+impl CachedClientBuilder {
+    /// The cache, with whatever tiers it has. Required.
+    pub fn cache(mut self, cache: Cache) -> Self {
+        self.cache = Some(cache);
+        self
+    }
+
+    /// A name to keep entries under where the credentials name no account. Where they do, the account
+    /// counts. Without either, nothing is cached, and one warning says so.
+    pub fn namespace(mut self, name: impl Into<String>) -> Self {
+        self.names.namespace = Some(name.into());
+        self
+    }
+
+    /// A name for who asks, in place of the access key. By default each access key has entries of its
+    /// own, and so has each session of a role; with a name, sessions and processes share them. Give
+    /// different names to what may see different things: the name is believed.
+    pub fn identity(mut self, name: impl Into<String>) -> Self {
+        self.names.identity = Some(name.into());
+        self
+    }
+
+    /// The rules. Default: [`Rules::shipped`].
+    pub fn rules(mut self, rules: Rules) -> Self {
+        self.rules = rules;
+        self
+    }
+
+    /// How long a read is served without asking again. Default 15 min. Zero: nothing is cached but what
+    /// [`fresh_for_operation`](Self::fresh_for_operation) says.
+    pub fn fresh_for(mut self, fresh_for: Duration) -> Self {
+        self.fresh_for = fresh_for;
+        self
+    }
+
+    /// The same for one operation, such as `("identitystore", "ListUsers")`; zero never caches it. The
+    /// service is the SDK's name for it, in lower case.
+    pub fn fresh_for_operation(
+        mut self,
+        service: &str,
+        operation: &str,
+        fresh_for: Duration,
+    ) -> Self {
+        let key = (service_word(service), operation.to_owned());
+        self.fresh_for_operation.insert(key, fresh_for);
+        self
+    }
+
+    /// The largest body that is kept, in bytes. Default 1 MiB; larger ones pass.
+    pub fn largest_body(mut self, bytes: usize) -> Self {
+        self.largest_body = bytes;
+        self
+    }
+
+    /// The client. Touches neither network nor storage.
+    ///
+    /// # Errors
+    /// There is no cache, or an empty name.
+    pub fn build(self) -> Result<CachedClient, Error> {
+        let wrong = |message| Error::new(ErrorKind::InvalidConfiguration, message);
+        let cache = self
+            .cache
+            .ok_or_else(|| wrong("a cached client needs a cache"))?;
+        let names = [&self.names.namespace, &self.names.identity];
+        if names.into_iter().flatten().any(String::is_empty) {
+            return Err(wrong("the name of a namespace or an identity is empty"));
+        }
+        let shared = Shared {
+            cache,
+            names: self.names,
+            rules: self.rules,
+            largest_body: self.largest_body,
+            counts: Counts::new(),
+            doubtful: Doubtful::default(),
+            fresh_for: self.fresh_for,
+            fresh_for_operation: self.fresh_for_operation,
+            plans: RwLock::default(),
+            namespaces: Mutex::default(),
+            warned: AtomicBool::new(false),
+        };
+        // A name of the caller's is known from the start, so that a change can be told at once.
+        if let Some(name) = &shared.names.namespace {
+            shared.serves(account_namespace("aws", name));
+        }
+        Ok(CachedClient {
+            shared: Arc::new(shared),
+        })
+    }
+}

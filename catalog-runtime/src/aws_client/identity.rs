@@ -1,0 +1,221 @@
+//! Who asks: the credentials a request was signed with, and whose entries it may therefore see. This file
+//! may not know what is asked, and keeps no secret.
+
+use aws_credential_types::Credentials;
+use aws_smithy_runtime_api::client::auth::{AuthScheme, AuthSchemeId};
+use aws_smithy_runtime_api::client::identity::ResolveCachedIdentity;
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
+use sha2::{Digest, Sha256};
+
+use super::parameters::feed;
+use crate::cache::Namespace;
+
+/// What the signature says in plain words: the access key, and the region it is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Signed<'a> {
+    access_key: &'a str,
+    pub(super) region: &'a str,
+}
+
+impl<'a> Signed<'a> {
+    /// `None` where the request has no AWS signature: no credentials, a bearer token.
+    pub(super) fn of(request: &'a HttpRequest) -> Option<Self> {
+        let authorization = request.headers().get("authorization")?;
+        // AWS4-HMAC-SHA256 Credential=KEY/DATE/REGION/SERVICE/aws4_request, …; with an asymmetric
+        // signature the regions are in a header of their own.
+        let credential = authorization
+            .strip_prefix("AWS4-")?
+            .split([',', ' '])
+            .find_map(|part| part.strip_prefix("Credential="))?;
+        let mut scope = credential.rsplitn(5, '/');
+        let (end, _service, region) = (scope.next()?, scope.next()?, scope.next()?);
+        if end != "aws4_request" {
+            return None;
+        }
+        if let Some(regions) = request.headers().get("x-amz-region-set") {
+            let access_key = credential.split('/').next()?;
+            return Some(Self {
+                access_key,
+                region: regions,
+            });
+        }
+        let (_date, access_key) = (scope.next()?, scope.next()?);
+        Some(Self { access_key, region })
+    }
+}
+
+/// Whose entries a request may see.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Scope {
+    /// All that is shared by those who can change each other's answers.
+    pub(super) namespace: Namespace,
+    /// Who asks; part of every key.
+    pub(super) identity: [u8; 32],
+}
+
+/// The names a caller gives, in place of what the credentials do not say.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Names {
+    /// Instead of an account.
+    pub(super) namespace: Option<String>,
+    /// Instead of the access key.
+    pub(super) identity: Option<String>,
+}
+
+impl Names {
+    /// Whose entries these credentials may see; `None` where neither they nor the caller say whose they
+    /// are.
+    pub(super) fn scope(&self, credentials: &Credentials, region: &str) -> Option<Scope> {
+        let namespace = match credentials.account_id() {
+            Some(account) => account_namespace(partition(region), account.as_str()),
+            None => account_namespace(partition(region), self.namespace.as_deref()?),
+        };
+        // Keys are told apart by their secrets too: who has the one without the other sees nothing.
+        // The digest goes into that of a whole request, and nowhere else.
+        let mut hash = Sha256::new();
+        match &self.identity {
+            Some(name) => feed(&mut hash, name.as_bytes()),
+            None => {
+                feed(&mut hash, credentials.access_key_id().as_bytes());
+                feed(&mut hash, credentials.secret_access_key().as_bytes());
+            }
+        }
+        Some(Scope {
+            namespace,
+            identity: hash.finalize().into(),
+        })
+    }
+}
+
+/// The namespace of an account, or of the name a caller gives instead.
+pub(super) fn account_namespace(partition: &str, account: &str) -> Namespace {
+    Namespace::of(["aws-client", partition, account])
+}
+
+/// The credentials the request was signed with. They come from the SDK's own identity cache, which had
+/// them a moment ago; should it have others by now, none.
+pub(super) async fn credentials(
+    signed_with: String,
+    components: &RuntimeComponents,
+) -> Option<Credentials> {
+    let scheme = components.auth_scheme(AuthSchemeId::new("sigv4"))?;
+    let resolver = scheme.identity_resolver(components)?;
+    let (cache, config) = (components.identity_cache(), ConfigBag::base());
+    let identity = cache.resolve_cached_identity(resolver, components, &config);
+    let identity = identity.await.ok()?;
+    let credentials = identity.data::<Credentials>()?;
+    (credentials.access_key_id() == signed_with).then(|| credentials.clone())
+}
+
+impl Signed<'_> {
+    pub(super) fn access_key(&self) -> String {
+        self.access_key.to_owned()
+    }
+}
+
+/// The partition a region is in.
+fn partition(region: &str) -> &'static str {
+    let prefixes = [
+        ("cn-", "aws-cn"),
+        ("us-gov-", "aws-us-gov"),
+        ("us-iso-", "aws-iso"),
+        ("us-isob-", "aws-iso-b"),
+        ("eu-isoe-", "aws-iso-e"),
+        ("us-isof-", "aws-iso-f"),
+        ("eusc-", "aws-eusc"),
+    ];
+    let found = prefixes
+        .iter()
+        .find(|(prefix, _)| region.starts_with(prefix));
+    found.map_or("aws", |(_, partition)| partition)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signed(authorization: &str) -> HttpRequest {
+        let mut request = HttpRequest::empty();
+        request
+            .headers_mut()
+            .insert("authorization", authorization.to_owned());
+        request
+    }
+
+    #[test]
+    fn the_signature_names_the_key_and_the_region() {
+        let request = signed(
+            "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20261121/eu-west-1/sso/aws4_request, SignedHeaders=host, Signature=00",
+        );
+        let is = Signed {
+            access_key: "AKIDEXAMPLE",
+            region: "eu-west-1",
+        };
+        assert_eq!(Signed::of(&request), Some(is));
+        let mut request = signed(
+            "AWS4-ECDSA-P256-SHA256 Credential=AKIDEXAMPLE/20261121/sso/aws4_request, SignedHeaders=host, Signature=00",
+        );
+        request.headers_mut().insert("x-amz-region-set", "us-*");
+        let is = Signed {
+            access_key: "AKIDEXAMPLE",
+            region: "us-*",
+        };
+        assert_eq!(Signed::of(&request), Some(is));
+        for other in [
+            "Bearer abc",
+            "AWS4-HMAC-SHA256 Credential=a/b/c",
+            "AWS4-",
+            "",
+        ] {
+            assert_eq!(Signed::of(&signed(other)), None, "{other}");
+        }
+        assert_eq!(Signed::of(&HttpRequest::empty()), None);
+    }
+
+    #[test]
+    fn credentials_are_told_apart_by_account_key_and_secret() {
+        let names = Names::default();
+        let of = |key: &str, secret: &str, account: &str| {
+            let credentials = Credentials::builder();
+            let credentials = credentials.access_key_id(key).secret_access_key(secret);
+            credentials
+                .account_id(account)
+                .provider_name("tests")
+                .build()
+        };
+        let scope = |credentials: Credentials| {
+            let scope = names.scope(&credentials, "eu-west-1").unwrap();
+            (scope.namespace, scope.identity)
+        };
+        let one = scope(of("A", "s", "111111111111"));
+        assert_eq!(one, scope(of("A", "s", "111111111111")));
+        let key = scope(of("B", "s", "111111111111"));
+        assert!(
+            one.0 == key.0 && one.1 != key.1,
+            "writes reach it, answers do not"
+        );
+        assert_ne!(one.1, scope(of("A", "t", "111111111111")).1);
+        assert_ne!(one.0, scope(of("A", "s", "222222222222")).0);
+    }
+
+    #[test]
+    fn what_names_nobody_is_nobodys() {
+        let credentials = Credentials::new("A", "s", None, None, "tests");
+        assert!(Names::default().scope(&credentials, "eu-west-1").is_none());
+        let named = Names {
+            namespace: Some("mine".into()),
+            identity: Some("me".into()),
+        };
+        let one = named.scope(&credentials, "eu-west-1").unwrap();
+        let session = Credentials::new("B", "t", Some("u".into()), None, "tests");
+        let other = named.scope(&session, "eu-west-1").unwrap();
+        assert_eq!(
+            (one.namespace, one.identity),
+            (other.namespace, other.identity)
+        );
+        let china = named.scope(&credentials, "cn-north-1").unwrap();
+        assert_ne!(one.namespace, china.namespace);
+    }
+}

@@ -1,0 +1,464 @@
+//! Which operations are reads and which are writes, what is never cached, and what a write drops. All of
+//! it is data, checked when it is loaded; this file may not know a single operation by name, nor how a
+//! request travels.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+use super::parameters::{Parameters, tags_of};
+use crate::cache::{Pattern, glob_matches};
+use crate::{Error, ErrorKind};
+
+/// The format of the rules this version reads.
+const FORMAT: u32 = 1;
+
+/// What a caching client goes by: which operations are never cached, which change nothing, and which
+/// entries a write drops.
+///
+/// An entry is named `service:Operation:identifier:…`, so a rule's patterns are `service:Operation`, or
+/// `service:Operation:{Parameter}` for the entries whose request named the same value as the write's
+/// parameter. `*` in a service or an operation stands for any text. A parameter within another is
+/// written with a dot, `{MemberId.UserId}`; one of a REST request's path is named by the rule's `path`.
+/// Where a write leaves the parameter out, all entries of the operation go.
+///
+/// A write for which no rule is declared drops its service's lists, what was read without naming
+/// anything, and every entry that names something the write names.
+///
+/// ```
+/// use bedrock_catalog::aws_client::Rules;
+/// use bedrock_catalog::cache::Pattern;
+///
+/// let own = Rules::from_json(r#"{
+///     "format": 1,
+///     "never": [{ "operations": "payroll:Get*" }],
+///     "writes": [{
+///         "service": "iam", "operations": ["UpdateRole"],
+///         "drops": ["iam:GetRole:{RoleName}", "iam:ListRoles"]
+///     }]
+/// }"#)?;
+/// let rules = Rules::shipped().and(own);
+/// let patterns = rules.drops("iam", "UpdateRole", [("RoleName", "reader")]);
+/// assert_eq!(patterns.len(), 1, "one pattern for each service");
+///
+/// let refused = Rules::from_json(r#"{"format": 1, "writes": [{
+///     "service": "iam", "operations": ["UpdateRole"], "drops": ["iam:GetRole:{RoleName"]}]}"#);
+/// assert!(refused.unwrap_err().to_string().contains("iam:GetRole:{RoleName"));
+/// # Ok::<(), bedrock_catalog::Error>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Rules {
+    never: Vec<Never>,
+    harmless: Vec<Operations>,
+    unsettled: Vec<String>,
+    scopes: BTreeMap<String, Vec<String>>,
+    writes: Vec<Write>,
+}
+
+/// The rules as they are written down.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    format: u32,
+    #[serde(default)]
+    never: Vec<NeverText>,
+    #[serde(default)]
+    harmless: Vec<String>,
+    #[serde(default)]
+    unsettled: Vec<String>,
+    #[serde(default)]
+    scopes: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
+    writes: Vec<WriteText>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NeverText {
+    operations: String,
+    when: Option<String>,
+    #[serde(rename = "why")]
+    _why: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WriteText {
+    service: String,
+    operations: Vec<String>,
+    path: Option<String>,
+    drops: Vec<String>,
+    #[serde(rename = "why")]
+    _why: Option<String>,
+}
+
+/// Operations of services, both as globs.
+#[derive(Debug, Clone)]
+struct Operations {
+    service: String,
+    operation: String,
+}
+
+impl Operations {
+    fn has(&self, service: &str, operation: &str) -> bool {
+        matches(&self.service, service) && matches(&self.operation, operation)
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Never {
+    operations: Operations,
+    /// Only where this parameter is true.
+    when: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+struct Write {
+    service: String,
+    operations: Vec<String>,
+    path: Option<String>,
+    drops: Vec<Drop>,
+}
+
+#[derive(Debug, Clone)]
+struct Drop {
+    operations: Operations,
+    /// The parameter whose value the entries name.
+    names: Option<String>,
+}
+
+/// What an operation does, as far as a cache is concerned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// It may be answered from the cache, unless one of these parameters is true.
+    Read { unless: Vec<String> },
+    /// It changes something.
+    Write,
+    /// Neither: it goes its way.
+    Other,
+}
+
+static SHIPPED: LazyLock<Rules> = LazyLock::new(|| {
+    Rules::from_json(include_str!("rules.json")).unwrap_or_else(|error| {
+        // A test reads the file; should it break all the same, a write without rules drops too much,
+        // and nothing is taken for harmless.
+        tracing::error!(%error, "the shipped rules of the AWS client cannot be read");
+        Rules {
+            never: vec![Never {
+                operations: Operations {
+                    service: "*".into(),
+                    operation: "*".into(),
+                },
+                when: None,
+            }],
+            ..Rules::default()
+        }
+    })
+});
+
+impl Rules {
+    /// The rules that come with this crate: secrets are never cached; Bedrock, Identity Store and SSO
+    /// Admin have rules of their own for what a write drops.
+    #[must_use]
+    pub fn shipped() -> Self {
+        SHIPPED.clone()
+    }
+
+    /// No service has rules of its own, and nothing is known to be secret or harmless. For callers who
+    /// bring all of it themselves.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Rules from JSON, as `rules.json` in this crate's source has them.
+    ///
+    /// # Errors
+    /// It is no such JSON, or a rule in it cannot mean anything: the message names the rule.
+    pub fn from_json(json: &str) -> Result<Self, Error> {
+        let file: File = serde_json::from_str(json)
+            .map_err(|cause| wrong("these are no rules").because(cause))?;
+        if file.format != FORMAT {
+            return Err(wrong(format!(
+                "rules of format {}; this version reads format {FORMAT}",
+                file.format
+            )));
+        }
+        let never = file.never.into_iter().map(|never| {
+            if let Some(when) = &never.when {
+                parameter(when, &never.operations)?;
+            }
+            Ok(Never {
+                operations: operations(&never.operations, &never.operations)?,
+                when: never.when,
+            })
+        });
+        let harmless = file.harmless.iter().map(|text| operations(text, text));
+        for (service, names) in &file.scopes {
+            glob(service, service)?;
+            names.iter().try_for_each(|name| parameter(name, service))?;
+        }
+        if file.unsettled.iter().any(|word| word.is_empty()) {
+            return Err(wrong("an empty word under \"unsettled\""));
+        }
+        Ok(Self {
+            never: never.collect::<Result<_, Error>>()?,
+            harmless: harmless.collect::<Result<_, Error>>()?,
+            unsettled: file.unsettled,
+            scopes: file.scopes,
+            writes: file
+                .writes
+                .into_iter()
+                .map(Write::checked)
+                .collect::<Result<_, Error>>()?,
+        })
+    }
+
+    /// These rules and others: a write drops what either says, and what either calls secret is never
+    /// cached.
+    #[must_use]
+    pub fn and(mut self, others: Self) -> Self {
+        self.never.extend(others.never);
+        self.harmless.extend(others.harmless);
+        self.unsettled.extend(others.unsettled);
+        for (service, names) in others.scopes {
+            self.scopes.entry(service).or_default().extend(names);
+        }
+        self.writes.extend(others.writes);
+        self
+    }
+
+    /// The entries that a write drops, one pattern for each service they are of: to drop them by hand,
+    /// after a change that went another way. See [`CachedClient::forget`](super::CachedClient::forget).
+    #[must_use]
+    pub fn drops<'a>(
+        &self,
+        service: &str,
+        operation: &str,
+        parameters: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Vec<Pattern> {
+        self.patterns(
+            &service_word(service),
+            operation,
+            &Parameters::given(parameters),
+        )
+    }
+
+    /// What the operation does. `List…`, `Describe…` and `Get…` are reads; what is neither a read nor
+    /// known to be harmless changes something.
+    pub(super) fn kind(&self, service: &str, operation: &str) -> Kind {
+        if is_read(operation) {
+            let mut unless = Vec::new();
+            for never in &self.never {
+                if never.operations.has(service, operation) {
+                    match &never.when {
+                        None => return Kind::Other,
+                        Some(when) => unless.push(when.clone()),
+                    }
+                }
+            }
+            return Kind::Read { unless };
+        }
+        if self.harmless.iter().any(|ops| ops.has(service, operation)) {
+            Kind::Other
+        } else {
+            Kind::Write
+        }
+    }
+
+    /// The parameters that every request of the service has, and that therefore tell nothing apart.
+    pub(super) fn scopes(&self, service: &str) -> &[String] {
+        self.scopes.get(service).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether an answer says that something is on its way: the next one will be another.
+    pub(super) fn is_unsettled(&self, body: &[u8]) -> bool {
+        let longest = self.unsettled.iter().map(String::len).max().unwrap_or(0);
+        body.split(|byte| matches!(byte, b'"' | b'>' | b'<'))
+            .filter(|text| !text.is_empty() && text.len() <= longest)
+            .any(|text| {
+                let is = |word: &String| word.as_bytes().eq_ignore_ascii_case(text);
+                self.unsettled.iter().any(is)
+            })
+    }
+
+    /// The entries that a write drops.
+    pub(super) fn patterns(
+        &self,
+        service: &str,
+        operation: &str,
+        parameters: &Parameters<'_>,
+    ) -> Vec<Pattern> {
+        let mut dropped: BTreeMap<&str, Vec<Pattern>> = BTreeMap::new();
+        let scoped = parameters.tags_of_scopes(self.scopes(service));
+        let mut declared = false;
+        for write in self
+            .writes
+            .iter()
+            .filter(|write| write.is_for(service, operation))
+        {
+            declared = true;
+            for drop in &write.drops {
+                let of = &drop.operations;
+                let to = dropped.entry(&of.service).or_default();
+                let tags = drop.names.as_ref().map(|name| {
+                    let values = write
+                        .path
+                        .as_deref()
+                        .map_or(Vec::new(), |path| parameters.in_path(path, name));
+                    let values = values.into_iter().chain(parameters.named(name));
+                    let mut tags: Vec<_> = values.flat_map(|value| tags_of(&value)).collect();
+                    tags.retain(|tag| !scoped.contains(tag));
+                    tags
+                });
+                match tags {
+                    Some(tags) if !tags.is_empty() => {
+                        to.extend(
+                            tags.iter()
+                                .map(|tag| naming(&of.service, &of.operation, tag)),
+                        );
+                    }
+                    _ => to.push(Pattern::glob(&format!("{}:{}:*", of.service, of.operation))),
+                }
+            }
+        }
+        if !declared {
+            let to = dropped.entry(service).or_default();
+            let tags = parameters.tags(operation, self.scopes(service));
+            if tags.is_empty() {
+                to.push(Pattern::under([service]));
+            } else {
+                to.push(Pattern::glob(&format!("{service}:List*")));
+                to.push(Pattern::glob(&format!("{service}:*:{ALL}:*")));
+                to.extend(tags.iter().map(|tag| naming(service, "*", tag)));
+            }
+        }
+        dropped.into_values().map(Pattern::any).collect()
+    }
+}
+
+/// In place of an identifier, where a request names nothing.
+pub(super) const ALL: &str = "all";
+
+/// The entries of an operation that name what has this tag, among whatever else they name.
+fn naming(service: &str, operation: &str, tag: &str) -> Pattern {
+    Pattern::glob(&format!("{service}:{operation}:*{tag}:*"))
+}
+
+impl Write {
+    fn checked(text: WriteText) -> Result<Self, Error> {
+        let rule = format!("{}:{}", text.service, text.operations.join("|"));
+        glob(&text.service, &rule)?;
+        if text.operations.is_empty() || text.drops.is_empty() {
+            return Err(wrong(format!(
+                "the rule {rule:?} has no operations, or drops nothing"
+            )));
+        }
+        text.operations
+            .iter()
+            .try_for_each(|operation| glob(operation, &rule))?;
+        if text
+            .path
+            .as_ref()
+            .is_some_and(|path| !path.starts_with('/'))
+        {
+            return Err(wrong(format!(
+                "the path of the rule {rule:?} does not begin with a slash"
+            )));
+        }
+        let drops = text.drops.iter().map(|drop| Drop::checked(drop));
+        Ok(Self {
+            drops: drops.collect::<Result<_, Error>>()?,
+            service: text.service,
+            operations: text.operations,
+            path: text.path,
+        })
+    }
+
+    fn is_for(&self, service: &str, operation: &str) -> bool {
+        matches(&self.service, service)
+            && self.operations.iter().any(|glob| matches(glob, operation))
+    }
+}
+
+impl Drop {
+    /// From `service:Operation` or `service:Operation:{Parameter}`.
+    fn checked(text: &str) -> Result<Self, Error> {
+        let mut parts = text.splitn(3, ':');
+        let (service, operation, names) = (parts.next(), parts.next(), parts.next());
+        let names = names.map(|names| {
+            let name = names
+                .strip_prefix('{')
+                .and_then(|rest| rest.strip_suffix('}'));
+            let name = name.ok_or_else(|| {
+                wrong(format!(
+                    "the pattern {text:?} has to end in {{Parameter}}, or after the operation"
+                ))
+            })?;
+            parameter(name, text).map(|()| name.to_owned())
+        });
+        Ok(Self {
+            operations: operations(
+                &[service, operation]
+                    .map(Option::unwrap_or_default)
+                    .join(":"),
+                text,
+            )?,
+            names: names.transpose()?,
+        })
+    }
+}
+
+/// From `service:Operation`.
+fn operations(text: &str, rule: &str) -> Result<Operations, Error> {
+    let (service, operation) = text.split_once(':').unwrap_or((text, ""));
+    glob(service, rule)?;
+    glob(operation, rule)?;
+    Ok(Operations {
+        service: service.into(),
+        operation: operation.into(),
+    })
+}
+
+fn glob(text: &str, rule: &str) -> Result<(), Error> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '*');
+    if text.is_empty() || !text.chars().all(allowed) {
+        return Err(wrong(format!(
+            "{text:?} in the rule {rule:?}: a service or an operation is letters, digits, - and *, as in service:Operation"
+        )));
+    }
+    Ok(())
+}
+
+fn parameter(text: &str, rule: &str) -> Result<(), Error> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if text.is_empty() || !text.chars().all(allowed) {
+        return Err(wrong(format!(
+            "{text:?} in the rule {rule:?}: a parameter is letters, digits, - and _, with a dot between one and what is within it"
+        )));
+    }
+    Ok(())
+}
+
+fn wrong(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::InvalidConfiguration, message)
+}
+
+fn matches(glob: &str, text: &str) -> bool {
+    glob_matches(glob.as_bytes(), text.as_bytes())
+}
+
+/// `List…`, `Describe…`, `Get…`: the word, and not the beginning of a longer one such as `Getter`.
+fn is_read(operation: &str) -> bool {
+    ["List", "Describe", "Get"].iter().any(|verb| {
+        operation
+            .strip_prefix(verb)
+            .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_lowercase()))
+    })
+}
+
+/// A service's name as keys and rules have it: `SSO Admin` is `sso-admin`.
+pub(super) fn service_word(service: &str) -> String {
+    service.to_ascii_lowercase().replace(' ', "-")
+}
