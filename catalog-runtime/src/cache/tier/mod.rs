@@ -6,6 +6,8 @@
 pub mod disk;
 mod error;
 mod memory;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
 
 use std::fmt;
 use std::ops::ControlFlow;
