@@ -20,11 +20,11 @@
 //!
 //! This room alone touches cache files. It may not know what the bytes mean.
 
-mod files;
+pub(super) mod files;
 mod health;
 mod layout;
 mod locations;
-mod lock;
+pub(super) mod lock;
 mod reason;
 mod shelf;
 mod steps;

@@ -50,6 +50,18 @@ pub(crate) struct Meta {
     pub(crate) modified: SystemTime,
 }
 
+/// A file for a library that opens files by path and not by handle.
+#[cfg(feature = "sqlite")]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Named {
+    /// The path, without links.
+    pub(crate) path: std::path::PathBuf,
+    /// Which file it is, whatever it is called; 0 where the platform does not say.
+    pub(crate) identity: (u64, u64),
+    /// Bytes.
+    pub(crate) len: u64,
+}
+
 /// The end of the name of a file that is still being written.
 pub(crate) const TEMPORARY: &str = ".tmp";
 

@@ -164,6 +164,32 @@ impl Folder {
         Err(Reason::Busy)
     }
 
+    /// The file `name` for a library that opens files by path; `None` where it is missing and stays
+    /// so.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn named(&self, name: &str, absent: Absent) -> Result<Option<super::Named>, Reason> {
+        let path = self.path.join(name);
+        for _ in 0..2 {
+            match kind_of(Step::Stat, &path)? {
+                Some(meta) if meta.is_file() => {
+                    return Ok(Some(super::Named {
+                        path,
+                        identity: (0, 0),
+                        len: meta.len(),
+                    }));
+                }
+                Some(_) => return Err(Reason::NotAFile),
+                None if absent == Absent::Leave => return Ok(None),
+                None => match create_new(&path) {
+                    Err(Reason::Io { source, .. })
+                        if source.kind() == io::ErrorKind::AlreadyExists => {}
+                    made => drop(made?),
+                },
+            }
+        }
+        Err(Reason::Busy)
+    }
+
     /// Removes a file; whether there was one.
     pub(crate) fn remove(&self, name: &str) -> Result<bool, Reason> {
         let removed = steps::raw(Step::Remove, || fs::remove_file(self.path.join(name)));

@@ -4,6 +4,9 @@
 //! everything inside it is reached relative to that handle, again without following links. So what
 //! was verified is what is read and written, whatever others do to the names meanwhile.
 
+#[cfg(feature = "sqlite")]
+mod named;
+
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
