@@ -350,8 +350,8 @@ impl Tier for SqliteTier {
                 path: Some(self.path.to_path_buf()),
                 bytes: encoded.bytes.len() as u64,
                 saved: encoded.saved,
-                failed: Vec::new(),
                 superseded_by,
+                ..Receipt::default()
             })
         };
         encoded.into_iter().zip(stored).map(receipt).collect()
