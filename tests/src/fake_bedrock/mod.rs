@@ -30,6 +30,7 @@ mod stage;
 
 pub use body::{Delivery, ReplyBody};
 pub use memory::{Memory, sdk_config};
+pub(crate) use protocol::decode;
 pub use protocol::{Ask, Operation, Reply};
 pub use script::{Fault, Rule, Tokens};
 pub use server::FakeBedrock;

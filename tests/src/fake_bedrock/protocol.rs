@@ -82,7 +82,7 @@ fn scope_region(authorization: &str) -> Option<String> {
     (end == "aws4_request" && service == "bedrock").then(|| region.to_owned())
 }
 
-fn decode(text: &str, plus_is_space: bool) -> String {
+pub(crate) fn decode(text: &str, plus_is_space: bool) -> String {
     let hex = |digit: u8| char::from(digit).to_digit(16);
     let mut bytes = text.bytes();
     let mut out = Vec::with_capacity(text.len());
@@ -123,7 +123,7 @@ pub struct Reply {
 
 impl Reply {
     /// Any body at all.
-    pub(super) fn raw(status: u16, content_type: &str, body: impl Into<Bytes>) -> Self {
+    pub(crate) fn raw(status: u16, content_type: &str, body: impl Into<Bytes>) -> Self {
         Self {
             delay: Duration::ZERO,
             status,
@@ -134,12 +134,12 @@ impl Reply {
         }
     }
 
-    pub(super) fn json(status: u16, body: &Value) -> Self {
+    pub(crate) fn json(status: u16, body: &Value) -> Self {
         Self::raw(status, "application/json", body.to_string())
     }
 
     /// An AWS error.
-    pub(super) fn error(status: u16, code: &str, message: &str) -> Self {
+    pub(crate) fn error(status: u16, code: &str, message: &str) -> Self {
         Self {
             error: Some(code.to_owned()),
             ..Self::json(status, &json!({ "message": message }))

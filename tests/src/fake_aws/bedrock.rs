@@ -1,0 +1,154 @@
+//! Bedrock: what an account makes for itself.
+
+use serde_json::{Value, json};
+
+use super::state::{MISSING, Outcome, Shelf, State, text};
+
+/// The operation of a REST request, as far as there is one.
+pub(super) fn operation(method: &str, path: &str) -> Option<&'static str> {
+    let mut parts = path.split('/').filter(|part| !part.is_empty());
+    let (kind, id) = (parts.next()?, parts.next().is_some());
+    Some(match (method, kind, id) {
+        ("POST", "guardrails", false) => "CreateGuardrail",
+        ("GET", "guardrails", false) => "ListGuardrails",
+        ("GET", "guardrails", true) => "GetGuardrail",
+        ("PUT", "guardrails", true) => "UpdateGuardrail",
+        ("POST", "guardrails", true) => "CreateGuardrailVersion",
+        ("DELETE", "guardrails", true) => "DeleteGuardrail",
+        ("POST", "inference-profiles", false) => "CreateInferenceProfile",
+        ("GET", "inference-profiles", false) => "ListInferenceProfiles",
+        ("GET", "inference-profiles", true) => "GetInferenceProfile",
+        ("DELETE", "inference-profiles", true) => "DeleteInferenceProfile",
+        ("POST", "provisioned-model-throughput", false) => "CreateProvisionedModelThroughput",
+        ("GET", "provisioned-model-throughputs", false) => "ListProvisionedModelThroughputs",
+        ("GET", "provisioned-model-throughput", true) => "GetProvisionedModelThroughput",
+        ("PATCH", "provisioned-model-throughput", true) => "UpdateProvisionedModelThroughput",
+        ("DELETE", "provisioned-model-throughput", true) => "DeleteProvisionedModelThroughput",
+        ("POST", "custom-models", true) => "CreateCustomModel",
+        ("GET", "custom-models", false) => "ListCustomModels",
+        ("GET", "custom-models", true) => "GetCustomModel",
+        ("DELETE", "custom-models", true) => "DeleteCustomModel",
+        ("PUT", "logging", true) => "PutModelInvocationLoggingConfiguration",
+        ("GET", "logging", true) => "GetModelInvocationLoggingConfiguration",
+        ("DELETE", "logging", true) => "DeleteModelInvocationLoggingConfiguration",
+        _ => return None,
+    })
+}
+
+impl State {
+    pub(super) fn bedrock(&mut self, operation: &str, path: &str, input: &Value) -> Outcome {
+        // By id or by ARN, whose last part is the id.
+        let id = path.rsplit('/').next().unwrap_or_default();
+        match operation {
+            "CreateGuardrail" => {
+                let id = self.id("gr");
+                let arn = arn("guardrail", &id);
+                let thing = json!({ "id": id, "guardrailId": id, "arn": arn, "guardrailArn": arn,
+                    "name": input["name"], "description": input["description"], "status": "READY",
+                    "version": "DRAFT", "createdAt": TIME, "updatedAt": TIME });
+                self.guardrails.put(&id, thing.clone());
+                Ok(thing)
+            }
+            "ListGuardrails" => Ok(json!({ "guardrails": self.guardrails.all() })),
+            "GetGuardrail" => self.guardrails.get(id),
+            "UpdateGuardrail" => {
+                self.guardrails
+                    .change(id, "description", input["description"].clone())?;
+                self.guardrails.get(id)
+            }
+            "CreateGuardrailVersion" => {
+                self.guardrails.change(id, "version", json!("1"))?;
+                Ok(json!({ "guardrailId": id, "version": "1" }))
+            }
+            "DeleteGuardrail" => self.guardrails.remove(id),
+            "CreateInferenceProfile" => {
+                let id = self.id("ip");
+                let arn = arn("application-inference-profile", &id);
+                let thing = json!({ "inferenceProfileId": id, "inferenceProfileArn": arn, "models": [],
+                    "inferenceProfileName": input["inferenceProfileName"], "status": "ACTIVE",
+                    "type": "APPLICATION" });
+                self.inference_profiles.put(&id, thing.clone());
+                Ok(thing)
+            }
+            "ListInferenceProfiles" => {
+                Ok(json!({ "inferenceProfileSummaries": self.inference_profiles.all() }))
+            }
+            "GetInferenceProfile" => self.inference_profiles.get(id),
+            "DeleteInferenceProfile" => self.inference_profiles.remove(id),
+            "CreateProvisionedModelThroughput" => {
+                let id = self.id("pt");
+                let thing = json!({ "provisionedModelName": input["provisionedModelName"],
+                    "provisionedModelArn": arn("provisioned-model", &id), "modelUnits": 1,
+                    "desiredModelUnits": 1, "status": "InService", "creationTime": TIME,
+                    "lastModifiedTime": TIME });
+                self.throughputs.put(&id, thing.clone());
+                Ok(thing)
+            }
+            "ListProvisionedModelThroughputs" => {
+                Ok(json!({ "provisionedModelSummaries": self.throughputs.all() }))
+            }
+            "GetProvisionedModelThroughput" => self
+                .throughputs
+                .get(&self.throughputs.by("/provisionedModelName", id)),
+            "UpdateProvisionedModelThroughput" => {
+                let id = self.throughputs.by("/provisionedModelName", id);
+                let name = input["desiredProvisionedModelName"].clone();
+                self.throughputs.change(&id, "provisionedModelName", name)?;
+                Ok(json!({}))
+            }
+            "DeleteProvisionedModelThroughput" => {
+                let id = self.throughputs.by("/provisionedModelName", id);
+                self.throughputs.remove(&id)
+            }
+            "CreateCustomModel" => {
+                let id = self.id("cm");
+                let thing = json!({ "modelName": input["modelName"], "modelArn": arn("custom-model", &id),
+                    "creationTime": TIME, "modelStatus": "Active" });
+                self.custom_models.put(&id, thing.clone());
+                Ok(thing)
+            }
+            "ListCustomModels" => Ok(json!({ "modelSummaries": self.custom_models.all() })),
+            "GetCustomModel" => self
+                .custom_models
+                .get(&self.custom_models.by("/modelName", id)),
+            "DeleteCustomModel" => {
+                let id = self.custom_models.by("/modelName", id);
+                self.custom_models.remove(&id)
+            }
+            "PutModelInvocationLoggingConfiguration" => {
+                self.logging = Some(input["loggingConfig"].clone());
+                Ok(json!({}))
+            }
+            "GetModelInvocationLoggingConfiguration" => {
+                let logging = self.logging.clone();
+                Ok(logging.map_or(json!({}), |config| json!({ "loggingConfig": config })))
+            }
+            "DeleteModelInvocationLoggingConfiguration" => {
+                self.logging = None;
+                Ok(json!({}))
+            }
+            _ => Err(MISSING),
+        }
+    }
+}
+
+impl Shelf {
+    /// The id of what has this name; the name where nothing has.
+    fn by(&self, pointer: &str, name: &str) -> String {
+        let named = self.like(|thing| text(thing, pointer) == name);
+        let arn = named.first().and_then(|thing| {
+            let arns = ["/provisionedModelArn", "/modelArn"];
+            arns.iter()
+                .map(|at| text(thing, at))
+                .find(|arn| !arn.is_empty())
+        });
+        let id = arn.and_then(|arn| arn.rsplit('/').next()).unwrap_or(name);
+        id.to_owned()
+    }
+}
+
+const TIME: &str = "2026-01-01T00:00:00Z";
+
+fn arn(kind: &str, id: &str) -> String {
+    format!("arn:aws:bedrock:us-east-1::{kind}/{id}")
+}

@@ -1,0 +1,269 @@
+//! Writes whose outcome is not known, and answers that are not to be kept.
+
+use std::time::Duration;
+
+use aws_config::timeout::TimeoutConfig;
+use aws_sdk_identitystore::error::SdkError;
+use bedrock_catalog::aws_client::{Dropped, NoCache};
+use bedrock_catalog_tests::fake_aws::{Fault, IDENTITY_STORE};
+use bedrock_catalog_tests::fake_bedrock::Delivery;
+use bytes::Bytes;
+
+use crate::stage::{World, cached, change};
+
+impl World {
+    /// Renames a user once, without a retry, and does not wait long.
+    async fn rename_in_doubt(&self, user: &str, name: &str) -> bool {
+        let once = aws_config::retry::RetryConfig::standard().with_max_attempts(1);
+        let soon = TimeoutConfig::builder()
+            .operation_timeout(Duration::from_millis(150))
+            .build();
+        let config = aws_sdk_identitystore::config::Builder::new()
+            .retry_config(once)
+            .timeout_config(soon);
+        let write = self.store.update_user().identity_store_id(IDENTITY_STORE);
+        let write = write.user_id(user).operations(change("displayName", name));
+        write
+            .customize()
+            .config_override(config)
+            .send()
+            .await
+            .is_ok()
+    }
+}
+
+#[tokio::test]
+async fn a_write_in_doubt_drops_too() {
+    let faults = [
+        Fault::Delivered(Delivery::Never),
+        Fault::Delivered(Delivery::Reset(0)),
+        Fault::Delivered(Delivery::Silence(1)),
+        Fault::DoneBut(500, "InternalServerException"),
+        Fault::DoneBut(408, "RequestTimeoutException"),
+    ];
+    for (n, fault) in faults.into_iter().enumerate() {
+        let w = World::new();
+        let user = w.user("ann").await;
+        w.users().await;
+        w.described(&user).await;
+        w.aws.fail_next("UpdateUser", fault.clone());
+        // The body of the answer is empty, so that a connection broken within it may pass for whole.
+        w.rename_in_doubt(&user, "Ann").await;
+        assert_eq!(
+            w.described(&user).await.as_deref(),
+            Some("Ann"),
+            "{n}: {fault:?}"
+        );
+        assert!(w.users().await[0].contains("Ann"), "{n}: {fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_caller_who_gives_up_leaves_nothing_old() {
+    let w = World::new();
+    let user = w.user("ann").await;
+    for round in 0..20 {
+        let name = format!("ann {round}");
+        w.described(&user).await;
+        w.aws
+            .fail_next("UpdateUser", Fault::Delivered(Delivery::Never));
+        let before = w.aws.requests("UpdateUser");
+        let write = w.rename(&user, &name);
+        let arrived = async {
+            while w.aws.requests("UpdateUser") == before {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            // Somebody reads while the write is under way: at the server it is done already.
+            w.described(&user).await
+        };
+        tokio::select! {
+            () = write => panic!("never answered"),
+            _ = arrived => {}
+        }
+        assert_eq!(w.described(&user).await, Some(name));
+    }
+    assert_eq!(w.cached.statistics().in_doubt, 20);
+}
+
+/// The service says no: what was read before the write is asked once more, and that is all.
+#[tokio::test]
+async fn a_write_that_is_refused_changes_nothing() {
+    let w = World::new();
+    let user = w.user("ann").await;
+    w.aws
+        .fail_next("UpdateUser", Fault::Refused(400, "AccessDeniedException"));
+    assert!(!w.rename_in_doubt(&user, "Ann").await);
+    assert_eq!(w.cached.statistics().in_doubt, 0);
+    assert_eq!(w.described(&user).await.as_deref(), Some("ann"));
+}
+
+#[tokio::test]
+async fn a_read_that_a_write_overtakes_is_not_kept() {
+    let w = World::new();
+    let user = w.user("ann").await;
+    w.aws.delay(Duration::from_millis(200));
+    let (old, ()) = tokio::join!(w.described(&user), async {
+        while w.aws.requests("DescribeUser") == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        w.rename(&user, "Ann").await;
+    });
+    assert_eq!(old.as_deref(), Some("ann"), "asked before the write");
+    w.aws.delay(Duration::ZERO);
+    assert_eq!(w.described(&user).await.as_deref(), Some("Ann"));
+}
+
+#[tokio::test]
+async fn errors_are_not_kept() {
+    let w = World::new();
+    w.user("ann").await;
+    for (status, code) in [
+        (400, "ThrottlingException"),
+        (500, "InternalServerException"),
+        (403, "AccessDeniedException"),
+    ] {
+        let before = w.aws.requests("ListUsers");
+        w.cached.forget("identitystore", "CreateUser", []).await;
+        w.aws.fail_next("ListUsers", Fault::Refused(status, code));
+        let once = aws_config::retry::RetryConfig::standard().with_max_attempts(1);
+        let once = aws_sdk_identitystore::config::Builder::new().retry_config(once);
+        let read = w.store.list_users().identity_store_id(IDENTITY_STORE);
+        let failed = read.customize().config_override(once).send().await;
+        assert!(
+            matches!(failed, Err(SdkError::ServiceError(_))),
+            "{code}: the service's own error"
+        );
+        assert_eq!(w.users().await.len(), 1, "{code}");
+        assert_eq!(w.users().await.len(), 1, "{code}");
+        assert_eq!(
+            w.aws.requests("ListUsers"),
+            before + 2,
+            "{code}: the error, and then one request"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_retry_is_marked_like_the_first_attempt() {
+    let w = World::new();
+    w.user("ann").await;
+    w.aws
+        .fail_next("ListUsers", Fault::Refused(500, "InternalServerException"));
+    assert_eq!(w.users().await.len(), 1, "the second attempt");
+    assert_eq!(w.users().await.len(), 1);
+    assert_eq!(w.aws.requests("ListUsers"), 2);
+}
+
+#[tokio::test]
+async fn a_call_may_want_to_ask() {
+    let w = World::new();
+    w.user("ann").await;
+    let read = || {
+        w.store
+            .list_users()
+            .identity_store_id(IDENTITY_STORE)
+            .customize()
+    };
+    w.users().await;
+    read().interceptor(NoCache).send().await.unwrap();
+    let config = aws_sdk_identitystore::config::Builder::new().interceptor(NoCache);
+    read().config_override(config).send().await.unwrap();
+    assert_eq!(w.aws.requests("ListUsers"), 3);
+    w.users().await;
+    assert_eq!(
+        w.aws.requests("ListUsers"),
+        3,
+        "what was kept before is still there"
+    );
+    let fresh = World::new();
+    let read = fresh.store.list_users().identity_store_id(IDENTITY_STORE);
+    read.customize().interceptor(NoCache).send().await.unwrap();
+    fresh.users().await;
+    assert_eq!(
+        fresh.aws.requests("ListUsers"),
+        2,
+        "and nothing was kept of it"
+    );
+}
+
+#[tokio::test]
+async fn large_bodies_streams_and_broken_ones_pass() {
+    let json = "application/x-amz-json-1.1";
+    let large = format!("{{\"Users\":[],\"NextToken\":\"{}\"}}", "x".repeat(5000));
+    let answers = [
+        Fault::Says(json, Bytes::from(large)),
+        Fault::Says(
+            "application/vnd.amazon.eventstream",
+            Bytes::from_static(b"{\"Users\":[]}"),
+        ),
+        Fault::Says(
+            json,
+            Bytes::from_static(b"{\"Users\":[{\"UserId\":\"u\",\"Title\":\"CREATING\"}]}"),
+        ),
+    ];
+    for answer in answers {
+        let w = World::with(cached(|builder| builder.largest_body(4096)));
+        w.aws.fail_next("ListUsers", answer.clone());
+        w.users().await;
+        w.users().await;
+        assert_eq!(w.aws.requests("ListUsers"), 2, "{answer:?}");
+        assert_eq!(w.cached.statistics().not_kept, 1, "{answer:?}");
+        w.users().await;
+        assert_eq!(w.aws.requests("ListUsers"), 2, "the second was kept");
+    }
+    // In many pieces, and of a length that is not announced: whole all the same, and kept.
+    let w = World::new();
+    w.user("ann").await;
+    w.aws.fail_next(
+        "ListUsers",
+        Fault::Delivered(Delivery::Slow(7, Duration::from_millis(1))),
+    );
+    assert_eq!(w.users().await.len(), 1);
+    assert_eq!(w.users().await.len(), 1);
+    assert_eq!(w.aws.requests("ListUsers"), 1);
+    // Broken off: the caller gets what came, and then the error; the retry is kept.
+    let w = World::new();
+    w.user("ann").await;
+    w.aws
+        .fail_next("ListUsers", Fault::Delivered(Delivery::Reset(10)));
+    assert_eq!(w.users().await.len(), 1);
+    assert_eq!(w.users().await.len(), 1);
+    assert_eq!(w.aws.requests("ListUsers"), 2);
+}
+
+#[tokio::test]
+async fn what_was_dropped_is_on_the_response() {
+    use aws_sdk_identitystore::config::interceptors::BeforeDeserializationInterceptorContextRef;
+    use aws_sdk_identitystore::config::{ConfigBag, Intercept, RuntimeComponents};
+    use std::sync::Mutex;
+
+    #[derive(Debug, Default)]
+    struct Look(std::sync::Arc<Mutex<Option<Dropped>>>);
+    impl Intercept for Look {
+        fn name(&self) -> &'static str {
+            "Look"
+        }
+        fn read_before_deserialization(
+            &self,
+            context: &BeforeDeserializationInterceptorContextRef<'_>,
+            _: &RuntimeComponents,
+            _: &mut ConfigBag,
+        ) -> Result<(), aws_sdk_identitystore::error::BoxError> {
+            *self.0.lock().unwrap() = context.response().extension::<Dropped>().copied();
+            Ok(())
+        }
+    }
+    let w = World::new();
+    let user = w.user("ann").await;
+    w.users().await;
+    w.described(&user).await;
+    let seen = Look::default();
+    let dropped = std::sync::Arc::clone(&seen.0);
+    let write = w
+        .store
+        .delete_user()
+        .identity_store_id(IDENTITY_STORE)
+        .user_id(user);
+    write.customize().interceptor(seen).send().await.unwrap();
+    assert_eq!(*dropped.lock().unwrap(), Some(Dropped(2)));
+}

@@ -1,0 +1,204 @@
+//! Who sees what.
+
+use std::sync::{Arc, Mutex};
+
+use bedrock_catalog_tests::fake_aws::{FakeAws, IDENTITY_STORE};
+
+use crate::stage::{ACCOUNT, World, cached, config, credentials, memory, store};
+
+async fn users(client: &aws_sdk_identitystore::Client) -> usize {
+    let listed = client.list_users().identity_store_id(IDENTITY_STORE);
+    listed.send().await.unwrap().users.len()
+}
+
+#[tokio::test]
+async fn two_credentials_never_see_each_others_entries() {
+    let (aws, cached) = (FakeAws::start().unwrap(), cached(|builder| builder));
+    let mut other_secret = credentials("AKIDONE", Some(ACCOUNT));
+    other_secret = aws_credential_types::Credentials::builder()
+        .access_key_id(other_secret.access_key_id())
+        .secret_access_key("another")
+        .account_id(ACCOUNT)
+        .provider_name("tests")
+        .build();
+    let all = [
+        credentials("AKIDONE", Some(ACCOUNT)),
+        credentials("AKIDTWO", Some(ACCOUNT)),
+        credentials("AKIDONE", Some("222222222222")),
+        other_secret,
+    ];
+    for (asked, credentials) in all.into_iter().enumerate() {
+        let client = store(&config(&aws.url(), credentials), &cached);
+        users(&client).await;
+        assert_eq!(
+            aws.requests("ListUsers"),
+            asked + 1,
+            "nothing of the others'"
+        );
+        users(&client).await;
+        assert_eq!(aws.requests("ListUsers"), asked + 1, "its own");
+    }
+}
+
+#[tokio::test]
+async fn a_write_of_one_drops_what_another_of_the_account_read() {
+    let (aws, cached) = (FakeAws::start().unwrap(), cached(|builder| builder));
+    let reader = store(
+        &config(&aws.url(), credentials("AKIDREADER", Some(ACCOUNT))),
+        &cached,
+    );
+    let writer = store(
+        &config(&aws.url(), credentials("AKIDWRITER", Some(ACCOUNT))),
+        &cached,
+    );
+    let unknown = store(
+        &config(&aws.url(), credentials("AKIDUNKNOWN", None)),
+        &cached,
+    );
+    assert_eq!(users(&reader).await, 0);
+    for (made, client) in [&writer, &unknown].into_iter().enumerate() {
+        let made_now = client.create_user().identity_store_id(IDENTITY_STORE);
+        made_now.user_name("ann").send().await.unwrap();
+        assert_eq!(users(&reader).await, made + 1);
+    }
+}
+
+#[tokio::test]
+async fn regions_and_endpoints_are_apart() {
+    let (one, other, cached) = (
+        FakeAws::start().unwrap(),
+        FakeAws::start().unwrap(),
+        cached(|builder| builder),
+    );
+    let config = |url: &str, region: &'static str| {
+        let config = config(url, credentials("AKIDONE", Some(ACCOUNT)));
+        config
+            .into_builder()
+            .region(aws_config::Region::new(region))
+            .build()
+    };
+    users(&store(&config(&one.url(), "us-east-1"), &cached)).await;
+    users(&store(&config(&one.url(), "eu-west-1"), &cached)).await;
+    users(&store(&config(&other.url(), "us-east-1"), &cached)).await;
+    assert_eq!(
+        (one.requests("ListUsers"), other.requests("ListUsers")),
+        (2, 1)
+    );
+    assert_eq!(one.seen()[1].region, "eu-west-1");
+}
+
+#[tokio::test]
+async fn who_names_no_account_is_not_cached_and_told_once() {
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let log = Log(Arc::clone(&lines));
+    let _guard = tracing::subscriber::set_default(log);
+    let (aws, cached) = (FakeAws::start().unwrap(), cached(|builder| builder));
+    let client = store(&config(&aws.url(), credentials("AKIDONE", None)), &cached);
+    for _ in 0..3 {
+        users(&client).await;
+    }
+    assert_eq!(aws.requests("ListUsers"), 3);
+    assert_eq!(cached.statistics().passed, 3);
+    assert_eq!(
+        lines.lock().unwrap().as_slice(),
+        [
+            "AWS reads are not cached: the credentials name no account, and no namespace was given in its place"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_name_stands_in_for_the_account_and_another_for_the_session() {
+    let aws = FakeAws::start().unwrap();
+    let cache = memory();
+    let named = cached(|builder| builder.cache(cache.clone()).namespace("mine"));
+    let client = |key: &str, cached| store(&config(&aws.url(), credentials(key, None)), cached);
+    users(&client("ASIAONE", &named)).await;
+    users(&client("ASIAONE", &named)).await;
+    assert_eq!(aws.requests("ListUsers"), 1);
+    users(&client("ASIATWO", &named)).await;
+    assert_eq!(aws.requests("ListUsers"), 2, "a session of its own");
+    let shared = cached(|builder| {
+        builder
+            .cache(cache.clone())
+            .namespace("mine")
+            .identity("role")
+    });
+    users(&client("ASIAONE", &shared)).await;
+    users(&client("ASIATWO", &shared)).await;
+    assert_eq!(aws.requests("ListUsers"), 3, "all sessions of the role");
+    let other = cached(|builder| {
+        builder
+            .cache(cache.clone())
+            .namespace("theirs")
+            .identity("role")
+    });
+    users(&client("ASIAONE", &other)).await;
+    assert_eq!(aws.requests("ListUsers"), 4);
+}
+
+/// Neither an account id nor a name of a user is in what is logged about them.
+#[tokio::test]
+async fn keys_say_nothing_of_accounts_and_people() {
+    let w = World::new();
+    let user = w.user("ann").await;
+    w.described(&user).await;
+    w.users().await;
+    let account = w
+        .sso
+        .list_permission_sets_provisioned_to_account()
+        .account_id("222222222222");
+    let account = account.instance_arn(bedrock_catalog_tests::fake_aws::INSTANCE);
+    account.send().await.unwrap();
+    let namespace = bedrock_catalog::cache::Namespace::of(["aws-client", "aws", ACCOUNT]);
+    let recent = w.cached.cache().in_namespace(namespace).recent(10);
+    assert_eq!(recent.len(), 3);
+    for entry in recent {
+        let key = entry.key.to_string();
+        assert!(
+            key.starts_with("identitystore:") || key.starts_with("sso-admin:"),
+            "{key}"
+        );
+        for secret in [
+            user.as_str(),
+            IDENTITY_STORE,
+            "222222222222",
+            ACCOUNT,
+            "AKIDONE",
+        ] {
+            assert!(!key.contains(secret), "{key}");
+        }
+    }
+}
+
+/// Keeps the messages of warnings.
+#[derive(Clone)]
+struct Log(Arc<Mutex<Vec<String>>>);
+
+impl tracing::Subscriber for Log {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        *metadata.level() == tracing::Level::WARN
+            && metadata.target().starts_with("bedrock_catalog")
+    }
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        struct Message<'a>(&'a mut Vec<String>);
+        impl tracing::field::Visit for Message<'_> {
+            fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+                if field.name() == "message" {
+                    self.0.push(format!("{value:?}"));
+                }
+            }
+        }
+        event.record(&mut Message(&mut self.0.lock().unwrap()));
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}

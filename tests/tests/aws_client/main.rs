@@ -1,0 +1,18 @@
+//! The caching client in front of the real SDK, against a server that keeps state.
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod bedrock;
+mod crowd;
+mod doubt;
+mod emulator;
+mod identities;
+mod people;
+mod protocols;
+mod stage;
+mod tiers;
