@@ -2,7 +2,7 @@
 //!
 //! The full figures run with `BEDROCK_CATALOG_LONG=1`. What needs rights or tools that this machine does
 //! not give is skipped by name. Power cuts, mounts and the system's own errors are in
-//! `disk_privileged.rs`.
+//! `disk_privileged.rs`, files made to cost much in `disk_bombs.rs`.
 #![cfg(all(unix, feature = "disk"))]
 #![allow(
     clippy::unwrap_used,
@@ -18,7 +18,7 @@ use std::io::Write;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bedrock_catalog::cache::tier::disk::{DiskTier, Locations};
 use bedrock_catalog::cache::{Codec, ManualClock, Standing, Tier};
@@ -53,17 +53,6 @@ fn actor() {
                 let now = read(&tier).unwrap_or(0);
                 assert!(now >= last, "generation {now} after {last}");
                 last = now;
-            }
-        }
-        "bomb" => {
-            let (before, start) = (peak_kib(), Instant::now());
-            let error = tier.get(&namespace(), &key()).unwrap_err();
-            let most = Duration::from_millis(if support::long() { 50 } else { 1_000 });
-            assert!(start.elapsed() <= most);
-            let too_large = bedrock_catalog::cache::TierErrorKind::TooLarge;
-            assert_eq!(error.kind(), too_large);
-            if let (Some(before), Some(after)) = (before, peak_kib()) {
-                assert!(after - before <= 16 << 10, "{} KiB", after - before);
             }
         }
         "clean" => {
@@ -236,53 +225,6 @@ proptest! {
     }
 }
 
-/// Peak memory of this process, in KiB, where the system tells.
-fn peak_kib() -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    line.split_whitespace().nth(1)?.parse().ok()
-}
-
-#[test]
-fn bombs_are_refused_before_anything_is_allocated() {
-    let (root, tier) = filled();
-    let path = file_in(root.path());
-    for (what, size) in [
-        ("10 GiB", 10_u64 << 30),
-        ("just above the cap", (16 << 20) + 1),
-    ] {
-        plant(root.path(), b"{");
-        let file = fs::File::options().write(true).open(&path).unwrap();
-        if file.set_len(size).is_err() {
-            support::skip(what, "the file system takes no sparse file of this size");
-            continue;
-        }
-        // In a process of its own, where nothing else takes memory.
-        let refused = child("bomb 0", root.path()).status().unwrap();
-        assert!(refused.success(), "{what}");
-        assert_eq!(tier.cleanup(at(1_000)).unwrap(), 1, "{what} is swept");
-    }
-    for (what, line) in [
-        ("deep", "[".repeat(1 << 20)),
-        ("deep object", r#"{"a":"#.repeat(500)),
-        (
-            "duplicate keys",
-            format!("{{{}\"format\":1}}", "\"format\":1,".repeat(100)),
-        ),
-        (
-            "huge numbers",
-            r#"{"format":1e999,"length":18446744073709551616}"#.to_owned(),
-        ),
-    ] {
-        plant(root.path(), format!("{line}\n{line}\n").as_bytes());
-        assert!(tier.get(&namespace(), &key()).is_err(), "{what}");
-        assert!(
-            tier.scan(&namespace(), "", &mut |_| panic!("{what} is listed"))
-                .is_ok()
-        );
-    }
-}
-
 #[test]
 fn no_clock_makes_an_entry_last() {
     // Nine times of writing against nine times of reading.
@@ -339,6 +281,7 @@ fn no_clock_makes_an_entry_last() {
             assert_eq!(served, if between { whole } else { next });
         }
     }
+    tell("clocks", &format!("a grid of {0} x {0}", times.len()));
 }
 
 #[test]

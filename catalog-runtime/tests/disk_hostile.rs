@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use bedrock_catalog::cache::tier::disk::{DiskTier, LocationState, Locations, Reason};
 use bedrock_catalog::cache::{Codec, Tier, TierErrorKind};
-use support::{child, child_under, entry, figure, file_in, files, key, namespace, read, tier_of};
+use support::{child, entry, figure, file_in, files, key, namespace, read, skip, tell, tier_of};
 
 /// What a child of these tests does.
 #[test]
@@ -41,9 +41,6 @@ fn actor() {
                 ),
             )
             .unwrap();
-        }
-        "put" => {
-            let _ = tier_of(&[&folder]).put(&entry(7, 100));
         }
         "read-foreign" => {
             let tier = guessed();
@@ -89,27 +86,6 @@ fn refused_then_healed(tier: &DiskTier, what: &str) {
     assert!(start.elapsed() <= most, "{what} hangs");
     tier.put(&entry(2, 100)).unwrap();
     assert_eq!(read(tier), Some(2), "{what} heals");
-}
-
-#[test]
-fn folders_and_files_have_modes_0700_and_0600_under_any_umask() {
-    for umask in ["000", "022", "077"] {
-        let root = tempfile::tempdir().unwrap();
-        let folder = root.path().join("a/b/cache");
-        let exe = std::env::current_exe().unwrap();
-        let script = format!(
-            "umask {umask}; exec '{}' actor --exact --quiet",
-            exe.display()
-        );
-        let mut process = child_under(&["sh", "-c", &script], "put", &folder);
-        assert!(process.status().unwrap().success());
-        let file = file_in(&folder);
-        assert_eq!(mode(&file), 0o600, "umask {umask}");
-        for folder in file.ancestors().skip(1).take(5) {
-            assert_eq!(mode(folder), 0o700, "umask {umask}: {}", folder.display());
-        }
-        assert_eq!(mode(&file.with_file_name("lock")), 0o600);
-    }
 }
 
 #[test]
@@ -243,7 +219,7 @@ fn an_entry_swapped_for_a_link_during_reads_and_writes_never_leads_out() {
         }
     });
     assert_eq!(fs::read(&target).unwrap(), before, "the target was written");
-    support::tell("swapped links", &format!("{rounds} rounds, 0 escapes"));
+    tell("swapped links", &format!("{rounds} rounds, 0 escapes"));
 }
 
 #[test]
@@ -274,7 +250,7 @@ fn an_entry_that_is_no_regular_file_is_refused_at_once() {
     if support::is_root() && support::shell(&device) {
         refused_then_healed(&tier, "a device");
     } else {
-        support::skip("an entry that is a device", "mknod is not allowed here");
+        skip("an entry that is a device", "mknod is not allowed here");
     }
 }
 
@@ -298,7 +274,7 @@ fn files_and_folders_of_another_user_are_refused() {
     let (_root, folder, tier) = filled();
     let path = file_in(&folder);
     if std::os::unix::fs::chown(&path, Some(65_534), None).is_err() {
-        support::skip("files of another user", "chown is not allowed here");
+        skip("files of another user", "chown is not allowed here");
         return;
     }
     refused_then_healed(&tier, "an entry of another");
@@ -357,7 +333,7 @@ fn nix_uid() -> u32 {
 #[test]
 fn a_temp_folder_made_before_us_by_someone_else_is_never_used() {
     if !support::is_root() {
-        support::skip(
+        skip(
             "a temp folder made by someone else",
             "needs root to act as two users",
         );
@@ -455,7 +431,11 @@ fn a_lock_held_for_ever_leaves_the_write_out_and_reads_go_on() {
     let start = Instant::now();
     let hour = Duration::from_secs(3_600);
     assert!(tier.try_lease(&namespace(), &key(), hour, hour).is_err());
-    assert!(start.elapsed() < Duration::from_secs(2));
+    let took = start.elapsed();
+    assert!(
+        took <= Duration::from_millis(figure(300, 3_000)),
+        "{took:?}"
+    );
     drop(held);
     tier.put(&entry(2, 100)).unwrap();
     assert_eq!(read(&tier), Some(2));
@@ -477,65 +457,6 @@ fn a_lock_file_swapped_for_a_link_truncates_nothing() {
     tier.put(&entry(2, 100)).unwrap_err();
     assert!(!root.path().join("nowhere").exists());
     assert_eq!(read(&tier), Some(1));
-}
-
-#[test]
-fn hostile_environments_are_skipped_and_nothing_surfaces() {
-    let long = format!("/tmp/{}", "x".repeat(5_000));
-    let values: Vec<std::ffi::OsString> = vec![
-        "relative".into(),
-        "../up".into(),
-        "/tmp/../tmp/up".into(),
-        "/".into(),
-        "".into(),
-        long.into(),
-        std::os::unix::ffi::OsStringExt::from_vec(b"/tmp/\xff\xfe".to_vec()),
-        "/nonexistent/home".into(),
-    ];
-    for value in &values {
-        for name in ["HOME", "XDG_CACHE_HOME", "TMPDIR"] {
-            // The XDG specification has a missing cache folder made; a home is never made.
-            if name == "XDG_CACHE_HOME" && *value == "/nonexistent/home" {
-                continue;
-            }
-            let root = tempfile::tempdir().unwrap();
-            let good = |part: &str| {
-                let path = root.path().join(part);
-                fs::create_dir(&path).unwrap();
-                path
-            };
-            let mut process = child("guess-put", root.path());
-            process
-                .env("HOME", good("home"))
-                .env("TMPDIR", good("temp"));
-            process
-                .env_remove("XDG_CACHE_HOME")
-                .env(name, value)
-                .current_dir(root.path());
-            assert!(process.status().unwrap().success(), "{name}={value:?}");
-            // Whatever the value: the entry lies in one good place, and not where the value says.
-            let found = files(root.path(), "catalog.jsonl");
-            assert_eq!(found.len(), 1, "{name}={value:?}: {found:?}");
-            assert!(!Path::new("/nonexistent").exists());
-        }
-    }
-    // No home at all, with and without the variable.
-    let root = tempfile::tempdir().unwrap();
-    let mut process = child("guess-put", root.path());
-    process
-        .env_remove("HOME")
-        .env_remove("XDG_CACHE_HOME")
-        .env("TMPDIR", root.path());
-    assert!(process.status().unwrap().success());
-    assert_eq!(files(root.path(), "catalog.jsonl").len(), 1);
-    let root = tempfile::tempdir().unwrap();
-    let mut process = child("guess-put", root.path());
-    process
-        .env_remove("HOME")
-        .env("XDG_CACHE_HOME", root.path().join("xdg"))
-        .env("TMPDIR", "/");
-    assert!(process.status().unwrap().success());
-    assert_eq!(files(root.path(), "catalog.jsonl").len(), 1);
 }
 
 #[test]
@@ -568,5 +489,52 @@ fn an_entry_of_another_owner_or_key_is_a_miss_and_names_nobody() {
     for file in files(&folder, "") {
         assert!(!file.to_str().unwrap().contains(account));
         assert!(!String::from_utf8_lossy(&fs::read(file).unwrap()).contains(account));
+    }
+}
+
+/// The switches of the kernel that may hide what we do not do ourselves.
+struct Protected(Vec<(PathBuf, String)>);
+
+impl Protected {
+    fn set(value: &str) -> Option<Self> {
+        let mut before = Self(Vec::new());
+        for name in ["symlinks", "hardlinks", "fifos", "regular"] {
+            let path = Path::new("/proc/sys/fs").join(format!("protected_{name}"));
+            let was = fs::read_to_string(&path).ok()?;
+            fs::write(&path, value).ok()?;
+            before.0.push((path, was));
+        }
+        Some(before)
+    }
+}
+
+impl Drop for Protected {
+    fn drop(&mut self) {
+        for (path, value) in &self.0 {
+            let _ = fs::write(path, value.trim());
+        }
+    }
+}
+
+#[test]
+fn the_attacks_fail_whatever_the_kernel_protects() {
+    let name = "fs.protected_*";
+    for value in ["0", "1"] {
+        let Some(_restored) = Protected::set(value) else {
+            skip(name, "the kernel's switches cannot be set here");
+            return;
+        };
+        // All other tests of this binary once more, in a process of their own.
+        let mut all = std::process::Command::new(std::env::current_exe().unwrap());
+        all.args(["--skip", "the_attacks_fail_whatever", "--test-threads=2"]);
+        let output = all.env("BEDROCK_CATALOG_LONG", "0").output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{name} = {value}: {text}");
+        let passed = text.matches("... ok").count();
+        assert!(passed >= 14, "{name} = {value}: {passed} tests ran");
+        tell(
+            &format!("{name} = {value}"),
+            &format!("{passed} tests passed"),
+        );
     }
 }

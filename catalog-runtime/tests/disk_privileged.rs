@@ -17,12 +17,10 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use bedrock_catalog::cache::Tier;
-use support::{
-    child, child_under, entry, figure, file_in, files, read, shell, skip, tell, tier_of,
-};
+use support::{child, child_under, entry, figure, files, read, shell, skip, tell, tier_of};
 
 /// How many calls of each kind a traced child makes before its write, and on what.
-const AHEAD: usize = 60;
+const AHEAD: usize = 100;
 const MARK: &str = "/dev/null";
 
 /// What a child of these tests does. It always ends well unless it panics: the cache's failures are
@@ -36,28 +34,34 @@ fn actor() {
     let generation: u64 = number.parse().unwrap();
     match job {
         "put" => {
-            // `strace` counts each call of each thread by itself. These raise this thread's counts
-            // above all that the start of the process does in others.
-            for _ in 0..AHEAD {
-                let mut file = fs::File::options()
-                    .read(true)
-                    .write(true)
-                    .open(MARK)
-                    .unwrap();
-                let _ = file.metadata();
-                let _ = fs::symlink_metadata("/");
-                let _ = file.write(b"x");
-                let _ = file.read(&mut [0]);
-            }
+            get_ahead();
             let _ = tier_of(&[&folder]).put(&entry(generation, 4_000));
         }
         "put-and-fallback" => {
+            get_ahead();
             let tier = tier_of(&[folder.join("first"), folder.join("second")]);
             let _ = tier.put(&entry(generation, 4_000));
             let _ = read(&tier);
         }
         other => panic!("unknown job {other}"),
     }
+}
+
+/// `strace` counts each call of each thread by itself. These raise this thread's counts above all that
+/// the start of the process does in others.
+fn get_ahead() {
+    for _ in 0..AHEAD {
+        let mut file = fs::File::options()
+            .read(true)
+            .write(true)
+            .open(MARK)
+            .unwrap();
+        let _ = file.metadata();
+        let _ = fs::symlink_metadata("/");
+        let _ = file.write(b"x");
+        let _ = file.read(&mut [0]);
+    }
+    let _ = fs::File::open(MARK);
 }
 
 /// A mounted file system, unmounted at the end.
@@ -294,13 +298,13 @@ fn calls(job: &str, folder: &Path) -> Vec<(String, usize)> {
     let of_writer = lines.iter().filter(|(thread, _)| thread == writer);
     let (mut counts, mut found) = (BTreeMap::new(), Vec::new());
     for (_, call) in of_writer {
-        if call.contains(MARK) {
-            found.clear();
-        }
         if let Some((name, _)) = call.trim().split_once('(') {
             let count = counts.entry(name.to_owned()).or_insert(0);
             *count += 1;
             found.push((name.to_owned(), *count));
+        }
+        if call.contains(MARK) {
+            found.clear();
         }
     }
     found
@@ -387,53 +391,107 @@ fn errors_of_system_calls_never_surface_and_keep_an_entry() {
         return;
     }
     let errors = [
-        "EDQUOT", "EIO", "EROFS", "EMFILE", "EXDEV", "ENOSPC", "EACCES",
+        "EDQUOT",
+        "EIO",
+        "EROFS",
+        "EMFILE",
+        "EXDEV",
+        "ENOSPC",
+        "EACCES",
+        "EPERM",
+        "ENOMEM",
+        "ENFILE",
+        "ELOOP",
+        "EINVAL",
+        "ENOLCK",
+        "ESTALE",
+        "EOPNOTSUPP",
     ];
-    let targets = [
-        "openat", "mkdirat", "statx", "fchmod", "fsync", "renameat", "flock", "unlinkat",
+    let kinds = [
+        "openat", "mkdirat", "statx", "fchmod", "fsync", "renameat", "flock", "unlinkat", "write",
+        "read",
     ];
-    let mut plans = vec![
-        "write:retval=100".to_owned(),
-        "write:retval=100:when=1".to_owned(),
-        "fsync:delay_exit=500000:when=1".to_owned(),
-        "openat:error=EMFILE:when=4+".to_owned(),
-    ];
-    for call in targets {
-        for error in errors {
-            plans.push(format!("{call}:error={error}"));
-            plans.extend((1..=2).map(|when| format!("{call}:error={error}:when={when}")));
+    // The first call of each kind that the write itself makes, where the older entry is there and where
+    // the second location is made.
+    let job = "put-and-fallback 2";
+    let start = |root: &Path| {
+        let folders = [root.join("first"), root.join("second")];
+        tier_of(&folders[..1]).put(&entry(1, 4_000)).unwrap();
+        folders
+    };
+    let probe = tempfile::tempdir().unwrap();
+    start(probe.path());
+    let made = calls(job, probe.path());
+    // What the write does not need when all goes well comes when something did not.
+    let first = |kind: &str| {
+        let made = made.iter().find(|(call, _)| call == kind);
+        made.map_or(1, |(_, when)| *when)
+    };
+    let (mut once, mut for_ever, mut pairs) = (Vec::new(), Vec::new(), Vec::new());
+    for (n, kind) in kinds.iter().enumerate() {
+        let when = first(kind);
+        for (m, error) in errors.iter().enumerate() {
+            once.push(vec![format!("{kind}:error={error}:when={when}")]);
+            for_ever.push(vec![format!("{kind}:error={error}:when={when}+")]);
+            // A third of them beside another call and another error.
+            let (other, with) = (
+                kinds[(n + m / 3 + 1) % kinds.len()],
+                errors[(m + n + 5) % 15],
+            );
+            if m % 3 == 0 && other != *kind {
+                pairs.push(vec![
+                    format!("{kind}:error={error}:when={when}+"),
+                    format!("{other}:error={with}:when={}+", first(other)),
+                ]);
+            }
         }
     }
-    let step = if support::long() { 1 } else { 11 };
-    let mut runs = 0;
+    let told = [once.len(), for_ever.len(), pairs.len()];
+    assert!(
+        told[0] >= 150 && told[1] >= 150 && told[2] >= 50,
+        "{told:?}"
+    );
+    let (write, fsync) = (first("write"), first("fsync"));
+    let mut plans = vec![
+        vec![format!("write:retval=100:when={write}+")],
+        vec![format!("write:retval=100:when={write}")],
+        vec![format!("fsync:delay_exit=500000:when={fsync}")],
+        vec![format!("openat:error=EMFILE:when={}+", first("openat") + 3)],
+    ];
+    plans.extend(once.into_iter().chain(for_ever).chain(pairs));
+    let step = if support::long() { 1 } else { 23 };
+    let (mut runs, mut kept) = (0, 0);
     for plan in plans.iter().step_by(step) {
         let root = tempfile::tempdir().unwrap();
-        let (first, second) = (root.path().join("first"), root.path().join("second"));
-        tier_of(&[&first]).put(&entry(1, 4_000)).unwrap();
-        // Only what touches the cache: the start of the process is not what fails here.
-        let inject = format!("inject={plan}");
-        let mut prefix = vec!["strace", "-f", "-qq", "-o", "/dev/null", "-e", &inject];
-        let place = file_in(&first);
-        let place = place.parent().unwrap().to_str().unwrap();
-        let (version, top) = (first.join("v1"), first.to_str().unwrap());
-        if !plan.starts_with("write") && !plan.starts_with("fsync") {
-            prefix.extend(["-P", place, "-P", version.to_str().unwrap(), "-P", top]);
-        }
-        let status = child_under(&prefix, "put-and-fallback 2", root.path())
-            .status()
-            .unwrap();
-        // A test harness that cannot write its own report ends badly, and not by a panic of ours.
-        if !plan.starts_with("write") {
-            assert!(status.success(), "{plan}: {status}");
-        }
-        let tier = tier_of(&[&first, &second]);
+        let folders = start(root.path());
+        let injected: Vec<_> = plan.iter().map(|one| format!("inject={one}")).collect();
+        let mut prefix = vec!["strace", "-f", "-qq", "-o", "/dev/null"];
+        prefix.extend(injected.iter().flat_map(|one| ["-e", one]));
+        let status = child_under(&prefix, job, root.path()).status().unwrap();
+        let plan = plan.join(" and ");
+        assert!(status.success(), "{plan}: {status}");
+        let tier = tier_of(&folders);
         let now = read(&tier);
         assert!(matches!(now, Some(1 | 2)), "{plan}: {now:?}");
+        kept += u64::from(now == Some(1));
         tier.put(&entry(3, 100)).unwrap();
         assert_eq!(read(&tier), Some(3), "{plan} heals");
+        let later = std::time::SystemTime::now() + std::time::Duration::from_secs(7_200);
+        tier.cleanup(later).unwrap();
+        assert!(files(root.path(), ".tmp").is_empty(), "litter after {plan}");
         runs += 1;
     }
-    tell(name, &format!("{runs} plans"));
+    assert!(
+        kept > 0,
+        "no plan stopped a write: the calls are counted wrong"
+    );
+    let [once, for_ever, pairs] = told;
+    tell(
+        name,
+        &format!(
+            "{runs} of {once} once, {for_ever} for ever, {pairs} in pairs; {kept} kept the old entry"
+        ),
+    );
 }
 
 #[test]

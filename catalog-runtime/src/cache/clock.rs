@@ -64,14 +64,17 @@ impl Clock for SystemClock {
     /// in memory would else spend a third of its time on asking for it.
     #[cfg(all(target_os = "linux", feature = "disk"))]
     fn moment(&self) -> Moment {
-        use rustix::time::{ClockId, Timespec, clock_gettime};
+        use nix::time::{ClockId, clock_gettime};
         static ORIGIN: OnceLock<Duration> = OnceLock::new();
-        let duration = |time: Timespec| {
-            let (seconds, nanos) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec));
-            Duration::new(seconds.unwrap_or(0), nanos.unwrap_or(0))
+        let read = |clock| clock_gettime(clock).ok().map(Duration::from);
+        let steady = read(ClockId::CLOCK_MONOTONIC_COARSE);
+        let wall = read(ClockId::CLOCK_REALTIME_COARSE);
+        let Some((steady, wall)) = steady.zip(wall) else {
+            return Moment {
+                wall: self.now(),
+                steady: self.steady(),
+            };
         };
-        let steady = duration(clock_gettime(ClockId::MonotonicCoarse));
-        let wall = duration(clock_gettime(ClockId::RealtimeCoarse));
         // The origin of `steady()`, on this clock.
         let origin = ORIGIN.get_or_init(|| steady.saturating_sub(self.steady()));
         Moment {

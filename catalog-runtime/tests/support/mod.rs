@@ -150,6 +150,8 @@ fn as_actor(command: &mut Command, job: &str, folder: &Path) {
     command
         .args(["actor", "--exact", "--quiet", "--test-threads=1"])
         .env(JOB, job)
+        // Cargo's, which would have the start of the process look in many folders.
+        .env_remove("LD_LIBRARY_PATH")
         .env(FOLDER, folder)
         .stdout(std::process::Stdio::null())
         .stderr(std::process::Stdio::null());

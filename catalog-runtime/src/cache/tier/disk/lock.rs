@@ -23,9 +23,9 @@ use crate::cache::CLOCK_SKEW;
 /// One poll. A wait is a number of polls, so that it ends whatever any clock says, and ends before its
 /// time is over where the polls take longer.
 const POLL: Duration = Duration::from_millis(2);
-/// Without the lease the same is computed twice, which takes longer than this: the lock is waited for
-/// longer than for a write.
-const LEASE_LOCK_WAIT: Duration = LOCK_WAIT.saturating_mul(10);
+/// Without the lease the same is computed twice: the lock is waited for longer than for a write, but
+/// never so long that both together take half a second.
+const LEASE_LOCK_WAIT: Duration = Duration::from_millis(290);
 const MAX_LEASE_FILE: u64 = 1 << 10;
 
 /// The lock of one folder, given back when dropped.
