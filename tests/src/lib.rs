@@ -2,10 +2,12 @@
 //!
 //! - [`fake_bedrock`] speaks Bedrock's control plane to the real SDK, over HTTP or in memory, and
 //!   misbehaves by script.
+//! - [`redis_server`] starts real Redis servers.
 //! - [`synthetic`] makes small recordings in code; [`recordings`] finds the real ones, where they are.
 
 pub mod fake_bedrock;
 pub mod recordings;
+pub mod redis_server;
 pub mod synthetic;
 
 /// The README's examples, as they stand.
