@@ -1,0 +1,150 @@
+//! What one process stores, the others take up: by a message, and without one by asking below.
+
+use std::time::Duration;
+
+use bedrock_catalog::cache::ManualClock;
+use bedrock_catalog::cache::tier::redis::RedisOptions;
+use bedrock_catalog::{CacheMode, Catalog, LiveCatalog};
+use bedrock_catalog_tests::fake_bedrock::{FakeBedrock, Stage, sdk_config};
+use bedrock_catalog_tests::redis_server::until;
+use bedrock_catalog_tests::synthetic;
+
+use crate::stage::*;
+
+const SOON: Duration = Duration::from_secs(20);
+
+#[test]
+fn memory_follows_what_another_process_writes_and_removes() {
+    let Some(server) = server() else { return };
+    let clock = clock();
+    let (one, other) = (cache(&server.url(), &clock), cache(&server.url(), &clock));
+    let told = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
+    let count = std::sync::Arc::clone(&told);
+    other.on_change(move |namespace, changed| {
+        assert_eq!((*namespace, changed), (ns(), &key(1)));
+        count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    });
+    one.put(&key(1), "0", &terms());
+    assert_eq!(cached(&other, &key(1)).as_deref(), Some("0"));
+    // The clock stands still: nothing but a message makes the other look. It may not listen yet.
+    let mut n = 0;
+    until("the other has the new value", SOON, || {
+        n += 1;
+        clock.advance(Duration::from_millis(1));
+        one.put(&key(1), n.to_string(), &terms());
+        cached(&other, &key(1)) == Some(n.to_string())
+    });
+    // Nothing to be told of one's own.
+    assert_eq!(cached(&one, &key(1)), Some(n.to_string()));
+    one.remove(&key(1));
+    until("the other has nothing", SOON, || {
+        cached(&other, &key(1)).is_none()
+    });
+    assert!(told.load(std::sync::atomic::Ordering::Relaxed) > 0);
+    // After a silence it listens again.
+    one.put(&key(1), "again", &terms());
+    assert_eq!(cached(&other, &key(1)).as_deref(), Some("again"));
+    server.tell(&["CLIENT", "KILL", "TYPE", "pubsub"]);
+    until("the other listens again", SOON, || {
+        n += 1;
+        clock.advance(Duration::from_millis(1));
+        one.put(&key(1), n.to_string(), &terms());
+        cached(&other, &key(1)) == Some(n.to_string())
+    });
+}
+
+fn live(fake: &FakeBedrock, url: &str, clock: &ManualClock) -> LiveCatalog {
+    LiveCatalog::builder()
+        .sdk_config(&sdk_config())
+        .endpoint_url(fake.url())
+        .regions(["eu-west-1", "us-east-1"])
+        .cache_mode(CacheMode::Memory)
+        .redis(RedisOptions::from_url(url).unwrap())
+        .clock(clock.clone())
+        .build()
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_live_catalog_takes_up_what_another_one_fetched() {
+    let Some(server) = server() else { return };
+    let observed = Catalog::bundled().observed_at().unix();
+    let observed = Duration::from_secs(u64::try_from(observed).unwrap());
+    let clock = ManualClock::at(std::time::UNIX_EPOCH + observed + 24 * 90 * HOUR);
+    let fake = FakeBedrock::start(Stage::new(synthetic::recording(
+        &["eu-west-1", "us-east-1"],
+        4,
+        3,
+    )))
+    .unwrap();
+    let (one, other) = (
+        live(&fake, &server.url(), &clock),
+        live(&fake, &server.url(), &clock),
+    );
+    assert_eq!(one.load().await.unwrap().source().as_str(), "api");
+    let loaded = other.load().await.unwrap();
+    assert_eq!(
+        (loaded.source().as_str(), loaded.is_degraded()),
+        ("cache", false)
+    );
+    assert_eq!(fake.stage().requests(), 4);
+    let mut refreshed = 0;
+    let start = std::time::Instant::now();
+    loop {
+        clock.advance(Duration::from_secs(60));
+        let newest = one.refresh().await.unwrap().observed_at();
+        refreshed += 1;
+        // It takes a moment to get there.
+        for _ in 0..40 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            if other.snapshot().observed_at() == newest {
+                assert_eq!(other.snapshot().source().as_str(), "cache");
+                assert_eq!(
+                    fake.stage().requests(),
+                    4 + 4 * refreshed,
+                    "the other asked AWS"
+                );
+                return;
+            }
+        }
+        assert!(start.elapsed() < SOON, "never taken up");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_environment_names_a_redis() {
+    use bedrock_catalog::cache::Environment;
+    let Some(server) = server() else { return };
+    let url = server.url();
+    let env = Environment::new("BEDROCK_CATALOG", |name| match name {
+        "BEDROCK_CATALOG_REDIS_URL" => Some(url.clone().into()),
+        "BEDROCK_CATALOG_CACHE" => Some("memory".into()),
+        _ => None,
+    });
+    let fake = FakeBedrock::start(Stage::new(synthetic::recording(&["eu-west-1"], 4, 3))).unwrap();
+    let build = || {
+        let builder = LiveCatalog::builder().from_environment(&env).unwrap();
+        let builder = builder.sdk_config(&sdk_config()).endpoint_url(fake.url());
+        builder.regions(["eu-west-1"]).build().unwrap()
+    };
+    assert_eq!(build().load().await.unwrap().source().as_str(), "api");
+    let shared = build();
+    assert_eq!(shared.load().await.unwrap().source().as_str(), "cache");
+    let tiers: Vec<&str> = shared
+        .cache()
+        .health()
+        .iter()
+        .map(|tier| tier.name)
+        .collect();
+    assert_eq!(tiers, ["memory", "redis"]);
+
+    let wrong = Environment::new("BEDROCK_CATALOG", |name| {
+        (name == "BEDROCK_CATALOG_REDIS_URL").then(|| "http://u:secret@h".into())
+    });
+    let error = LiveCatalog::builder().from_environment(&wrong).unwrap_err();
+    assert!(
+        error.to_string().contains("BEDROCK_CATALOG_REDIS_URL"),
+        "{error}"
+    );
+    assert!(!error.to_string().contains("secret"), "{error}");
+}

@@ -1,0 +1,36 @@
+//! Tests in processes of their own: this same program, run again with one test and a job.
+
+use std::process::{Child, Command, Stdio};
+
+const JOB: &str = "REDIS_TEST_JOB";
+
+/// The job of this process; none where it is the one that tests were asked of.
+pub fn job() -> Option<String> {
+    std::env::var(JOB).ok()
+}
+
+/// Starts a process for this test, `module::name`, with a job.
+pub fn start(test: &str, job: &str) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args([test, "--exact", "--nocapture"])
+        .env(JOB, job)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// What it said after `NAME=`, once it has ended well.
+pub fn said(child: Child, name: &str) -> String {
+    let output = child.wait_with_output().unwrap();
+    let (said, errors) = (
+        String::from_utf8_lossy(&output.stdout).into_owned(),
+        String::from_utf8_lossy(&output.stderr).into_owned(),
+    );
+    assert!(output.status.success(), "{said}\n{errors}");
+    let line = said
+        .lines()
+        .find_map(|line| line.split_once(&format!("{name}=")));
+    let (_, value) = line.unwrap_or_else(|| panic!("no {name}: {said}\n{errors}"));
+    value.trim().to_owned()
+}

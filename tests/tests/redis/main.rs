@@ -1,0 +1,12 @@
+//! The Redis tier on real servers, which these tests start: what every tier promises, every fault, the
+//! order between processes, and a fleet of them.
+
+mod changes;
+mod children;
+mod conformance;
+mod faults;
+mod fleet;
+mod lying;
+mod order;
+mod quiet;
+mod stage;
