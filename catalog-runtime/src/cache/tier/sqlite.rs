@@ -380,7 +380,14 @@ impl Tier for SqliteTier {
             let mut after = String::new();
             loop {
                 let page = self.store.with(Absent::Leave, LONG_WORK, |connection| {
-                    rows::page(connection, line, namespace, prefix, &after)
+                    rows::page(
+                        connection,
+                        line,
+                        namespace,
+                        prefix,
+                        &after,
+                        self.codec.max_len(),
+                    )
                 })?;
                 let Some(last) = page.as_ref().and_then(|page| page.last()) else {
                     break;

@@ -11,6 +11,9 @@ use crate::cache::entry::{duration_millis, from_millis, to_millis};
 use crate::cache::tier::{Listed, Size};
 use crate::cache::{CLOCK_SKEW, Codec, Envelope, Key, Namespace, Pattern};
 
+// Whether a value is beyond the bound is asked before it is loaded: SQLite gives up a statement that
+// meets one.
+
 /// How many rows a scan reads at once.
 const PAGE: u32 = 256;
 /// Of an entry, as many bytes as its envelope has at most.
@@ -215,16 +218,26 @@ pub(super) fn page(
     namespace: &Namespace,
     prefix: &str,
     after: &str,
+    max_len: usize,
 ) -> Result<Vec<Seen>, Fault> {
     let mut select = connection.prepare_cached(
-        "SELECT key, substr(data, 1, ?6), bytes, accesses, last_access
+        "SELECT key, CASE WHEN length(data) <= ?8 THEN substr(data, 1, ?6) ELSE x'' END, bytes, accesses, last_access
          FROM entry JOIN value USING (id)
          WHERE line = ?1 AND namespace = ?2 AND key > ?5
            AND ((key >= ?3 AND key < ?4) OR instr(key, '~') > 0)
          ORDER BY key LIMIT ?7",
     )?;
     let (from, to) = range(prefix);
-    let named = params![line, namespace.to_string(), from, to, after, HEAD, PAGE];
+    let named = params![
+        line,
+        namespace.to_string(),
+        from,
+        to,
+        after,
+        HEAD,
+        PAGE,
+        signed(max_len as u64)
+    ];
     let seen = select.query_map(named, |row| {
         Ok(Seen {
             key: row.get(0)?,
@@ -287,34 +300,42 @@ pub(super) fn remove_expired(work: &Transaction<'_>, now: i64) -> Result<u64, Fa
     Ok(removed)
 }
 
-/// Removes rows of our own version that no question will be answered with; how many.
+/// Removes rows of our own version that no question will be answered with, or that say of themselves
+/// what is not so; how many.
 pub(super) fn remove_damaged(
     work: &Transaction<'_>,
     line: &str,
     codec: &Codec,
 ) -> Result<u64, Fault> {
     let mut select = work.prepare_cached(
-        "SELECT entry.id, namespace, key, data FROM entry LEFT JOIN value USING (id) WHERE line = ?1",
+        "SELECT entry.id, namespace, key, written_at, expires_at,
+           CASE WHEN length(data) <= ?2 AND length(data) = bytes THEN data END
+         FROM entry LEFT JOIN value USING (id) WHERE line = ?1",
     )?;
-    let mut rows = select.query([line])?;
+    let mut rows = select.query(params![line, signed(codec.max_len() as u64)])?;
     let mut ids: Vec<i64> = Vec::new();
     while let Some(row) = rows.next()? {
-        let text = |index| row.get_ref(index).ok().and_then(|text| text.as_str().ok());
-        let named = text(1)
-            .and_then(|namespace| namespace.parse().ok())
-            .zip(text(2).and_then(Key::parse));
-        let data = row.get_ref(3)?.as_blob().ok();
-        let is_whole = named.zip(data).is_some_and(|((namespace, key), data)| {
-            codec
-                .decode(bytes::Bytes::copy_from_slice(data), &namespace, &key)
-                .is_ok()
-        });
-        if !is_whole {
+        if !is_sound(row, line, codec).unwrap_or(false) {
             ids.push(row.get(0)?);
         }
     }
     drop(rows);
     remove_ids(work, &ids)
+}
+
+/// An error is something else than we write, in any column.
+fn is_sound(row: &Line<'_>, line: &str, codec: &Codec) -> rusqlite::Result<bool> {
+    let Some(data) = row.get::<_, Option<Vec<u8>>>(5)? else {
+        return Ok(false);
+    };
+    let Ok(entry) = codec.decode_any(bytes::Bytes::from(data)) else {
+        return Ok(false);
+    };
+    let told = Row::of(line, entry.envelope());
+    Ok(row.get_ref(1)?.as_str()? == told.namespace
+        && row.get_ref(2)?.as_str()? == told.key
+        && row.get::<_, i64>(3)? == told.written_at
+        && row.get::<_, i64>(4)? == told.expires_at)
 }
 
 /// Asks SQLite to look the file through.

@@ -172,7 +172,7 @@ fn a_schema_that_is_not_ours_to_the_letter_is_set_aside() {
         "CREATE VIEW v AS SELECT 1",
         "CREATE INDEX i ON entry (key)",
         "DROP INDEX entry_by_age",
-        "ALTER TABLE value ADD COLUMN g AS (id + 1)",
+        "ALTER TABLE value ADD COLUMN g INTEGER AS (id + 1)",
         "ALTER TABLE lease RENAME COLUMN until TO upto",
         "DROP TABLE value; CREATE VIEW value AS SELECT 1 AS id, x'00' AS data",
         "DROP TABLE value; CREATE VIRTUAL TABLE value USING fts5(id, data)",
