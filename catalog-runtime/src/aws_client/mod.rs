@@ -10,6 +10,8 @@ mod parameters;
 mod reply;
 mod rules;
 mod statistics;
+#[cfg(test)]
+mod tests;
 mod writes;
 
 pub use client::{CachedClient, CachedClientBuilder};
