@@ -118,6 +118,10 @@ fn what_is_no_whole_success_passes() {
         || SdkBody::from_body_1_x(Pieces(VecDeque::from([Bytes::from_static(b"live")]), false));
     let passing = [
         (
+            response(200, "text/html", SdkBody::from("\n<html>")),
+            "it is a web page",
+        ),
+        (
             response(400, "application/json", SdkBody::from("{}")),
             "it is an error",
         ),
