@@ -72,12 +72,18 @@ pub(super) async fn look(mut response: HttpResponse, bound: usize) -> Looked {
         None if !is_text => return Looked::NotKept(response, "it does not say how long it is"),
         _ => {}
     }
+    let may_be_a_page = kind.contains("html");
     let taken = std::mem::replace(response.body_mut(), SdkBody::taken());
     let whole = match taken.bytes() {
         Some(bytes) => Ok(Bytes::copy_from_slice(bytes)),
         None => collect(taken, bound).await,
     };
     match whole {
+        // What stands between here and the service says with 200 that it does not want us through.
+        Ok(whole) if may_be_a_page && whole.trim_ascii_start().starts_with(b"<") => {
+            *response.body_mut() = SdkBody::from(whole);
+            Looked::NotKept(response, "it is a web page")
+        }
         Ok(whole) => {
             let (written, body) = write(&response, &whole);
             *response.body_mut() = SdkBody::from(written.slice(body..));

@@ -1,1 +1,190 @@
-//! Against a server of somebody else's, where there is one: `BEDROCK_CATALOG_EMULATOR` is its URL.
+//! Against a server of somebody else's, where there is one: `BEDROCK_CATALOG_EMULATOR` is its URL. It counts
+//! nothing for us, so whether a read was a request is told by the client's own statistics, and whether it
+//! was needed by the answers.
+
+use aws_sdk_identitystore::types::{MemberId, Name};
+use aws_sdk_ssoadmin::types::{PrincipalType, TargetType};
+
+use crate::stage::{ACCOUNT, cached, config, credentials, sso, store};
+
+#[tokio::test]
+async fn people_and_permissions_at_an_emulator() {
+    let Ok(url) = std::env::var("BEDROCK_CATALOG_EMULATOR") else {
+        println!(
+            "skipped: people_and_permissions_at_an_emulator; BEDROCK_CATALOG_EMULATOR is not set"
+        );
+        return;
+    };
+    let cached = cached(|builder| builder);
+    let config = config(&url, credentials("AKIDEMULATOR", Some(ACCOUNT)));
+    let (store, sso) = (store(&config, &cached), sso(&config, &cached));
+    let asked = || cached.statistics().asked;
+    let identities = "d-9067028cf5";
+    let instances = sso.list_instances().send().await.unwrap();
+    let instance = instances.instances.unwrap_or_default().into_iter().next();
+    let instance = instance.and_then(|instance| instance.instance_arn);
+    let instance = instance
+        .as_deref()
+        .unwrap_or("arn:aws:sso:::instance/ssoins-9067028cf5");
+
+    let name = Name::builder()
+        .given_name("Ann")
+        .family_name("Example")
+        .build();
+    let made = store
+        .create_user()
+        .identity_store_id(identities)
+        .user_name(format!("ann-{}", std::process::id()));
+    let user = made
+        .name(name.clone())
+        .display_name("ann")
+        .send()
+        .await
+        .unwrap()
+        .user_id;
+    let users = async || {
+        let listed = store
+            .list_users()
+            .identity_store_id(identities)
+            .send()
+            .await
+            .unwrap()
+            .users;
+        listed.into_iter().find(|listed| listed.user_id == user)
+    };
+    let described = async || {
+        let described = store
+            .describe_user()
+            .identity_store_id(identities)
+            .user_id(&user)
+            .send()
+            .await;
+        described.unwrap().display_name
+    };
+    assert_eq!(
+        users().await.and_then(|user| user.display_name).as_deref(),
+        Some("ann")
+    );
+    assert_eq!(described().await.as_deref(), Some("ann"));
+    let before = asked();
+    assert!(users().await.is_some() && described().await.is_some());
+    assert_eq!(asked(), before, "no request");
+    let other = store.create_user().identity_store_id(identities);
+    let other = other
+        .user_name(format!("bob-{}", std::process::id()))
+        .name(name);
+    let other = other.display_name("bob").send().await.unwrap().user_id;
+    let listed = store.list_users().identity_store_id(identities);
+    let listed = listed.send().await.unwrap().users;
+    assert!(listed.iter().any(|user| user.user_id == other), "new data");
+    assert_eq!(described().await.as_deref(), Some("ann"));
+    assert_eq!(asked(), before + 1, "the list, and not the user");
+
+    let made = store.create_group().identity_store_id(identities);
+    let made = made.display_name(format!("staff-{}", std::process::id()));
+    let group = made.send().await.unwrap().group_id;
+    let members = async || {
+        let listed = store
+            .list_group_memberships()
+            .identity_store_id(identities)
+            .group_id(&group);
+        listed.send().await.unwrap().group_memberships.len()
+    };
+    assert_eq!((members().await, members().await), (0, 0));
+    let joined = store
+        .create_group_membership()
+        .identity_store_id(identities)
+        .group_id(&group);
+    let joined = joined
+        .member_id(MemberId::UserId(user.clone()))
+        .send()
+        .await
+        .unwrap()
+        .membership_id;
+    assert_eq!(members().await, 1);
+    let left = store
+        .delete_group_membership()
+        .identity_store_id(identities);
+    left.membership_id(joined).send().await.unwrap();
+    assert_eq!(members().await, 0);
+
+    let made = sso.create_permission_set().instance_arn(instance);
+    let made = made
+        .name(format!("set{}", std::process::id()))
+        .session_duration("PT1H")
+        .send()
+        .await
+        .unwrap();
+    let set = made.permission_set.unwrap().permission_set_arn.unwrap();
+    let description = async || {
+        let described = sso
+            .describe_permission_set()
+            .instance_arn(instance)
+            .permission_set_arn(&set);
+        described
+            .send()
+            .await
+            .unwrap()
+            .permission_set
+            .unwrap()
+            .description
+    };
+    description().await;
+    let write = sso
+        .update_permission_set()
+        .instance_arn(instance)
+        .permission_set_arn(&set);
+    write
+        .description("new")
+        .session_duration("PT1H")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(description().await.as_deref(), Some("new"));
+    let assignments = async || {
+        let listed = sso
+            .list_account_assignments()
+            .instance_arn(instance)
+            .account_id(ACCOUNT);
+        let listed = listed.permission_set_arn(&set).send().await.unwrap();
+        listed.account_assignments.unwrap_or_default().len()
+    };
+    assert_eq!((assignments().await, assignments().await), (0, 0));
+    let write = sso
+        .create_account_assignment()
+        .instance_arn(instance)
+        .permission_set_arn(&set);
+    let write = write
+        .principal_id(&user)
+        .principal_type(PrincipalType::User);
+    write
+        .target_id(ACCOUNT)
+        .target_type(TargetType::AwsAccount)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(assignments().await, 1);
+    let write = sso
+        .delete_account_assignment()
+        .instance_arn(instance)
+        .permission_set_arn(&set);
+    let write = write
+        .principal_id(&user)
+        .principal_type(PrincipalType::User);
+    write
+        .target_id(ACCOUNT)
+        .target_type(TargetType::AwsAccount)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(assignments().await, 0);
+
+    store
+        .delete_user()
+        .identity_store_id(identities)
+        .user_id(&user)
+        .send()
+        .await
+        .unwrap();
+    assert!(users().await.is_none());
+}

@@ -1,0 +1,5 @@
+//! The parts of the caching client, each by itself. The whole, against a server, is in `tests/`.
+
+mod parameters;
+mod reply;
+mod rules;

@@ -1,0 +1,160 @@
+//! Answers written down and read again, and those that pass.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_types::body::SdkBody;
+use bytes::Bytes;
+use futures_lite::future::block_on;
+use http_body::{Body, Frame};
+use proptest::prelude::*;
+
+use super::super::reply::{Looked, look, read};
+
+/// A body in pieces, of a length that is not announced; it may break off.
+struct Pieces(VecDeque<Bytes>, bool);
+
+impl Body for Pieces {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<std::io::Result<Frame<Bytes>>>> {
+        let next = self.0.pop_front().map(|piece| Ok(Frame::data(piece)));
+        let broken = next.is_none() && std::mem::take(&mut self.1);
+        Poll::Ready(next.or_else(|| broken.then(|| Err(std::io::Error::other("broken off")))))
+    }
+}
+
+fn response(status: u16, kind: &str, body: SdkBody) -> HttpResponse {
+    let mut response = HttpResponse::new(status.try_into().unwrap(), body);
+    response
+        .headers_mut()
+        .insert("content-type", kind.to_owned());
+    response.headers_mut().insert("x-amzn-requestid", "r-1");
+    response
+        .headers_mut()
+        .insert("date", "Sat, 21 Nov 2026 09:00:00 GMT");
+    response
+}
+
+/// What a caller reads of a response: its bytes, and whether it broke off.
+fn received(mut response: HttpResponse) -> (Vec<u8>, bool) {
+    block_on(async {
+        let mut bytes = Vec::new();
+        loop {
+            match poll_fn(|context| Pin::new(&mut *response.body_mut()).poll_frame(context)).await {
+                None => return (bytes, false),
+                Some(Err(_)) => return (bytes, true),
+                Some(Ok(frame)) => bytes.extend_from_slice(frame.data_ref().unwrap()),
+            }
+        }
+    })
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_kept_the_caller_gets_all_of_it(
+        pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..20), 0..6),
+        bound in 0..80_usize,
+        breaks in any::<bool>(),
+    ) {
+        let whole = pieces.concat();
+        let body = Pieces(pieces.into_iter().map(Bytes::from).collect(), breaks);
+        let came = response(200, "application/json", SdkBody::from_body_1_x(body));
+        match block_on(look(came, bound)) {
+            Looked::Whole { response, written, body } => {
+                prop_assert!(!breaks && whole.len() <= bound);
+                prop_assert_eq!(&written[body..], &whole);
+                prop_assert_eq!(received(response), (whole.clone(), false));
+                let again = read(&written, Duration::from_secs(7)).unwrap();
+                prop_assert_eq!(again.headers().get("age"), Some("7"));
+                prop_assert_eq!(again.headers().get("x-amzn-requestid"), Some("r-1"));
+                prop_assert_eq!(again.headers().get("date"), None);
+                prop_assert_eq!(received(again), (whole, false));
+            }
+            Looked::NotKept(response, _) => {
+                prop_assert!(breaks || whole.len() > bound);
+                prop_assert_eq!(received(response), (whole, breaks));
+            }
+        }
+    }
+
+    #[test]
+    fn bytes_of_others_are_no_answer(mut bytes in prop::collection::vec(any::<u8>(), 0..64), ours in any::<bool>()) {
+        if ours {
+            bytes.splice(0..0, *b"reply1");
+        }
+        if let Some(response) = read(&Bytes::from(bytes), Duration::ZERO) {
+            prop_assert!(ours && response.status().is_success());
+        }
+    }
+}
+
+#[test]
+fn a_head_that_is_cut_is_no_answer() {
+    let came = response(200, "application/json", SdkBody::from("{}"));
+    let Looked::Whole { written, body, .. } = block_on(look(came, 10)) else {
+        panic!("kept");
+    };
+    for cut in 0..body {
+        assert!(
+            read(&written.slice(..cut), Duration::ZERO).is_none(),
+            "{cut}"
+        );
+    }
+    assert!(read(&written, Duration::ZERO).is_some());
+}
+
+#[test]
+fn what_is_no_whole_success_passes() {
+    let endless =
+        || SdkBody::from_body_1_x(Pieces(VecDeque::from([Bytes::from_static(b"live")]), false));
+    let passing = [
+        (
+            response(200, "text/html", SdkBody::from("\n<html>")),
+            "it is a web page",
+        ),
+        (
+            response(400, "application/json", SdkBody::from("{}")),
+            "it is an error",
+        ),
+        (
+            response(302, "application/json", SdkBody::from("{}")),
+            "it is an error",
+        ),
+        (
+            response(200, "application/vnd.amazon.eventstream", SdkBody::from("")),
+            "it is a stream",
+        ),
+        (
+            response(200, "text/event-stream", SdkBody::from("")),
+            "it is a stream",
+        ),
+        (
+            response(200, "video/mp4", endless()),
+            "it does not say how long it is",
+        ),
+        (
+            response(200, "application/json", SdkBody::from("12345678901")),
+            "it is too large",
+        ),
+    ];
+    for (came, wanted) in passing {
+        match block_on(look(came, 10)) {
+            Looked::NotKept(_, why) => assert_eq!(why, wanted),
+            Looked::Whole { .. } => panic!("kept, though {wanted}"),
+        }
+    }
+    let announced = response(200, "image/png", SdkBody::from("png"));
+    assert!(matches!(
+        block_on(look(announced, 10)),
+        Looked::Whole { .. }
+    ));
+}

@@ -1,0 +1,222 @@
+//! The rules that are shipped, those that are refused, and what is done where there are none.
+
+use super::super::parameters::Parameters;
+use super::super::rules::{Kind, Rules, service_word};
+use crate::cache::{Key, Pattern};
+
+fn shipped() -> Rules {
+    Rules::from_json(include_str!("../rules.json")).unwrap()
+}
+
+/// The key of a read that names these.
+fn key(service: &str, operation: &str, named: &[&str]) -> Key {
+    let named: Vec<_> = named.iter().map(|name| ("Name", *name)).collect();
+    let tags = Parameters::given(named).tags(operation, &[]);
+    let mut tags = tags.iter().map(String::as_str);
+    let key = Key::new(service, operation, tags.next().unwrap_or("all"));
+    tags.fold(key, |key, tag| key.sub(tag)).sub(&"0".repeat(32))
+}
+
+fn drops(patterns: &[Pattern], key: &Key) -> bool {
+    patterns.iter().any(|pattern| pattern.matches(key))
+}
+
+#[test]
+fn operations_are_what_their_names_say() {
+    let rules = shipped();
+    let read = Kind::Read { unless: vec![] };
+    let all = [
+        ("identitystore", "ListUsers", read.clone()),
+        (
+            "bedrock",
+            "GetModelInvocationLoggingConfiguration",
+            read.clone(),
+        ),
+        ("ec2", "DescribeInstances", read.clone()),
+        ("sts", "GetCallerIdentity", read),
+        (
+            "ssm",
+            "GetParameter",
+            Kind::Read {
+                unless: vec!["WithDecryption".into()],
+            },
+        ),
+        (
+            "ssm",
+            "GetParametersByPath",
+            Kind::Read {
+                unless: vec!["WithDecryption".into()],
+            },
+        ),
+        ("secretsmanager", "GetSecretValue", Kind::Other),
+        ("sts", "GetSessionToken", Kind::Other),
+        ("sts", "GetFederationToken", Kind::Other),
+        ("ecr", "GetAuthorizationToken", Kind::Other),
+        ("cognito-identity", "GetCredentialsForIdentity", Kind::Other),
+        ("cognito-identity", "GetOpenIdToken", Kind::Other),
+        ("sso", "GetRoleCredentials", Kind::Other),
+        ("redshift", "GetClusterCredentials", Kind::Other),
+        ("ec2", "GetPasswordData", Kind::Other),
+        ("kms", "GetPublicKey", Kind::Other),
+        ("iam", "GetAccessKeyLastUsed", Kind::Other),
+        ("s3", "GetObject", Kind::Other),
+        ("lambda", "GetFunction", Kind::Other),
+        ("bedrock", "GetModelCustomizationJob", Kind::Other),
+        ("sts", "AssumeRole", Kind::Other),
+        ("bedrock-runtime", "Converse", Kind::Other),
+        ("dynamodb", "BatchGetItem", Kind::Other),
+        ("identitystore", "IsMemberInGroups", Kind::Other),
+        ("identitystore", "CreateUser", Kind::Write),
+        ("some", "ProvisionThing", Kind::Write),
+        ("some", "UnheardOf", Kind::Write),
+        ("some", "Getaway", Kind::Write),
+        ("some", "Listen", Kind::Write),
+    ];
+    for (service, operation, kind) in all {
+        assert_eq!(
+            rules.kind(service, operation),
+            kind,
+            "{service}:{operation}"
+        );
+    }
+    assert_eq!(service_word("SSO Admin"), "sso-admin");
+    assert_eq!(service_word("Bedrock Runtime"), "bedrock-runtime");
+}
+
+#[test]
+fn without_a_rule_lists_and_the_thing_go() {
+    let rules = shipped();
+    let patterns = rules.drops(
+        "iam",
+        "UpdateRole",
+        [("RoleName", "reader"), ("Description", "text")],
+    );
+    for (operation, named, dropped) in [
+        ("ListRoles", vec![], true),
+        ("ListAttachedRolePolicies", vec!["another"], true),
+        ("GetAccountSummary", vec![], true),
+        ("GetRole", vec!["reader"], true),
+        ("GetRolePolicy", vec!["policy", "reader"], true),
+        ("GetRolePolicy", vec!["reader", "policy"], true),
+        (
+            "GetRole",
+            vec!["arn:aws:iam::111111111111:role/path/reader"],
+            true,
+        ),
+        ("GetRole", vec!["writer"], false),
+        ("GetRolePolicy", vec!["writer", "policy"], false),
+    ] {
+        assert_eq!(
+            drops(&patterns, &key("iam", operation, &named)),
+            dropped,
+            "{operation} {named:?}"
+        );
+    }
+    assert!(
+        !drops(&patterns, &key("ec2", "ListRoles", &[])),
+        "another service"
+    );
+    // Many names: the key is cut short, and goes to be safe.
+    let many: Vec<String> = (0..20).map(|n| n.to_string()).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    assert!(drops(&patterns, &key("iam", "GetRole", &many)));
+    // It names nothing: all of the service.
+    let patterns = rules.drops("iam", "UpdateAccountPasswordPolicy", []);
+    assert!(drops(&patterns, &key("iam", "GetRole", &["writer"])));
+    assert!(!drops(&patterns, &key("sts", "GetCallerIdentity", &[])));
+}
+
+#[test]
+fn what_the_request_leaves_out_is_everything() {
+    let rules = shipped();
+    let named = rules.drops("identitystore", "UpdateUser", [("UserId", "u-1")]);
+    let unnamed = rules.drops("identitystore", "UpdateUser", []);
+    let other = key("identitystore", "DescribeUser", &["u-2"]);
+    assert!(!drops(&named, &other));
+    assert!(drops(&unnamed, &other));
+    assert!(
+        drops(
+            &named,
+            &key("sso-admin", "ListAccountAssignmentsForPrincipal", &["u-1"])
+        ),
+        "across services"
+    );
+    assert!(!drops(
+        &named,
+        &key("sso-admin", "ListAccountAssignmentsForPrincipal", &["u-2"])
+    ));
+}
+
+#[test]
+fn rules_that_mean_nothing_are_refused() {
+    let write = |operations: &str, drops: &str| {
+        format!(
+            r#"{{"format":1,"writes":[{{"service":"s","operations":[{operations}],"drops":[{drops}]}}]}}"#
+        )
+    };
+    let bad = [
+        ("{}".to_owned(), "format"),
+        (r#"{"format":2}"#.to_owned(), "format 2"),
+        (r#"{"format":1,"nevre":[]}"#.to_owned(), "nevre"),
+        (r#"{"format":1,"never":[{"operations":"GetThing"}]}"#.to_owned(), "GetThing"),
+        (r#"{"format":1,"never":[{"operations":":*"}]}"#.to_owned(), ":*"),
+        (r#"{"format":1,"harmless":[""]}"#.to_owned(), "service:Operation"),
+        (r#"{"format":1,"unsettled":[""]}"#.to_owned(), "unsettled"),
+        (r#"{"format":1,"scopes":{"s":["a b"]}}"#.to_owned(), "a b"),
+        (write("", r#""s:A""#), "no operations"),
+        (write(r#""A""#, ""), "drops nothing"),
+        (write(r#""A""#, r#""""#), "service:Operation"),
+        (write(r#""A""#, r#""s""#), "service:Operation"),
+        (write(r#""A""#, r#""s:""#), "service:Operation"),
+        (write(r#""A""#, r#""s:A:""#), "s:A:"),
+        (write(r#""A""#, r#""s:A:{}""#), "s:A:{}"),
+        (write(r#""A""#, r#""s:A:{X""#), "s:A:{X"),
+        (write(r#""A""#, r#""s:A:X}""#), "s:A:X}"),
+        (write(r#""A""#, r#""s:A:{X}{Y}""#), "{X}{Y}"),
+        (write(r#""A""#, r#""s:A:{X}:{Y}""#), "{X}:{Y}"),
+        (write(r#""A b""#, r#""s:A""#), "A b"),
+        (r#"{"format":1,"writes":[{"service":"","operations":["A"],"drops":["s:A"]}]}"#.to_owned(), "service"),
+        (r#"{"format":1,"writes":[{"service":"s","operations":["A"],"path":"x/{y}","drops":["s:A"]}]}"#.to_owned(), "slash"),
+    ];
+    for (json, named) in bad {
+        let error = Rules::from_json(&json).expect_err(&json);
+        assert!(error.to_string().contains(named), "{json}: {error}");
+    }
+    Rules::from_json(&write(r#""A""#, r#""unheard-of:Any*:{X.y_z-1}""#)).unwrap();
+}
+
+#[test]
+fn rules_add_up() {
+    let own = r#"{"format":1,"writes":[{"service":"s","operations":["A"],"drops":["s:GetA"]}]}"#;
+    let more = r#"{"format":1,"writes":[{"service":"s","operations":["A"],"drops":["s:GetB"]}],"harmless":["s:B"]}"#;
+    let rules = Rules::from_json(own)
+        .unwrap()
+        .and(Rules::from_json(more).unwrap());
+    let patterns = rules.drops("s", "A", []);
+    assert!(drops(&patterns, &key("s", "GetA", &[])) && drops(&patterns, &key("s", "GetB", &[])));
+    assert_eq!(rules.kind("s", "B"), Kind::Other);
+    assert_eq!(
+        Rules::none().kind("secretsmanager", "GetSecretValue"),
+        Kind::Read { unless: vec![] }
+    );
+}
+
+#[test]
+fn an_answer_may_say_that_it_will_change() {
+    let rules = shipped();
+    for unsettled in [
+        r#"{"status":"CREATING"}"#,
+        "<State>pending</State>",
+        r#"["In_Progress"]"#,
+    ] {
+        assert!(rules.is_unsettled(unsettled.as_bytes()), "{unsettled}");
+    }
+    for settled in [
+        r#"{"status":"READY"}"#,
+        r#"{"d":"creating a thing"}"#,
+        "",
+        "creatingx",
+    ] {
+        assert!(!rules.is_unsettled(settled.as_bytes()), "{settled}");
+    }
+}
