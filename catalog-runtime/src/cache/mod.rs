@@ -24,6 +24,8 @@ mod environment;
 mod flight;
 mod freshness;
 mod key;
+#[cfg(feature = "aws")]
+mod lease;
 mod level;
 mod namespace;
 mod order;

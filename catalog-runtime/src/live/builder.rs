@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::handle::LiveCatalog;
-use super::overlay::{Overlay, OverlaySource};
+use super::laid_over::OverlaySource;
+use super::overlay::Overlay;
 use crate::cache::{
     Cache, Clock, ConfigError, Environment, Horizons, MemoryLimits, Namespace, Settings,
     SystemClock, Tier,
@@ -374,6 +375,12 @@ impl LiveCatalogBuilder {
         {
             self.endpoint_url.as_deref()
         }
+    }
+
+    /// Whether the cache outlives the process, and others may see it.
+    pub(super) fn shares_cache(&self) -> bool {
+        let files = cfg!(feature = "disk") && self.store == Store::File;
+        files || !self.tiers.is_empty()
     }
 
     /// Whether there is anyone to ask.
