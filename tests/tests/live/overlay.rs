@@ -194,9 +194,8 @@ fn what_is_no_overlay_is_refused_and_told_what_is() {
     assert!(Overlay::from_json(b" {\"models\": []}").unwrap().is_empty());
 }
 
-/// The file is read by other threads than the caller's, and not at all while it stays as it is.
 #[tokio::test]
-async fn a_crowd_looks_at_the_file_once_and_a_hanging_disk_holds_up_nobody_for_long() {
+async fn a_crowd_has_the_file_s_overlay_and_a_snapshot_needs_no_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("overlay.json");
     std::fs::write(&path, OWN).unwrap();
