@@ -25,6 +25,8 @@ mod flight;
 mod freshness;
 mod hex;
 mod key;
+#[cfg(feature = "aws")]
+mod lease;
 mod level;
 mod namespace;
 mod order;

@@ -54,15 +54,15 @@ impl Aws {
 
     /// Whether it could ask with this configuration. Asks nobody.
     pub(super) fn check(&self, config: &LiveCatalogBuilder) -> Result<(), Error> {
-        let fetcher = self.fetcher(config, &config.regions).build();
+        let fetcher = self.fetcher(config, &config.regions);
+        let fetcher = fetcher.deadline(config.asking()).build();
         fetcher.map(|_| ()).map_err(unavailable)
     }
 
     fn fetcher(&self, config: &LiveCatalogBuilder, regions: &[String]) -> FetcherBuilder {
         let mut builder = Fetcher::builder()
             .partition(&config.partition)
-            .concurrency(config.concurrency)
-            .deadline(config.asking());
+            .concurrency(config.concurrency);
         if let Some(factory) = self.factory.clone() {
             builder = builder.client_factory(move |region: &str| factory(region));
         } else if let Some(sdk_config) = &self.sdk_config {
@@ -77,13 +77,14 @@ impl Aws {
         builder
     }
 
-    /// Asks these regions, or all.
+    /// Asks these regions, or all, for so long.
     pub(super) async fn fetch(
         &self,
         config: &LiveCatalogBuilder,
         regions: &[String],
         last: Option<&Catalog>,
         observed_at: Timestamp,
+        within: Duration,
     ) -> Result<Fetched, Error> {
         if tokio::runtime::Handle::try_current().is_err() {
             let message = "AWS can only be asked on a Tokio runtime";
@@ -91,6 +92,7 @@ impl Aws {
         }
         let builder = self
             .fetcher(config, regions)
+            .deadline(within)
             .observed_at(observed_at)
             .expectations(last.map(expectations).unwrap_or_default());
         let fetcher = builder.build().map_err(unavailable)?;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::handle::LiveCatalog;
-use super::overlay::{Overlay, OverlaySource};
+use super::laid_over::OverlaySource;
+use super::overlay::Overlay;
 #[cfg(feature = "redis")]
 use crate::cache::tier::redis::{RedisOptions, RedisTier};
 use crate::cache::{
@@ -401,6 +402,12 @@ impl LiveCatalogBuilder {
         {
             self.endpoint_url.as_deref()
         }
+    }
+
+    /// Whether the cache outlives the process, and others may see it.
+    pub(super) fn shares_cache(&self) -> bool {
+        let files = cfg!(feature = "disk") && self.store == Store::File;
+        files || !self.tiers.is_empty()
     }
 
     /// Whether there is anyone to ask.

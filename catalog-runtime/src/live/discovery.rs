@@ -134,10 +134,13 @@ impl Discovery {
             return Err(Error::new(ErrorKind::Unavailable, "nobody is to be asked"));
         }
         let asked = [region.to_owned()];
-        let fetched = inner
-            .config
-            .aws
-            .fetch(&inner.config, &asked, None, inner.now());
+        let fetched = inner.config.aws.fetch(
+            &inner.config,
+            &asked,
+            None,
+            inner.now(),
+            inner.config.asking(),
+        );
         let fetched = fetched.await?;
         let Some(answers) = fetched.recording().regions.get(region) else {
             let failures = &fetched.recording().failures;

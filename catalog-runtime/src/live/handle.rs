@@ -2,18 +2,23 @@
 
 use std::fmt;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bedrock_catalog_data::Timestamp;
 
 use super::builder::LiveCatalogBuilder;
-use super::overlay::{Overlay, OverlaySource};
+use super::laid_over::{LaidOver, OverlaySource};
 use super::report::StatusReport;
+use super::rounds::Rounds;
 use super::snapshot::Snapshot;
-use crate::cache::{Cache, Key};
+use crate::cache::{Cache, Cleaner, Namespace};
 use crate::diff::CatalogDiff;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
+
+/// How often the cache is cleaned up.
+const CLEANUP_EVERY: Duration = Duration::from_secs(3600);
 
 /// A catalog that keeps itself fresh: cache, then AWS, then the bundle. Clones are the same catalog;
 /// dropping the last one stops everything.
@@ -50,6 +55,7 @@ impl Drop for Alive {
     fn drop(&mut self) {
         #[cfg(feature = "aws")]
         self.0.stop();
+        self.0.clean_up_no_more();
         // Who listens is told that there is nothing more to come.
         let mut listeners = self
             .0
@@ -66,12 +72,15 @@ pub(super) struct Inner {
     /// Apart from the rest, so that a reader does not keep the rest alive.
     pub(super) current: Arc<ArcSwap<Snapshot>>,
     /// Who changes the catalog; one at a time.
-    pub(super) turn: async_lock::Mutex<()>,
+    pub(super) turn: Rounds<Result<(), (ErrorKind, String)>>,
     /// Held while what is served is replaced by something made of it.
     pub(super) serving: Mutex<()>,
-    pub(super) overlay: Mutex<LaidOver>,
+    pub(super) overlay: LaidOver,
     pub(super) listeners: Mutex<Vec<async_channel::Sender<Change>>>,
     pub(super) first_load: AtomicBool,
+    /// Whose entries are meant where nobody can be asked, once it is known.
+    pub(super) owner: OnceLock<Namespace>,
+    pub(super) cleaning: Mutex<Cleaning>,
     #[cfg(feature = "aws")]
     pub(super) account: async_lock::OnceCell<Option<String>>,
     #[cfg(feature = "aws")]
@@ -105,11 +114,14 @@ impl Renewal {
     }
 }
 
-/// The overlay in use, and the state of the file it came from.
+/// The thread that cleans the cache up now and then, where it has what outlives the process.
 #[derive(Default)]
-pub(super) struct LaidOver {
-    pub(super) overlay: Option<Arc<Overlay>>,
-    pub(super) file: Option<Key>,
+pub(super) enum Cleaning {
+    #[default]
+    NotBegun,
+    Begun(Option<Cleaner>),
+    /// The last handle is gone.
+    Over,
 }
 
 impl LiveCatalog {
@@ -127,16 +139,18 @@ impl LiveCatalog {
             // One that does not even fit what is there before the first load is a mistake.
             overlay.lay_over(&before.base)?;
             before = before.with_overlay(&overlay);
-            laid_over.overlay = Some(overlay);
+            laid_over = LaidOver::of(overlay);
         }
         let inner = Inner {
             cache,
             current: Arc::new(ArcSwap::from_pointee(before)),
-            turn: async_lock::Mutex::new(()),
+            turn: Rounds::default(),
             serving: Mutex::new(()),
-            overlay: Mutex::new(laid_over),
+            overlay: laid_over,
             listeners: Mutex::new(Vec::new()),
             first_load: AtomicBool::new(true),
+            owner: OnceLock::new(),
+            cleaning: Mutex::default(),
             #[cfg(feature = "aws")]
             account: async_lock::OnceCell::new(),
             #[cfg(feature = "aws")]
@@ -181,7 +195,8 @@ impl LiveCatalog {
         self.inner.load().await
     }
 
-    /// Asks AWS now, whatever there is, and waits for it.
+    /// Asks AWS now, whatever there is, and waits for it. What was asked after this call serves too: of
+    /// all who want it at once, in this process and among those that share the cache, a few ask for all.
     ///
     /// # Errors
     /// Asking failed, or a region did and all are required: nothing was replaced. The reason also
@@ -239,18 +254,24 @@ impl Inner {
         Timestamp::from_unix(seconds).unwrap_or(Timestamp::baked(0))
     }
 
-    pub(super) fn namespaced(&self, account: Option<&str>) -> Cache {
-        self.cache.in_namespace(self.config.namespace_for(account))
+    /// Begins to clean the cache up, once, if there is anything to clean.
+    pub(super) fn clean_up_from_now_on(&self) {
+        let mut cleaning = self.cleaning.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.config.shares_cache() || !matches!(*cleaning, Cleaning::NotBegun) {
+            return;
+        }
+        let begun = self.cache.cleanup_every(CLEANUP_EVERY);
+        let begun = begun.inspect_err(|error| {
+            tracing::warn!(%error, "the cache will not be cleaned up in the background");
+        });
+        *cleaning = Cleaning::Begun(begun.ok());
     }
 
-    pub(super) fn known_account(&self) -> Option<&str> {
-        #[cfg(feature = "aws")]
-        {
-            self.account.get()?.as_deref()
-        }
-        #[cfg(not(feature = "aws"))]
-        {
-            None
+    fn clean_up_no_more(&self) {
+        let mut cleaning = self.cleaning.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Cleaning::Begun(Some(cleaner)) = std::mem::replace(&mut *cleaning, Cleaning::Over) {
+            // It waits for a cleanup under way, which nobody else has to.
+            blocking::unblock(move || drop(cleaner)).detach();
         }
     }
 }

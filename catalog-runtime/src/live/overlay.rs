@@ -1,14 +1,11 @@
 //! The caller's own models and profiles, laid over every catalog. Never cached, never lost in a
 //! refresh.
 
-use std::path::{Path, PathBuf};
-
 use bedrock_catalog_data::{Catalog, Document, ModelEntry, ProfileEntry};
 use serde::Deserialize;
 
 use crate::error::{Error, ErrorKind};
 use crate::json::LARGEST_JSON;
-use crate::read::read_bounded;
 
 /// The models and profiles part of a catalog JSON: private models, application inference profiles,
 /// provisioned throughput ARNs. An entry wins over one of the same id, whole.
@@ -30,9 +27,9 @@ pub struct Overlay {
 #[derive(Deserialize)]
 struct Parts<'a> {
     #[serde(default, borrow)]
-    models: Vec<ModelEntry<'a>>,
+    models: Option<Vec<ModelEntry<'a>>>,
     #[serde(default, borrow)]
-    profiles: Vec<ProfileEntry<'a>>,
+    profiles: Option<Vec<ProfileEntry<'a>>>,
 }
 
 impl Overlay {
@@ -56,11 +53,24 @@ impl Overlay {
         if json.len() > LARGEST_JSON {
             return Err(invalid(format!("the overlay has {} bytes", json.len())));
         }
+        let shape = || {
+            let shape = "an overlay is a JSON object with `models`, `profiles` or both";
+            invalid(shape.to_owned())
+        };
+        // A list would be read as the fields in their order.
+        if json.trim_ascii_start().first() != Some(&b'{') {
+            return Err(shape());
+        }
         let parts: Parts<'_> = serde_json::from_slice(json)
             .map_err(|error| invalid("this is no overlay".to_owned()).because(error))?;
+        if parts.models.is_none() && parts.profiles.is_none() {
+            // Rather a misspelt key than nothing to say.
+            return Err(shape());
+        }
+        let (models, profiles) = (parts.models.iter(), parts.profiles.iter());
         Ok(Self {
-            models: parts.models.iter().map(ModelEntry::to_static).collect(),
-            profiles: parts.profiles.iter().map(ProfileEntry::to_static).collect(),
+            models: models.flatten().map(ModelEntry::to_static).collect(),
+            profiles: profiles.flatten().map(ProfileEntry::to_static).collect(),
         })
     }
 
@@ -123,19 +133,4 @@ impl Overlay {
             }
         }
     }
-}
-
-/// Where the overlay comes from.
-#[derive(Debug, Clone, Default)]
-pub(super) enum OverlaySource {
-    #[default]
-    None,
-    Values(Overlay),
-    /// A file whose changes are noticed.
-    File(PathBuf),
-}
-
-/// Reads an overlay file, with a bound.
-pub(super) fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    read_bounded(path, LARGEST_JSON).map_err(|error| Error::io("read the overlay", path, error))
 }

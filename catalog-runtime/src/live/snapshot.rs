@@ -86,11 +86,24 @@ pub struct Snapshot {
     pub(super) error: Option<(ErrorKind, String)>,
     /// How many models and profiles the overlay laid over it.
     pub(super) overlay: usize,
-    /// When to ask again, by either clock: the steady one stands still while a machine sleeps. Never,
-    /// where nothing can be asked.
+    /// When to ask again. Never, where nothing can be asked.
     pub(super) renew_at: Option<Moment>,
+    /// The regions to be asked again before that.
+    #[cfg(feature = "aws")]
+    pub(super) retry: Option<Retry>,
     /// Whether loading has come to an end, however.
     pub(super) settled: bool,
+}
+
+/// Regions that failed, to be asked again without the others.
+#[cfg(feature = "aws")]
+#[derive(Debug, Clone)]
+pub(super) struct Retry {
+    pub(super) regions: BTreeSet<String>,
+    /// How often they were asked again in vain.
+    pub(super) tries: u32,
+    /// When all regions are asked.
+    pub(super) all_at: Moment,
 }
 
 impl Snapshot {
@@ -147,6 +160,8 @@ impl Snapshot {
             error: None,
             overlay: 0,
             renew_at: None,
+            #[cfg(feature = "aws")]
+            retry: None,
             settled: true,
         }
     }

@@ -1,23 +1,28 @@
 //! Where the catalog comes from: a fresh cache, else AWS, else a stale cache, else the bundle.
 
 #[cfg(feature = "aws")]
+mod again;
+#[cfg(feature = "aws")]
 mod asking;
+#[cfg(feature = "aws")]
+mod background;
+mod reasons;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use bedrock_catalog_data::{Catalog, Timestamp};
-use serde::{Deserialize, Serialize};
+use bedrock_catalog_data::Catalog;
 
 use super::handle::{Change, Inner};
-use super::overlay::{self, Overlay, OverlaySource};
+use super::laid_over::OverlaySource;
+use super::overlay::Overlay;
 use super::snapshot::{Held, Snapshot, Source, bundle};
 use crate::cache::{CLOCK_SKEW, Cache, Freshness, Hit, Key, Moment};
 use crate::diff::CatalogDiff;
 use crate::error::{Error, ErrorKind};
 use crate::json::catalog_from_json;
+use reasons::Reasons;
 
 /// How long after a failure nobody asks again, and what is added at random so that a fleet does not
 /// ask in step.
@@ -26,6 +31,11 @@ const RETRY: Duration = Duration::from_secs(60);
 /// The key of the one catalog of a namespace.
 pub(super) fn catalog_key() -> Key {
     Key::new("catalog", "get", "all")
+}
+
+/// Whether a moment has come, by either clock: the steady one stands still while a machine sleeps.
+fn is_due(at: Moment, now: Moment) -> bool {
+    now.steady >= at.steady || now.wall >= at.wall
 }
 
 /// What was tried, and why it did not serve.
@@ -44,11 +54,17 @@ impl Tried {
 
 impl Inner {
     pub(super) async fn load(self: &Arc<Self>) -> Result<Arc<Snapshot>, Error> {
-        if let Some(settled) = self.settled() {
+        // A file is looked at first.
+        let has_file = matches!(self.config.overlay, OverlaySource::File(_));
+        if !has_file && let Some(settled) = self.settled() {
             return Ok(settled);
         }
         let turn = async {
-            let _turn = self.turn.lock().await;
+            self.look_at_overlay().await;
+            if let Some(settled) = self.settled() {
+                return Ok(settled);
+            }
+            let _turn = self.turn.turn().await;
             if let Some(settled) = self.settled() {
                 return Ok(settled);
             }
@@ -56,6 +72,7 @@ impl Inner {
             let loaded = self.obtain(forced).await;
             // Only now: who gave up before has not asked.
             self.first_load.store(false, Ordering::Release);
+            self.clean_up_from_now_on();
             loaded
         };
         match self.in_time(turn).await {
@@ -80,13 +97,24 @@ impl Inner {
     }
 
     pub(super) async fn refresh(self: &Arc<Self>) -> Result<Arc<Snapshot>, Error> {
-        let _turn = self.turn.lock().await;
-        match self.ask(true).await {
-            Ok(snapshot) => Ok(self.adopt(snapshot)),
-            Err(error) => {
-                self.note_failure(&error);
-                Err(error)
+        let refreshed = self.turn.join(async {
+            let _ = self.in_time(self.look_at_overlay()).await;
+            let asked = self.ask(true).await;
+            self.clean_up_from_now_on();
+            match asked {
+                Ok(snapshot) => {
+                    self.adopt(snapshot);
+                    Ok(())
+                }
+                Err(error) => {
+                    self.note_failure(&error);
+                    Err((error.kind(), error.to_string()))
+                }
             }
+        });
+        match refreshed.await {
+            Ok(()) => Ok(self.current.load_full()),
+            Err((kind, why)) => Err(Error::new(kind, why)),
         }
     }
 
@@ -98,10 +126,8 @@ impl Inner {
             return None;
         }
         let current = self.overlay_renewed().unwrap_or(current);
-        let due = |at: Moment| {
-            self.config.clock.steady() >= at.steady || self.config.clock.now() >= at.wall
-        };
-        if current.renew_at.is_some_and(due) {
+        let now = self.config.clock.moment();
+        if current.renew_at.is_some_and(|at| is_due(at, now)) {
             self.renew_in_background();
         }
         Some(current)
@@ -209,24 +235,6 @@ impl Inner {
         }
     }
 
-    /// The cache in the namespace of who asks.
-    pub(super) async fn identified(&self) -> Cache {
-        #[cfg(feature = "aws")]
-        {
-            // Where nothing can be asked, neither can this: it stays open for a later load.
-            if !self.config.can_ask() || tokio::runtime::Handle::try_current().is_err() {
-                return self.namespaced(self.known_account());
-            }
-            let ask = || self.config.aws.account(self.config.naming());
-            let account = self.account.get_or_init(ask).await;
-            self.namespaced(account.as_deref())
-        }
-        #[cfg(not(feature = "aws"))]
-        {
-            self.namespaced(None)
-        }
-    }
-
     /// When to ask again, if there is anyone to ask: after `left`, and up to a tenth more. Not at
     /// once: what was written a moment ago may count as fresh for a moment longer.
     pub(super) fn renewal(&self, left: Duration) -> Option<Moment> {
@@ -260,7 +268,7 @@ impl Inner {
             self.renew_when_due();
             return kept;
         }
-        let snapshot = match self.overlay() {
+        let snapshot = match self.overlay.take() {
             Some(overlay) => snapshot.with_overlay(&overlay),
             None => snapshot,
         };
@@ -306,43 +314,16 @@ impl Inner {
         self.current.store(Arc::new(noted));
     }
 
-    /// The overlay as it is now; a file that cannot be read leaves the last one.
-    fn overlay(&self) -> Option<Arc<Overlay>> {
-        let mut laid_over = self.overlay.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Looks at the overlay's file, if it has one.
+    async fn look_at_overlay(&self) {
         if let OverlaySource::File(path) = &self.config.overlay {
-            let key = self.cache.file_key(path, "overlay");
-            if laid_over.file.as_ref() != Some(&key) {
-                // Whatever comes of it: the same file is not read again, nor complained of.
-                laid_over.file = Some(key);
-                match overlay::read(path).and_then(|json| Overlay::from_json(&json)) {
-                    Ok(overlay) => laid_over.overlay = Some(Arc::new(overlay)),
-                    Err(error) => {
-                        tracing::warn!(path = %path.display(), %error, "the overlay is not used");
-                    }
-                }
-            }
+            self.overlay.look(&self.cache, path).await;
         }
-        laid_over.overlay.clone()
     }
 
-    /// What is served with a changed overlay file on it; `None` where nothing changed.
+    /// What is served with a changed overlay on it; `None` where nothing changed.
     fn overlay_renewed(self: &Arc<Self>) -> Option<Arc<Snapshot>> {
-        if !matches!(self.config.overlay, OverlaySource::File(_)) {
-            return None;
-        }
-        let before = self
-            .overlay
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .overlay
-            .clone();
-        let now = self.overlay();
-        let same = match (&before, &now) {
-            (Some(before), Some(now)) => Arc::ptr_eq(before, now),
-            (None, None) => true,
-            _ => false,
-        };
-        if same {
+        if !self.overlay.is_changed() {
             return None;
         }
         let _serving = self.serving.lock().unwrap_or_else(PoisonError::into_inner);
@@ -370,54 +351,6 @@ impl Snapshot {
             }
         }
         self
-    }
-}
-
-/// Why regions could not be renewed, kept beside the catalog of the same observation: a catalog
-/// itself says only since when.
-#[derive(Serialize, Deserialize)]
-pub(super) struct Reasons {
-    observed_at: Timestamp,
-    failed: BTreeMap<String, String>,
-    not_enabled: BTreeSet<String>,
-}
-
-impl Reasons {
-    fn key() -> Key {
-        Key::new("catalog", "failures", "all")
-    }
-
-    #[cfg(feature = "aws")]
-    fn of(fetched: &crate::fetch::Fetched) -> Self {
-        use crate::fetch::Outcome;
-        let failed = || {
-            let reports = fetched.reports().iter();
-            reports.filter(|(_, report)| report.outcome != Outcome::Ok)
-        };
-        let reason =
-            |report: &crate::fetch::RegionReport| format!("{}: {}", report.outcome, report.reason);
-        let not_enabled = failed().filter(|(_, report)| report.outcome == Outcome::NotEnabled);
-        Self {
-            observed_at: fetched.recording().observed_at,
-            failed: failed()
-                .map(|(id, report)| (id.clone(), reason(report)))
-                .collect(),
-            not_enabled: not_enabled.map(|(id, _)| id.clone()).collect(),
-        }
-    }
-
-    async fn read(cache: &Cache, snapshot: &mut Snapshot) {
-        let cached = cache.get_async(&Self::key()).await.into_hit();
-        let reasons = cached.and_then(|hit| serde_json::from_slice::<Self>(&hit.data).ok());
-        let same = |reasons: &Self| reasons.observed_at == snapshot.base.observed_at();
-        if let Some(reasons) = reasons.filter(same) {
-            reasons.tell(snapshot);
-        }
-    }
-
-    fn tell(self, snapshot: &mut Snapshot) {
-        snapshot.failed.extend(self.failed);
-        snapshot.not_enabled = self.not_enabled;
     }
 }
 

@@ -1,5 +1,7 @@
 //! Many at once: callers, those who give up, processes.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -62,6 +64,49 @@ async fn a_thousand_leaders_give_up_and_nobody_is_stuck() {
     assert_eq!(live.load().await.unwrap().source().as_str(), "api");
 }
 
+/// Who asks while others ask is told what was found out after that, and asks for all who wait.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_thousand_refreshes_ask_a_few_times() {
+    let wire = Memory::new(stage().latency(Duration::from_millis(200)));
+    let live = in_memory(&wire, &clock()).build().unwrap();
+    let all: Vec<_> = (0..10_000)
+        .map(|_| {
+            let live = live.clone();
+            tokio::spawn(async move { live.refresh().await.unwrap() })
+        })
+        .collect();
+    for one in all {
+        assert_eq!(one.await.unwrap().source().as_str(), "api");
+    }
+    // One round, and one for those who came while it was at work; a slow machine may need more.
+    assert!(
+        wire.stage().requests() <= 4 * 10,
+        "{}",
+        wire.stage().requests()
+    );
+    let asked = wire.stage().requests();
+    live.refresh().await.unwrap();
+    assert_eq!(
+        wire.stage().requests(),
+        asked + 4,
+        "what was found before does not do"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_who_refresh_give_up_and_nobody_is_stuck() {
+    let wire = Memory::new(stage().latency(Duration::from_secs(1)));
+    let live = in_memory(&wire, &clock()).build().unwrap();
+    for _ in 0..100 {
+        let patience = Duration::from_millis(10);
+        let refreshed = tokio::time::timeout(patience, live.refresh());
+        assert!(refreshed.await.is_err());
+    }
+    assert_eq!(live.refresh().await.unwrap().source().as_str(), "api");
+    settle().await;
+    assert_eq!(wire.stage().open(), 0);
+}
+
 const JOB: &str = "LIVE_TEST_JOB";
 
 /// What each of the processes does; nothing where it is run as a test.
@@ -70,7 +115,9 @@ async fn child() {
     let Ok(job) = std::env::var(JOB) else {
         return;
     };
-    let (url, folder) = job.split_once(' ').unwrap();
+    let [verb, url, folder] = job.split(' ').collect::<Vec<_>>()[..] else {
+        panic!("{job}");
+    };
     let live = LiveCatalog::builder()
         .sdk_config(&bedrock_catalog_tests::fake_bedrock::sdk_config())
         .endpoint_url(url)
@@ -81,11 +128,95 @@ async fn child() {
     // Alone in its process, so that the threads that block are heard too.
     let lines = Lines::default();
     tracing::subscriber::set_global_default(lines.clone()).unwrap();
-    let source = live.load().await.unwrap().source().as_str();
+    // All at the same moment.
+    println!("ready");
+    std::io::stdin().read_line(&mut String::new()).unwrap();
+    let called = std::time::SystemTime::now();
+    let done = match verb {
+        "load" => live.load().await,
+        _ => live.refresh().await,
+    };
+    let source = match done {
+        Ok(snapshot) => {
+            let after = snapshot.observed_at() >= timestamp(called);
+            assert!(
+                verb == "load" || after,
+                "{} {called:?}",
+                snapshot.observed_at()
+            );
+            snapshot.source().to_string()
+        }
+        Err(error) => format!("error {error}"),
+    };
     for line in lines.all() {
         println!("{source} said {line}");
     }
     println!("source={source}");
+}
+
+fn long_lane() -> bool {
+    std::env::var_os("BEDROCK_CATALOG_LONG").is_some_and(|set| set == "1")
+}
+
+/// Runs so many processes at once: from where each has its catalog, how often, and what they said.
+fn processes(
+    many: usize,
+    verb: &str,
+    url: &str,
+    folder: &std::path::Path,
+) -> (BTreeMap<String, usize>, BTreeSet<String>) {
+    let job = format!("{verb} {url} {}", folder.display());
+    let mut children: Vec<_> = (0..many)
+        .map(|_| {
+            Command::new(std::env::current_exe().unwrap())
+                .args(["crowd::child", "--exact", "--nocapture"])
+                .env(JOB, &job)
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap()
+        })
+        .collect();
+    let mut outputs: Vec<_> = children
+        .iter_mut()
+        .map(|child| BufReader::new(child.stdout.take().unwrap()))
+        .collect();
+    for output in &mut outputs {
+        let mut line = String::new();
+        while !line.contains("ready") {
+            line.clear();
+            assert!(output.read_line(&mut line).unwrap() > 0, "a process ended");
+        }
+    }
+    for child in &mut children {
+        child.stdin.take().unwrap().write_all(b"go\n").unwrap();
+    }
+    let texts = outputs.into_iter().map(|mut output| {
+        let mut text = String::new();
+        output.read_to_string(&mut text).unwrap();
+        text
+    });
+    let texts: Vec<_> = texts.collect();
+    for child in children {
+        let output = child.wait_with_output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{errors}");
+    }
+    told(texts)
+}
+
+fn told(texts: Vec<String>) -> (BTreeMap<String, usize>, BTreeSet<String>) {
+    let (mut sources, mut said) = (BTreeMap::new(), BTreeSet::new());
+    for text in texts {
+        let (log, end): (Vec<&str>, Vec<&str>) =
+            text.lines().partition(|line| line.contains(" said "));
+        said.extend(log.into_iter().map(str::to_owned));
+        let source = end.iter().find_map(|line| line.split_once("source="));
+        let (_, source) = source.unwrap_or_else(|| panic!("{text}"));
+        *sources.entry(source.to_owned()).or_default() += 1;
+    }
+    (sources, said)
 }
 
 #[test]
@@ -93,33 +224,42 @@ fn sixty_four_processes_on_one_folder_ask_once() {
     let folder = tempfile::tempdir().unwrap();
     let slow = Rule::new(Fault::Latency(Duration::from_millis(300)));
     let fake = FakeBedrock::start(stage().rule(slow)).unwrap();
-    let job = format!("{} {}", fake.url(), folder.path().display());
-    let children: Vec<_> = (0..64)
-        .map(|_| {
-            Command::new(std::env::current_exe().unwrap())
-                .args(["crowd::child", "--exact", "--nocapture"])
-                .env(JOB, &job)
-                .stdout(Stdio::piped())
-                .stderr(Stdio::piped())
-                .spawn()
-                .unwrap()
-        })
-        .collect();
-    let mut said = std::collections::BTreeSet::<String>::new();
-    let mut sources = std::collections::BTreeMap::<String, usize>::new();
-    for child in children {
-        let output = child.wait_with_output().unwrap();
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let (log, end): (Vec<&str>, Vec<&str>) =
-            text.lines().partition(|line| line.contains(" said "));
-        said.extend(log.into_iter().map(str::to_owned));
-        let source = end.iter().find_map(|line| line.split_once("source="));
-        let (_, source) =
-            source.unwrap_or_else(|| panic!("{text} {}", String::from_utf8_lossy(&output.stderr)));
-        let source = source.to_owned();
-        *sources.entry(source).or_default() += 1;
-    }
+    let (sources, said) = processes(64, "load", &fake.url(), folder.path());
     assert_eq!(sources.get("api"), Some(&1), "{sources:?} {said:#?}");
     assert_eq!(sources.get("cache"), Some(&63), "{sources:?} {said:#?}");
     assert_eq!(fake.stage().requests(), 4);
+}
+
+/// Each wants to know what AWS says now: one asks, the others wait, and use what was asked after they
+/// wanted to know.
+#[test]
+fn processes_that_refresh_are_no_storm() {
+    let many = if long_lane() { 64 } else { 24 };
+    let folder = tempfile::tempdir().unwrap();
+    let slow = Rule::new(Fault::Latency(Duration::from_millis(300)));
+    let fake = FakeBedrock::start(stage().rule(slow)).unwrap();
+    let (sources, said) = processes(many, "refresh", &fake.url(), folder.path());
+    let (api, cache) = (sources.get("api"), sources.get("cache"));
+    let (api, cache) = (api.copied().unwrap_or(0), cache.copied().unwrap_or(0));
+    assert_eq!(api + cache, many, "{sources:?} {said:#?}");
+    assert!((1..=12).contains(&api), "{sources:?}");
+    assert_eq!(fake.stage().requests(), 4 * api);
+}
+
+/// Nor where AWS refuses: what one was told the others need not find out.
+#[test]
+fn processes_that_refresh_in_vain_are_no_storm_either() {
+    let folder = tempfile::tempdir().unwrap();
+    let refusing = Rule::new(Fault::access_denied());
+    let slow = Rule::new(Fault::Latency(Duration::from_millis(300)));
+    let fake = FakeBedrock::start(stage().rule(slow).rule(refusing)).unwrap();
+    let (sources, _) = processes(24, "refresh", &fake.url(), folder.path());
+    for (source, times) in &sources {
+        assert!(source.contains("denied"), "{source}: {times}");
+    }
+    assert!(
+        fake.stage().requests() <= 4 * 8,
+        "{}",
+        fake.stage().requests()
+    );
 }

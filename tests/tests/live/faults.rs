@@ -215,6 +215,53 @@ async fn accounts_do_not_share_entries_nor_show() {
     );
 }
 
+/// Offline nobody asks for the account: what the only one cached is meant, and of several none.
+#[tokio::test]
+async fn offline_serves_what_the_only_account_cached() {
+    use aws_credential_types::Credentials;
+    let (folder, clock, wire) = (tempfile::tempdir().unwrap(), clock(), wire());
+    let load = async |account: &str| {
+        let credentials = Credentials::builder()
+            .access_key_id("AKIDEXAMPLE")
+            .secret_access_key("secret")
+            .account_id(account)
+            .provider_name("test")
+            .build();
+        let config = wire.sdk_config().into_builder();
+        let config = config
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .build();
+        let live = in_files(&wire, &clock, folder.path()).sdk_config(&config);
+        live.build().unwrap().load().await.unwrap();
+    };
+    let offline = async || {
+        let live = in_files(&wire, &clock, folder.path())
+            .offline(true)
+            .build()
+            .unwrap();
+        let source = live.load().await.unwrap().source().as_str();
+        let cached = live.own_cache().await;
+        let key = bedrock_catalog::cache::Key::new("catalog", "get", "all");
+        assert_eq!(cached.get(&key).is_missing(), source == "bundle");
+        source
+    };
+    assert_eq!(offline().await, "bundle", "nothing is cached yet");
+    load("111111111111").await;
+    assert_eq!(offline().await, "cache");
+    assert_eq!(wire.stage().requests(), 4, "and nobody was asked");
+    load("222222222222").await;
+    assert_eq!(offline().await, "bundle", "whose would it be?");
+    for path in files(folder.path()) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(!text.contains("1111111111") && !text.contains("2222222222"));
+    }
+    // After a month the other's is forgotten.
+    clock.advance(29 * DAY);
+    load("111111111111").await;
+    clock.advance(2 * DAY);
+    assert_eq!(offline().await, "cache");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 6, ..ProptestConfig::default() })]
 

@@ -9,8 +9,11 @@
 
 mod background;
 mod crowd;
+mod decisions;
 mod discovery;
 mod faults;
+#[cfg(unix)]
+mod fork;
 mod lambda;
 mod overlay;
 mod partial;

@@ -169,3 +169,56 @@ fn an_overlay_that_fits_nothing_is_refused_at_build() {
     );
     assert!(Overlay::from_json(b"7").is_err());
 }
+
+/// What a typing mistake makes of an overlay is refused, not taken for one with nothing in it.
+#[test]
+fn what_is_no_overlay_is_refused_and_told_what_is() {
+    for text in [
+        "[]",
+        " [[], []]",
+        "{}",
+        r#"{"model": [{"id": "acme.private-v1"}]}"#,
+        r#"{"models": null}"#,
+        "null",
+        "\"models\"",
+        "",
+    ] {
+        let error = Overlay::from_json(text.as_bytes()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidCatalog, "{text}");
+        let told = error.to_string();
+        assert!(
+            told.contains("`models`, `profiles` or both"),
+            "{text}: {told}"
+        );
+    }
+    assert!(Overlay::from_json(b" {\"models\": []}").unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_crowd_has_the_file_s_overlay_and_a_snapshot_needs_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("overlay.json");
+    std::fs::write(&path, OWN).unwrap();
+    let live = in_memory(&wire(), &clock())
+        .overlay_file(&path)
+        .build()
+        .unwrap();
+    let crowd: Vec<_> = (0..1000)
+        .map(|_| {
+            let live = live.clone();
+            tokio::spawn(async move {
+                live.load()
+                    .await
+                    .unwrap()
+                    .model("acme.private-v1")
+                    .is_some()
+            })
+        })
+        .collect();
+    for one in crowd {
+        assert!(one.await.unwrap());
+    }
+    // What is there is asked without the file.
+    std::fs::remove_file(&path).unwrap();
+    assert!(live.snapshot().model("acme.private-v1").is_some());
+}

@@ -1,8 +1,10 @@
 //! Some regions answer and some do not.
 
+use std::time::Duration;
+
 use bedrock_catalog::recording::Recording;
-use bedrock_catalog::{CacheMode, Catalog, LiveCatalog, PartialPolicy};
-use bedrock_catalog_tests::fake_bedrock::{Fault, Memory, Rule, Stage};
+use bedrock_catalog::{CacheMode, Catalog, LiveCatalog, PartialPolicy, transform};
+use bedrock_catalog_tests::fake_bedrock::{Fault, Memory, Operation, Rule, Stage};
 
 use crate::stage::*;
 
@@ -168,4 +170,83 @@ async fn facts_that_the_api_does_not_repeat_survive() {
     assert!(after.is_retired());
     assert_eq!(after.name(), before.name());
     assert_eq!(after.last_seen(), Catalog::bundled().observed_at().date());
+}
+
+async fn pass(clock: &bedrock_catalog::cache::ManualClock, time: Duration) {
+    clock.advance(time);
+    tokio::time::advance(time).await;
+    settle().await;
+}
+
+/// What failed is asked again after a minute, without what did not; the catalog is then the whole one.
+#[tokio::test(start_paused = true)]
+async fn failed_regions_are_asked_again_alone() {
+    let clock = clock();
+    let once = Rule::new(Fault::html()).operation(Operation::Models);
+    let wire = Memory::new(stage().rule(once.region("us-east-1").requests(1..=1)));
+    let live = in_memory(&wire, &clock).build().unwrap();
+    let partial = live.load().await.unwrap();
+    assert_eq!(partial.failed_regions().len(), 1);
+    let before = wire.stage().requests_of("us-east-1", Operation::Models);
+    pass(&clock, Duration::from_secs(59)).await;
+    let asked = |region, operation| wire.stage().requests_of(region, operation);
+    assert_eq!(asked("us-east-1", Operation::Models), before, "not at once");
+    pass(&clock, Duration::from_secs(8)).await;
+    assert_eq!(asked("us-east-1", Operation::Models), before + 1);
+    for operation in [Operation::Models, Operation::Profiles] {
+        assert_eq!(
+            asked("eu-west-1", operation),
+            1,
+            "the others are left alone"
+        );
+    }
+    let snapshot = live.snapshot();
+    assert!(!live.is_degraded(), "{:?}", live.status());
+    assert_eq!(snapshot.source().as_str(), "api");
+    let mut recording = small();
+    recording.observed_at = timestamp(later());
+    let (expected, _) = transform(&recording, None);
+    assert_eq!(
+        snapshot.to_document(),
+        expected,
+        "as if it had answered at once"
+    );
+    // And so it is cached, with its reasons.
+    let key = |operation| bedrock_catalog::cache::Key::new("catalog", operation, "all");
+    let cached = live.cache().get(&key("get")).into_hit().unwrap();
+    let cached = bedrock_catalog::catalog_from_json(&cached.data).unwrap();
+    assert_eq!(cached.to_document(), expected);
+    let reasons = live.cache().get(&key("failures")).into_hit().unwrap();
+    assert!(!String::from_utf8_lossy(&reasons.data).contains("us-east-1"));
+    // A day after all were asked, all are asked.
+    for _ in 0..54 {
+        pass(&clock, HOUR / 2).await;
+    }
+    assert_eq!(asked("eu-west-1", Operation::Models), 2);
+    assert_eq!(asked("us-east-1", Operation::Models), before + 2);
+    assert!(live.snapshot().observed_at() > snapshot.observed_at());
+}
+
+/// Who goes on failing is asked less and less often; who was denied, only with the rest.
+#[tokio::test(start_paused = true)]
+async fn who_goes_on_failing_is_asked_less_and_less() {
+    for (fault, tries) in [(Fault::html(), 5..=7), (Fault::access_denied(), 0..=0)] {
+        let clock = clock();
+        let failing = Rule::new(fault.clone()).region("us-east-1");
+        let wire = Memory::new(stage().rule(failing));
+        let live = in_memory(&wire, &clock).build().unwrap();
+        live.load().await.unwrap();
+        wire.stage().forget();
+        for _ in 0..70 {
+            pass(&clock, Duration::from_secs(60)).await;
+        }
+        let asked = wire.stage().requests_of("us-east-1", Operation::Models);
+        assert!(
+            tries.contains(&asked),
+            "{fault:?}: {asked} times in 70 minutes"
+        );
+        assert_eq!(wire.stage().requests_of("eu-west-1", Operation::Models), 0);
+        assert!(live.is_degraded());
+        assert_eq!(live.snapshot().observed_at(), timestamp(later()));
+    }
 }

@@ -1,24 +1,40 @@
-//! The half of the strategy that asks AWS: alone or with the other processes of a machine, now or in the
-//! background. It may not know where else a catalog comes from.
+//! The half of the strategy that asks AWS, alone or with the other processes that share the cache. It may
+//! not know where else a catalog comes from.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use bedrock_catalog_data::Catalog;
+use bedrock_catalog_data::{Catalog, Timestamp};
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use super::super::builder::PartialPolicy;
 use super::super::discovery::json;
-use super::super::handle::Renewal;
 use super::{
-    Arc, Cache, Duration, Error, ErrorKind, Held, Inner, PoisonError, Reasons, Snapshot, Source,
-    Tried, catalog_key,
+    Arc, Cache, Duration, Error, ErrorKind, Held, Hit, Inner, Key, PoisonError, RETRY, Reasons,
+    Snapshot, Source, Tried, catalog_key,
 };
-use crate::cache::Terms;
+use crate::cache::{Horizons, Terms, Watched};
 use crate::fetch::Outcome;
 use crate::json::catalog_to_json;
+use crate::recording::Recording;
 use crate::transform::transform;
+
+/// That AWS was asked and gave nothing: kept for a moment, so that of many processes that ask at once
+/// not each has to find out.
+#[derive(Serialize, Deserialize)]
+struct Refused {
+    asked_at: Timestamp,
+    why: String,
+}
+
+impl Refused {
+    fn key() -> Key {
+        Key::new("catalog", "refused", "all")
+    }
+}
 
 /// Each reason once, with the regions it is that of.
 fn told(failed: &BTreeMap<String, String>) -> String {
@@ -44,12 +60,14 @@ impl Inner {
             };
             return Err(Error::new(ErrorKind::Unavailable, why));
         }
+        // What is asked from now on is what the caller wants to know.
+        let since = config.clock.now();
         let cache = self.identified().await;
         let asking = async {
             if !forced && let Some(snapshot) = self.ask_with_others(&cache).await? {
                 return Ok(snapshot);
             }
-            self.ask_alone(&cache).await
+            self.ask_after(&cache, since).await
         };
         // The fetch ends by itself in time; another process that asks need not.
         match self.bounded(config.asking().mul_f64(1.05), asking).await {
@@ -66,7 +84,7 @@ impl Inner {
     async fn ask_with_others(&self, cache: &Cache) -> Result<Option<Snapshot>, Error> {
         let slot: Mutex<Option<Result<Snapshot, Error>>> = Mutex::new(None);
         let compute = || async {
-            let asked = self.asked(cache).await;
+            let asked = self.asked(cache, self.config.asking()).await;
             let told = match &asked {
                 Ok(snapshot) => Ok(Bytes::from(catalog_to_json(&snapshot.base))),
                 Err(error) => Err(error.to_string()),
@@ -93,15 +111,96 @@ impl Inner {
         }
     }
 
-    async fn ask_alone(&self, cache: &Cache) -> Result<Snapshot, Error> {
-        // Other processes may be asking too: who began last has the last word, here and in the fleet.
-        let watch = |cache: &Cache| cache.watch_shared(&catalog_key());
-        let watched = cache.off_thread(watch).await;
-        let snapshot = self.asked(cache).await?;
+    /// Asks whatever is cached, one process of a machine at a time, unless another one asked after
+    /// this moment.
+    async fn ask_after(&self, cache: &Cache, since: SystemTime) -> Result<Snapshot, Error> {
+        let (begun, budget) = (Instant::now(), self.config.asking());
+        // Held until the answer is cached. Who waited for others for half of the time asks beside them.
+        let leases = loop {
+            let leases = cache.try_lease(&catalog_key()).await;
+            if leases.is_some() || begun.elapsed() >= budget / 2 {
+                break leases;
+            }
+        };
+        let asked = match self.asked_by_others(cache, since).await {
+            Some(asked) => asked,
+            None => {
+                let left = budget.saturating_sub(begun.elapsed());
+                self.ask_alone(cache, left.max(Duration::from_millis(1)))
+                    .await
+            }
+        };
+        if let Some(leases) = leases {
+            leases.give_back().await;
+        }
+        asked
+    }
+
+    async fn ask_alone(&self, cache: &Cache, within: Duration) -> Result<Snapshot, Error> {
+        let watched = self.watched(cache).await;
+        let asked_at = self.now();
+        match self.asked(cache, within).await {
+            Ok(snapshot) => {
+                self.keep(cache, &snapshot, watched).await;
+                Ok(snapshot)
+            }
+            Err(error) => {
+                if error.kind() == ErrorKind::Unavailable {
+                    let refused = json(&Refused {
+                        asked_at,
+                        why: error.to_string(),
+                    });
+                    let terms = Terms::source("api").holding(Horizons {
+                        fresh_for: RETRY,
+                        keep_for: RETRY,
+                    });
+                    cache.put_async(&Refused::key(), refused, &terms).await;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Begins to ask. Other processes may be asking too: who began last has the last word, here and in
+    /// the fleet.
+    pub(super) async fn watched(&self, cache: &Cache) -> Watched {
+        cache
+            .off_thread(|cache| cache.watch_shared(&catalog_key()))
+            .await
+    }
+
+    /// What another process was told, or why it was refused, if it asked after this moment.
+    async fn asked_by_others(
+        &self,
+        cache: &Cache,
+        since: SystemTime,
+    ) -> Option<Result<Snapshot, Error>> {
+        let written_since = |hit: &Hit| hit.written_at() >= since;
+        // Observations are of whole seconds: one of the same second may be from before.
+        let seconds = since
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |at| at.as_secs());
+        let asked_since = |at: Timestamp| u64::try_from(at.unix()).is_ok_and(|at| at > seconds);
+        let shared = cache.get_shared(&catalog_key()).await;
+        if shared.hit().is_some_and(written_since) {
+            let found = self.usable(cache, shared, &mut Tried::default()).await;
+            if let Some(snapshot) = found.filter(|found| asked_since(found.base.observed_at())) {
+                return Some(Ok(snapshot));
+            }
+        }
+        let refused = cache.get_shared(&Refused::key()).await.into_hit()?;
+        let refused: Refused = serde_json::from_slice(&refused.data).ok()?;
+        asked_since(refused.asked_at).then(|| {
+            let message = format!("another process asked just now: {}", refused.why);
+            Err(Error::new(ErrorKind::Unavailable, message))
+        })
+    }
+
+    /// Caches a catalog, unless it was overtaken.
+    pub(super) async fn keep(&self, cache: &Cache, snapshot: &Snapshot, watched: Watched) {
         let (json, terms) = (catalog_to_json(&snapshot.base), self.terms());
         let write = move |cache: &Cache| cache.put_unless_overtaken(&watched, json, &terms);
         cache.off_thread(write).await;
-        Ok(snapshot)
     }
 
     fn terms(&self) -> Terms {
@@ -109,13 +208,13 @@ impl Inner {
     }
 
     /// Asks AWS and merges what answered onto the last good catalog.
-    async fn asked(&self, cache: &Cache) -> Result<Snapshot, Error> {
+    async fn asked(&self, cache: &Cache, within: Duration) -> Result<Snapshot, Error> {
         let last = self.last_good(cache).await;
         let config = &self.config;
         let now = self.now();
         let fetched = config
             .aws
-            .fetch(config, &config.regions, last.as_deref(), now)
+            .fetch(config, &config.regions, last.as_deref(), now, within)
             .await?;
         let mut failed = BTreeMap::new();
         let mut incomplete = false;
@@ -151,7 +250,24 @@ impl Inner {
             );
         }
         self.keep_raw(cache, &fetched).await;
-        let (document, problems) = transform(fetched.recording(), last.as_deref());
+        let reasons = Reasons::of(now, fetched.reports());
+        let made = self.made_of(cache, fetched.recording(), last.as_deref(), reasons);
+        let mut snapshot = made.await?;
+        self.remember_owner(cache).await;
+        snapshot.renew_at = self.renewal(config.horizons.fresh_for);
+        self.retry_of(&mut snapshot, &fetched, 0);
+        Ok(snapshot)
+    }
+
+    /// The catalog of what AWS answered, with the reasons for what it did not.
+    pub(super) async fn made_of(
+        &self,
+        cache: &Cache,
+        recording: &Recording,
+        last: Option<&Catalog>,
+        reasons: Reasons,
+    ) -> Result<Snapshot, Error> {
+        let (document, problems) = transform(recording, last);
         for problem in &problems {
             tracing::warn!(%problem, "a row was left out");
         }
@@ -159,13 +275,10 @@ impl Inner {
             Error::new(ErrorKind::Unavailable, "what AWS answered is no catalog").because(error)
         })?;
         let mut snapshot = Snapshot::of(Held::Built(Arc::new(catalog)), Source::Api);
-        let reasons = Reasons::of(&fetched);
-        let (json, terms) = (json(&reasons), self.terms());
         cache
-            .off_thread(move |cache| cache.put(&Reasons::key(), json, &terms))
+            .put_async(&Reasons::key(), json(&reasons), &self.terms())
             .await;
         reasons.tell(&mut snapshot);
-        snapshot.renew_at = self.renewal(config.horizons.fresh_for);
         Ok(snapshot)
     }
 
@@ -204,84 +317,6 @@ impl Inner {
         match tokio::runtime::Handle::try_current() {
             Ok(_) => tokio::time::timeout(limit, work).await.ok(),
             Err(_) => Some(work.await),
-        }
-    }
-
-    /// Renews what is served, on a task of its own; one at a time.
-    pub(in crate::live) fn renew_in_background(self: &Arc<Self>) {
-        self.spawn(Duration::ZERO);
-    }
-
-    /// Another process of the fleet has stored a catalog: takes it up, where tasks ran before.
-    pub(in crate::live) fn renew_from_others(self: &Arc<Self>) {
-        let background = self
-            .background
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let runtime = background.runtime.clone();
-        drop(background);
-        if let Some(runtime) = runtime {
-            let _entered = runtime.enter();
-            self.renew_in_background();
-        }
-    }
-
-    /// Renews what is served when it is due.
-    pub(in crate::live) fn renew_when_due(self: &Arc<Self>) {
-        if let Some(at) = self.current.load().renew_at {
-            self.spawn(at.steady.saturating_sub(self.config.clock.steady()));
-        }
-    }
-
-    /// One task, which ends with the last handle.
-    fn spawn(self: &Arc<Self>, wait: Duration) {
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-            // Nothing runs tasks here, or could ask: the next load on a runtime renews.
-            return;
-        };
-        let mut background = self
-            .background
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let working = background.renewal.as_ref().is_some_and(Renewal::is_working);
-        if background.stopped || (working && wait == Duration::ZERO) {
-            return;
-        }
-        background.runtime = Some(runtime.clone());
-        let weak = Arc::downgrade(self);
-        // One that need not wait works already: the next one leaves it alone.
-        let begun = Arc::new(AtomicBool::new(wait == Duration::ZERO));
-        let mark = Arc::clone(&begun);
-        // Counted from now, not from when the task comes to run.
-        let wait = (wait > Duration::ZERO).then(|| tokio::time::sleep(wait));
-        let task = runtime.spawn(async move {
-            if let Some(wait) = wait {
-                wait.await;
-                mark.store(true, Ordering::Release);
-            }
-            if let Some(inner) = weak.upgrade() {
-                inner.renew().await;
-            }
-        });
-        let task = task.abort_handle();
-        // One that only waits makes room; one that works ends by itself.
-        let before = background.renewal.replace(Renewal { task, begun });
-        if let Some(before) = before.filter(|before| !before.is_working()) {
-            before.task.abort();
-        }
-    }
-
-    async fn renew(self: &Arc<Self>) {
-        let _turn = self.turn.lock().await;
-        match self.ask(false).await {
-            Ok(snapshot) => {
-                self.adopt(snapshot);
-            }
-            Err(error) => {
-                tracing::warn!(%error, "the catalog could not be renewed; the last one is served");
-                self.note_failure(&error);
-                self.renew_when_due();
-            }
         }
     }
 }

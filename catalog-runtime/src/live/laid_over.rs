@@ -1,0 +1,192 @@
+//! The overlay in use, and the file it comes from: read off the caller's thread, and only where it has
+//! changed. This file may not know what it is laid over.
+
+use std::fs::Metadata;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use super::overlay::Overlay;
+use super::rounds::Rounds;
+use crate::cache::{Cache, Key};
+use crate::error::Error;
+use crate::json::LARGEST_JSON;
+use crate::read::read_bounded;
+
+/// Where the overlay comes from.
+#[derive(Debug, Clone, Default)]
+pub(super) enum OverlaySource {
+    #[default]
+    None,
+    Values(Overlay),
+    /// A file whose changes are noticed.
+    File(PathBuf),
+}
+
+/// Of a file changed less long ago, another change may not show in its times.
+const SETTLED_AFTER: Duration = Duration::from_secs(2);
+
+/// What the file system says of a file, without reading it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Stamp {
+    bytes: u64,
+    modified: SystemTime,
+    /// Which file it is, and when it was last changed in any way, where the platform tells.
+    inode: Option<(u64, i64, i64)>,
+}
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> io::Result<Self> {
+        #[cfg(unix)]
+        let inode = {
+            use std::os::unix::fs::MetadataExt as _;
+            Some((metadata.ino(), metadata.ctime(), metadata.ctime_nsec()))
+        };
+        #[cfg(not(unix))]
+        let inode = None;
+        Ok(Self {
+            bytes: metadata.len(),
+            modified: metadata.modified()?,
+            inode,
+        })
+    }
+
+    /// Whether the same stamp later means the same content.
+    fn is_settled(&self) -> bool {
+        let age = SystemTime::now().duration_since(self.modified);
+        age.is_ok_and(|age| age > SETTLED_AFTER)
+    }
+}
+
+/// What was seen of the file at the last look.
+#[derive(Debug, Clone, Default)]
+struct Seen {
+    /// Or why there was nothing to see. `None` where it may have changed unseen.
+    stamp: Option<Result<Stamp, io::ErrorKind>>,
+    key: Option<Key>,
+}
+
+impl Seen {
+    /// Looks at the file: what is seen now and, where its content is another, what it says.
+    fn look(self, cache: &Cache, path: &Path) -> (Self, Option<Result<Overlay, Error>>) {
+        let stamp = path.metadata().and_then(|metadata| Stamp::of(&metadata));
+        let stamp = stamp.map_err(|error| error.kind());
+        if self.stamp.as_ref() == Some(&stamp) {
+            return (self, None);
+        }
+        let key = cache.file_key(path, "overlay");
+        let settled = stamp.as_ref().map_or(true, Stamp::is_settled);
+        let now = Self {
+            stamp: settled.then_some(stamp),
+            key: Some(key),
+        };
+        // Whatever comes of it: the same file is not read again, nor complained of.
+        let changed = now.key != self.key;
+        let said = changed.then(|| {
+            let json = read_bounded(path, LARGEST_JSON)
+                .map_err(|error| Error::io("read the overlay", path, error))?;
+            Overlay::from_json(&json)
+        });
+        (now, said)
+    }
+}
+
+/// The overlay in use.
+#[derive(Default)]
+pub(super) struct LaidOver {
+    overlay: Mutex<Option<Arc<Overlay>>>,
+    seen: Mutex<Seen>,
+    /// The overlay is another one since somebody took it.
+    changed: AtomicBool,
+    looks: Rounds<()>,
+}
+
+impl LaidOver {
+    /// One that stays as it is.
+    pub(super) fn of(overlay: Arc<Overlay>) -> Self {
+        Self {
+            overlay: Mutex::new(Some(overlay)),
+            ..Self::default()
+        }
+    }
+
+    /// Looks at the file, once for all who want to at a time; one that cannot be used leaves the last.
+    pub(super) async fn look(&self, cache: &Cache, path: &Path) {
+        let look = async {
+            let seen = lock(&self.seen).clone();
+            let (cache, file) = (cache.clone(), path.to_owned());
+            let (seen, said) = blocking::unblock(move || seen.look(&cache, &file)).await;
+            *lock(&self.seen) = seen;
+            match said {
+                None => {}
+                Some(Ok(overlay)) => {
+                    *lock(&self.overlay) = Some(Arc::new(overlay));
+                    self.changed.store(true, Ordering::Release);
+                }
+                Some(Err(error)) => {
+                    tracing::warn!(path = %path.display(), %error, "the overlay is not used");
+                }
+            }
+        };
+        self.looks.join(look).await;
+    }
+
+    /// The overlay as it is now, to be laid over what is served.
+    pub(super) fn take(&self) -> Option<Arc<Overlay>> {
+        self.changed.store(false, Ordering::Release);
+        lock(&self.overlay).clone()
+    }
+
+    /// Whether what is served has not got it yet.
+    pub(super) fn is_changed(&self) -> bool {
+        self.changed.load(Ordering::Acquire)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(path: &Path, text: &str, age: Duration) {
+        std::fs::write(path, text).unwrap();
+        let file = std::fs::File::options().write(true).open(path).unwrap();
+        file.set_modified(SystemTime::now() - age).unwrap();
+    }
+
+    #[test]
+    fn an_unchanged_file_is_not_read_and_a_changed_one_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("overlay.json");
+        let cache = Cache::builder().build().unwrap();
+        let hour = Duration::from_secs(3600);
+        let look = |seen: &Seen| seen.clone().look(&cache, &path);
+
+        let (missing, said) = look(&Seen::default());
+        assert!(said.unwrap().is_err());
+        let (missing, said) = look(&missing);
+        assert!(said.is_none(), "complained of once");
+
+        written(&path, r#"{"models": []}"#, hour);
+        let (first, said) = look(&missing);
+        assert!(said.unwrap().unwrap().is_empty());
+        assert!(first.stamp.is_some());
+        let (_, said) = look(&first);
+        assert!(said.is_none());
+
+        // Written just now: the same length and perhaps the same moment, so the content has to tell.
+        written(&path, r#"{"models":  []}"#, Duration::ZERO);
+        let (fresh, said) = look(&first);
+        assert!(said.is_some() && fresh.stamp.is_none());
+        written(&path, r#"{"models" : []}"#, Duration::ZERO);
+        let (fresh, said) = look(&fresh);
+        assert!(said.is_some());
+        let (_, said) = look(&fresh);
+        assert!(said.is_none(), "read, and the same");
+    }
+}

@@ -1,0 +1,141 @@
+//! Asking the regions again that failed, without those that answered. It may not know who asks for all.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::super::handle::Inner;
+use super::super::snapshot::{Retry, Snapshot};
+use super::reasons::Reasons;
+use super::{RETRY, Tried, catalog_key};
+use crate::cache::{Cache, Moment};
+use crate::error::Error;
+use crate::fetch::{Fetched, Outcome};
+use crate::recording::Recording;
+
+/// How long regions that fail time and again are left alone at most.
+const LONGEST_RETRY: Duration = Duration::from_secs(3600);
+
+/// The regions that may answer when asked again with nothing changed. Who was denied may not.
+fn to_ask_again(fetched: &Fetched) -> BTreeSet<String> {
+    let failed = fetched.reports().iter().filter(|(_, report)| {
+        let settled = [Outcome::Ok, Outcome::Denied, Outcome::NotEnabled];
+        !settled.contains(&report.outcome)
+    });
+    failed.map(|(region, _)| region.clone()).collect()
+}
+
+impl Inner {
+    /// Asks the regions again that failed, and lays what they answer into the catalog in hand, whose
+    /// observation it stays: of no region it is newer than that of the others.
+    pub(super) async fn ask_again(self: &Arc<Self>, retry: &Retry) -> Result<Snapshot, Error> {
+        let current = self.current.load_full();
+        let cache = self.identified().await;
+        let Some(leases) = cache.try_lease(&catalog_key()).await else {
+            // Another process asks, for all regions.
+            return Ok(self.later(&current, retry));
+        };
+        let asked = self.ask_failed(&cache, &current, retry).await;
+        leases.give_back().await;
+        asked
+    }
+
+    /// The same snapshot, with the regions that failed to be asked again later.
+    fn later(&self, current: &Snapshot, retry: &Retry) -> Snapshot {
+        let retry = Retry {
+            tries: retry.tries + 1,
+            ..retry.clone()
+        };
+        let mut same = current.clone();
+        same.renew_at = self.retry_at(&retry);
+        same.retry = Some(retry);
+        same
+    }
+
+    async fn ask_failed(
+        &self,
+        cache: &Cache,
+        current: &Snapshot,
+        retry: &Retry,
+    ) -> Result<Snapshot, Error> {
+        let observed_at = current.base.observed_at();
+        let shared = cache.get_shared(&catalog_key()).await;
+        let shared = self.usable(cache, shared, &mut Tried::default()).await;
+        if let Some(newer) = shared.filter(|shared| shared.base.observed_at() > observed_at) {
+            return Ok(newer);
+        }
+        let watched = self.watched(cache).await;
+        let regions: Vec<String> = retry.regions.iter().cloned().collect();
+        let config = &self.config;
+        let fetched = config.aws.fetch(
+            config,
+            &regions,
+            Some(&current.base),
+            self.now(),
+            config.asking(),
+        );
+        let fetched = fetched.await?;
+        if fetched.answered() == 0 {
+            let mut same = self.later(current, retry);
+            let reasons = Reasons::of(observed_at, fetched.reports());
+            same.failed.extend(reasons.failed);
+            return Ok(same);
+        }
+        tracing::info!(
+            answered = fetched.answered(),
+            of = regions.len(),
+            "regions that had failed were asked again"
+        );
+        self.keep_raw(cache, &fetched).await;
+        let mut recording = Recording::of_catalog(&current.base);
+        let mut reasons = Reasons::of(observed_at, fetched.reports());
+        for (region, why) in &current.failed {
+            recording.regions.remove(region);
+            recording.failures.remove(region);
+            if !retry.regions.contains(region) {
+                recording.failures.insert(region.clone(), why.clone());
+                reasons.failed.insert(region.clone(), why.clone());
+            }
+        }
+        let not_enabled = current.not_enabled.iter().cloned();
+        reasons.not_enabled.extend(not_enabled);
+        recording
+            .regions
+            .extend(fetched.recording().regions.clone());
+        recording
+            .failures
+            .extend(fetched.recording().failures.clone());
+        let mut snapshot = self
+            .made_of(cache, &recording, Some(&current.base), reasons)
+            .await?;
+        snapshot.renew_at = Some(retry.all_at);
+        self.retry_of(&mut snapshot, &fetched, retry.tries + 1);
+        self.keep(cache, &snapshot, watched).await;
+        Ok(snapshot)
+    }
+
+    /// Has the regions asked again that did not answer, before the rest is due.
+    pub(super) fn retry_of(&self, snapshot: &mut Snapshot, fetched: &Fetched, tries: u32) {
+        let regions = to_ask_again(fetched);
+        if let Some(all_at) = snapshot.renew_at.filter(|_| !regions.is_empty()) {
+            let retry = Retry {
+                regions,
+                tries,
+                all_at,
+            };
+            snapshot.renew_at = self.retry_at(&retry);
+            snapshot.retry = Some(retry);
+        }
+    }
+
+    /// When to ask the failed regions again: after a minute, then two, up to an hour; and with the rest
+    /// where that comes sooner.
+    fn retry_at(&self, retry: &Retry) -> Option<Moment> {
+        let wait = RETRY.saturating_mul(1 << retry.tries.min(6));
+        let at = self.renewal(wait.min(LONGEST_RETRY))?;
+        Some(match at.wall < retry.all_at.wall {
+            true => at,
+            false => retry.all_at,
+        })
+    }
+}

@@ -1,0 +1,109 @@
+//! The task that renews what is served: one at a time, when it is due, until the last handle is gone. It
+//! may not know what renewing takes.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use super::super::handle::{Inner, Renewal};
+use super::super::snapshot::Retry;
+use super::is_due;
+
+/// Why something is renewed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    /// It is time: AWS is asked where the cache has nothing newer.
+    Due,
+    /// Others stored a catalog: the cache is looked at.
+    Others,
+}
+
+impl Inner {
+    /// Renews what is served, on a task of its own; one at a time.
+    pub(in crate::live) fn renew_in_background(self: &Arc<Self>) {
+        self.spawn(Duration::ZERO, Cause::Due);
+    }
+
+    /// Another process of the fleet has stored a catalog: takes it up, where tasks ran before.
+    pub(in crate::live) fn renew_from_others(self: &Arc<Self>) {
+        let background = self
+            .background
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let runtime = background.runtime.clone();
+        drop(background);
+        if let Some(runtime) = runtime {
+            let _entered = runtime.enter();
+            self.spawn(Duration::ZERO, Cause::Others);
+        }
+    }
+
+    /// Renews what is served when it is due.
+    pub(in crate::live) fn renew_when_due(self: &Arc<Self>) {
+        if let Some(at) = self.current.load().renew_at {
+            let wait = at.steady.saturating_sub(self.config.clock.steady());
+            self.spawn(wait, Cause::Due);
+        }
+    }
+
+    /// One task, which ends with the last handle.
+    fn spawn(self: &Arc<Self>, wait: Duration, cause: Cause) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            // Nothing runs tasks here, or could ask: the next load on a runtime renews.
+            return;
+        };
+        let mut background = self
+            .background
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let working = background.renewal.as_ref().is_some_and(Renewal::is_working);
+        if background.stopped || (working && wait == Duration::ZERO) {
+            return;
+        }
+        background.runtime = Some(runtime.clone());
+        let weak = Arc::downgrade(self);
+        // One that need not wait works already: the next one leaves it alone.
+        let begun = Arc::new(AtomicBool::new(wait == Duration::ZERO));
+        let mark = Arc::clone(&begun);
+        // Counted from now, not from when the task comes to run.
+        let wait = (wait > Duration::ZERO).then(|| tokio::time::sleep(wait));
+        let task = runtime.spawn(async move {
+            if let Some(wait) = wait {
+                wait.await;
+                mark.store(true, Ordering::Release);
+            }
+            if let Some(inner) = weak.upgrade() {
+                inner.renew(cause).await;
+            }
+        });
+        let task = task.abort_handle();
+        // One that only waits makes room; one that works ends by itself.
+        let before = background.renewal.replace(Renewal { task, begun });
+        if let Some(before) = before.filter(|before| !before.is_working()) {
+            before.task.abort();
+        }
+    }
+
+    async fn renew(self: &Arc<Self>, cause: Cause) {
+        let _turn = self.turn.turn().await;
+        let _ = self.in_time(self.look_at_overlay()).await;
+        let current = self.current.load_full();
+        let now = self.config.clock.moment();
+        let retry = current.retry.clone();
+        let again = |retry: &Retry| cause == Cause::Due && !is_due(retry.all_at, now);
+        let asked = match retry.filter(again) {
+            Some(retry) => self.ask_again(&retry).await,
+            None => self.ask(false).await,
+        };
+        match asked {
+            Ok(snapshot) => {
+                self.adopt(snapshot);
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the catalog could not be renewed; the last one is served");
+                self.note_failure(&error);
+                self.renew_when_due();
+            }
+        }
+    }
+}
