@@ -13,7 +13,6 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use super::LOCK_WAIT;
 use super::files::Folder;
 use super::layout::LOCK;
 use super::reason::Reason;
