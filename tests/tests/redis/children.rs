@@ -5,12 +5,12 @@ use std::process::{Child, Command, Stdio};
 const JOB: &str = "REDIS_TEST_JOB";
 
 /// The job of this process; none where it is the one that tests were asked of.
-pub fn job() -> Option<String> {
+pub(crate) fn job() -> Option<String> {
     std::env::var(JOB).ok()
 }
 
 /// Starts a process for this test, `module::name`, with a job.
-pub fn start(test: &str, job: &str) -> Child {
+pub(crate) fn start(test: &str, job: &str) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args([test, "--exact", "--nocapture"])
         .env(JOB, job)
@@ -21,7 +21,7 @@ pub fn start(test: &str, job: &str) -> Child {
 }
 
 /// What it said after `NAME=`, once it has ended well.
-pub fn said(child: Child, name: &str) -> String {
+pub(crate) fn said(child: Child, name: &str) -> String {
     let output = child.wait_with_output().unwrap();
     let (said, errors) = (
         String::from_utf8_lossy(&output.stdout).into_owned(),

@@ -131,7 +131,9 @@ impl RedisTier {
     ) -> Result<Option<Found>, TierError> {
         match answer? {
             Value::Nil => Ok(None),
-            Value::Int(is) => Err(self.too_large(is)),
+            Value::Int(is) if usize::try_from(is).is_ok_and(|is| is > self.codec.max_len()) => {
+                Err(self.too_large(is))
+            }
             Value::BulkString(bytes) => {
                 let entry = self.codec.decode(Bytes::from(bytes), namespace, key)?;
                 Ok(Some(Found::new(entry, None)))

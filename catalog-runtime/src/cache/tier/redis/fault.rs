@@ -1,8 +1,9 @@
 //! What went wrong with a server, as the cache tells it apart. Nothing a server says is passed on but
 //! the word that names its error: the rest may hold anything, and goes to logs.
 
-use std::error::Error as _;
+use std::error::Error as StdError;
 use std::io;
+use std::sync::Arc;
 
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
@@ -130,13 +131,29 @@ impl From<RedisError> for Fault {
     }
 }
 
+/// The crate shows its causes inside an `Arc`.
 fn io_cause(error: &RedisError) -> Option<&io::Error> {
-    let mut cause = error.source();
-    while let Some(now) = cause {
-        if let Some(io) = now.downcast_ref() {
-            return Some(io);
+    let cause = error.source()?;
+    let inside = cause.downcast_ref::<Arc<dyn StdError + Send + Sync>>();
+    inside
+        .and_then(|inside| inside.downcast_ref())
+        .or_else(|| cause.downcast_ref())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cause_of_a_broken_connection_is_told() {
+        for (kind, is) in [
+            (io::ErrorKind::InvalidData, TierErrorKind::Protocol),
+            (io::ErrorKind::ConnectionRefused, TierErrorKind::Unavailable),
+            (io::ErrorKind::TimedOut, TierErrorKind::Timeout),
+        ] {
+            let fault = Fault::from(RedisError::from(io::Error::new(kind, "why")));
+            assert_eq!(fault.kind, is, "{kind}");
+            assert!(!fault.keeps_connection);
         }
-        cause = now.source();
     }
-    None
 }

@@ -177,11 +177,14 @@ pub(super) async fn introduce(mut connection: Connection) -> Result<Introduction
             .map(|value| value.chars().filter(plain).take(32).collect())
     };
     let version = |software: &str, name| Some(format!("{software} {}", word(name)?));
+    let Some(software) =
+        version("Valkey", "valkey_version").or_else(|| version("Redis", "redis_version"))
+    else {
+        return Err(Fault::protocol("without saying what it is"));
+    };
     let role = word("role").unwrap_or_default();
     Ok(Introduction {
-        software: version("Valkey", "valkey_version")
-            .or_else(|| version("Redis", "redis_version"))
-            .unwrap_or_default(),
+        software,
         takes_writes: role != "slave",
         role,
         memory: word("used_memory_human").unwrap_or_default(),
