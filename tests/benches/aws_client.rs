@@ -7,6 +7,7 @@
     missing_docs,
     unreachable_pub,
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::unwrap_used,
     clippy::cast_precision_loss
 )]

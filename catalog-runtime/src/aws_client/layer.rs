@@ -184,7 +184,13 @@ impl Connector {
                 return Err(NotKept("the request failed"));
             }
         };
-        let (response, kept) = match reply::look(response, self.shared.largest_body).await {
+        let (response, kept) = match reply::look(
+            response,
+            self.shared.largest_body,
+            self.components.sleep_impl(),
+        )
+        .await
+        {
             Looked::Whole {
                 response,
                 written,

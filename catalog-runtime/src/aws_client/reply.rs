@@ -3,11 +3,12 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use aws_smithy_async::rt::sleep::{AsyncSleep, SharedAsyncSleep};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::body::SdkBody;
 use bytes::{Bytes, BytesMut};
@@ -45,8 +46,17 @@ pub(super) enum Looked {
     NotKept(HttpResponse, &'static str),
 }
 
-/// Reads a response whole, if it is one to keep: a success with a body of at most `bound` bytes.
-pub(super) async fn look(mut response: HttpResponse, bound: usize) -> Looked {
+/// How long a body may take to come. After that it goes on to the caller as it comes: the SDK has a
+/// protection of its own against streams that stall.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Reads a response whole, if it is one to keep: a success with a body of at most `bound` bytes that comes
+/// in a while.
+pub(super) async fn look(
+    mut response: HttpResponse,
+    bound: usize,
+    sleep: Option<SharedAsyncSleep>,
+) -> Looked {
     if !response.status().is_success() {
         return Looked::NotKept(response, "it is an error");
     }
@@ -76,7 +86,7 @@ pub(super) async fn look(mut response: HttpResponse, bound: usize) -> Looked {
     let taken = std::mem::replace(response.body_mut(), SdkBody::taken());
     let whole = match taken.bytes() {
         Some(bytes) => Ok(Bytes::copy_from_slice(bytes)),
-        None => collect(taken, bound).await,
+        None => collect(taken, bound, sleep).await,
     };
     match whole {
         // What stands between here and the service says with 200 that it does not want us through.
@@ -95,27 +105,43 @@ pub(super) async fn look(mut response: HttpResponse, bound: usize) -> Looked {
         }
         Err(rejoined) => {
             *response.body_mut() = SdkBody::from_body_1_x(*rejoined);
-            Looked::NotKept(response, "it is too large, or broke off")
+            Looked::NotKept(response, "it is too large, too slow, or broke off")
         }
     }
 }
 
 /// All of a body, or, where it does not end within the bound, a body that says the same once more.
-async fn collect(mut body: SdkBody, bound: usize) -> Result<Bytes, Box<Rejoined>> {
+async fn collect(
+    mut body: SdkBody,
+    bound: usize,
+    sleep: Option<SharedAsyncSleep>,
+) -> Result<Bytes, Box<Rejoined>> {
     let mut read = VecDeque::new();
     let mut length = 0usize;
+    // Begun when there is something to wait for.
+    let mut alarm = None;
     loop {
-        let frame = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
-        let done = match frame {
-            None => break,
-            Some(Ok(frame)) => {
+        let next = poll_fn(|context| {
+            if let Poll::Ready(frame) = Pin::new(&mut body).poll_frame(context) {
+                return Poll::Ready(Some(frame));
+            }
+            let Some(sleep) = &sleep else {
+                return Poll::Pending;
+            };
+            let alarm = alarm.get_or_insert_with(|| Box::pin(sleep.sleep(PATIENCE)));
+            alarm.as_mut().poll(context).map(|()| None)
+        });
+        let done = match next.await {
+            None => true,
+            Some(None) => break,
+            Some(Some(Ok(frame))) => {
                 let data = frame.data_ref().map(Bytes::len);
                 length = length.saturating_add(data.unwrap_or(0));
                 read.push_back(Ok(frame));
                 // Trailers are not written down.
                 length > bound || data.is_none()
             }
-            Some(Err(error)) => {
+            Some(Some(Err(error))) => {
                 read.push_back(Err(error));
                 true
             }

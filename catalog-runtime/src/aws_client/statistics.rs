@@ -14,9 +14,10 @@ pub struct ClientStatistics {
     pub answered: u64,
     /// Reads sent to the service.
     pub asked: u64,
-    /// Of those, the ones whose answer was not kept: an error, a stream, too large, on its way, overtaken.
+    /// Of those, the ones whose answer was not kept: an error, a stream, too large, on its way.
     pub not_kept: u64,
-    /// Reads that went past the cache: told so, secret, or signed by nobody it could be kept for.
+    /// Reads that went past the cache: told so, or signed by nobody they could be kept for. Those that the
+    /// rules call secret are not counted.
     pub passed: u64,
     /// Writes sent.
     pub writes: u64,

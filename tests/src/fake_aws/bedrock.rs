@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::state::{MISSING, Outcome, Shelf, State, text};
+use super::state::{MISSING, Outcome, Shelf, State, part, text};
 
 /// The operation of a REST request, as far as there is one.
 pub(super) fn operation(method: &str, path: &str) -> Option<&'static str> {
@@ -44,7 +44,7 @@ impl State {
                 let id = self.id("gr");
                 let arn = arn("guardrail", &id);
                 let thing = json!({ "id": id, "guardrailId": id, "arn": arn, "guardrailArn": arn,
-                    "name": input["name"], "description": input["description"], "status": "READY",
+                    "name": part(input, "name"), "description": part(input, "description"), "status": "READY",
                     "version": "DRAFT", "createdAt": TIME, "updatedAt": TIME });
                 self.guardrails.put(&id, thing.clone());
                 Ok(thing)
@@ -53,7 +53,7 @@ impl State {
             "GetGuardrail" => self.guardrails.get(id),
             "UpdateGuardrail" => {
                 self.guardrails
-                    .change(id, "description", input["description"].clone())?;
+                    .change(id, "description", part(input, "description"))?;
                 self.guardrails.get(id)
             }
             "CreateGuardrailVersion" => {
@@ -65,7 +65,7 @@ impl State {
                 let id = self.id("ip");
                 let arn = arn("application-inference-profile", &id);
                 let thing = json!({ "inferenceProfileId": id, "inferenceProfileArn": arn, "models": [],
-                    "inferenceProfileName": input["inferenceProfileName"], "status": "ACTIVE",
+                    "inferenceProfileName": part(input, "inferenceProfileName"), "status": "ACTIVE",
                     "type": "APPLICATION" });
                 self.inference_profiles.put(&id, thing.clone());
                 Ok(thing)
@@ -77,7 +77,7 @@ impl State {
             "DeleteInferenceProfile" => self.inference_profiles.remove(id),
             "CreateProvisionedModelThroughput" => {
                 let id = self.id("pt");
-                let thing = json!({ "provisionedModelName": input["provisionedModelName"],
+                let thing = json!({ "provisionedModelName": part(input, "provisionedModelName"),
                     "provisionedModelArn": arn("provisioned-model", &id), "modelUnits": 1,
                     "desiredModelUnits": 1, "status": "InService", "creationTime": TIME,
                     "lastModifiedTime": TIME });
@@ -92,7 +92,7 @@ impl State {
                 .get(&self.throughputs.by("/provisionedModelName", id)),
             "UpdateProvisionedModelThroughput" => {
                 let id = self.throughputs.by("/provisionedModelName", id);
-                let name = input["desiredProvisionedModelName"].clone();
+                let name = part(input, "desiredProvisionedModelName");
                 self.throughputs.change(&id, "provisionedModelName", name)?;
                 Ok(json!({}))
             }
@@ -102,7 +102,7 @@ impl State {
             }
             "CreateCustomModel" => {
                 let id = self.id("cm");
-                let thing = json!({ "modelName": input["modelName"], "modelArn": arn("custom-model", &id),
+                let thing = json!({ "modelName": part(input, "modelName"), "modelArn": arn("custom-model", &id),
                     "creationTime": TIME, "modelStatus": "Active" });
                 self.custom_models.put(&id, thing.clone());
                 Ok(thing)
@@ -116,7 +116,7 @@ impl State {
                 self.custom_models.remove(&id)
             }
             "PutModelInvocationLoggingConfiguration" => {
-                self.logging = Some(input["loggingConfig"].clone());
+                self.logging = Some(part(input, "loggingConfig"));
                 Ok(json!({}))
             }
             "GetModelInvocationLoggingConfiguration" => {

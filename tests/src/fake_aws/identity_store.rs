@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::state::{IDENTITY_STORE, MISSING, Outcome, State, text};
+use super::state::{IDENTITY_STORE, MISSING, Outcome, State, part, text, with};
 
 impl State {
     pub(super) fn identity_store(&mut self, operation: &str, input: &Value) -> Outcome {
@@ -20,8 +20,7 @@ impl State {
                     _ => ("GroupId", "group-"),
                 };
                 let id = self.id(shelf);
-                let mut thing = input.clone();
-                thing[kind] = json!(id);
+                let thing = with(input, kind, &id);
                 let answer = json!({ "IdentityStoreId": IDENTITY_STORE, kind: id });
                 match operation {
                     "CreateUser" => self.users.put(&id, thing),
@@ -32,13 +31,16 @@ impl State {
             "DescribeUser" => self.users.get(user),
             "DescribeGroup" => self.groups.get(group),
             "UpdateUser" | "UpdateGroup" => {
-                let changes = input["Operations"].as_array().cloned().unwrap_or_default();
+                let changes = part(input, "Operations")
+                    .as_array()
+                    .cloned()
+                    .unwrap_or_default();
                 for change in changes {
                     let path = text(&change, "/AttributePath");
                     let mut letters = path.chars();
                     let first = letters.next().map(|c| c.to_ascii_uppercase());
                     let member: String = first.into_iter().chain(letters).collect();
-                    let value = change["AttributeValue"].clone();
+                    let value = part(&change, "AttributeValue");
                     match operation {
                         "UpdateUser" => self.users.change(user, &member, value)?,
                         _ => self.groups.change(group, &member, value)?,
@@ -68,12 +70,11 @@ impl State {
                 };
                 let found = all.into_iter().find(|thing| text(thing, name) == value);
                 let found = found.ok_or(MISSING)?;
-                Ok(json!({ "IdentityStoreId": IDENTITY_STORE, kind: found[kind] }))
+                Ok(json!({ "IdentityStoreId": IDENTITY_STORE, kind: part(&found, kind) }))
             }
             "CreateGroupMembership" => {
                 let id = self.id("membership-");
-                let mut thing = input.clone();
-                thing["MembershipId"] = json!(id);
+                let thing = with(input, "MembershipId", &id);
                 self.memberships.put(&id, thing);
                 Ok(json!({ "IdentityStoreId": IDENTITY_STORE, "MembershipId": id }))
             }
@@ -90,7 +91,7 @@ impl State {
                     .next()
                     .ok_or(MISSING)?;
                 Ok(
-                    json!({ "IdentityStoreId": IDENTITY_STORE, "MembershipId": found["MembershipId"] }),
+                    json!({ "IdentityStoreId": IDENTITY_STORE, "MembershipId": part(&found, "MembershipId") }),
                 )
             }
             "ListGroupMemberships" => {

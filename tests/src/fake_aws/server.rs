@@ -79,6 +79,12 @@ impl FakeAws {
         self.world.lock().seen.clone()
     }
 
+    /// The display name of a user as it is kept here, without a request; empty where there is none.
+    pub fn user_name(&self, id: &str) -> String {
+        let user = self.world.lock().state.users.get(id).unwrap_or_default();
+        text(&user, "/DisplayName").to_owned()
+    }
+
     /// The next request of this operation goes wrong so; the one after it by the next call, if any.
     pub fn fail_next(&self, operation: &str, fault: Fault) {
         self.world.lock().faults.push((operation.to_owned(), fault));

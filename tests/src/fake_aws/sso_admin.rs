@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::state::{IDENTITY_STORE, INSTANCE, MISSING, Outcome, State, text};
+use super::state::{IDENTITY_STORE, INSTANCE, MISSING, Outcome, State, part, text, with};
 
 impl State {
     pub(super) fn sso_admin(&mut self, operation: &str, input: &Value) -> Outcome {
@@ -19,8 +19,7 @@ impl State {
                 let id = self.id("ps-");
                 let instance = INSTANCE.rsplit('/').next().unwrap_or_default();
                 let arn = format!("arn:aws:sso:::permissionSet/{instance}/{id}");
-                let mut thing = input.clone();
-                thing["PermissionSetArn"] = json!(arn);
+                let thing = with(input, "PermissionSetArn", &arn);
                 self.permission_sets.put(&arn, thing.clone());
                 Ok(json!({ "PermissionSet": thing }))
             }
@@ -28,7 +27,7 @@ impl State {
                 Ok(json!({ "PermissionSet": self.permission_sets.get(set)? }))
             }
             "UpdatePermissionSet" => {
-                let description = input["Description"].clone();
+                let description = part(input, "Description");
                 self.permission_sets
                     .change(set, "Description", description)?;
                 Ok(json!({}))
@@ -40,11 +39,14 @@ impl State {
             }
             "ListPermissionSets" => {
                 let all = self.permission_sets.all();
-                let arns: Vec<_> = all.iter().map(|set| &set["PermissionSetArn"]).collect();
+                let arns: Vec<_> = all
+                    .iter()
+                    .map(|set| part(set, "PermissionSetArn"))
+                    .collect();
                 Ok(json!({ "PermissionSets": arns }))
             }
             "PutInlinePolicyToPermissionSet" => {
-                let policy = input["InlinePolicy"].clone();
+                let policy = part(input, "InlinePolicy");
                 self.permission_sets.change(set, "InlinePolicy", policy)?;
                 Ok(json!({}))
             }
@@ -54,7 +56,7 @@ impl State {
                 Ok(json!({}))
             }
             "GetInlinePolicyForPermissionSet" => {
-                Ok(json!({ "InlinePolicy": self.permission_sets.get(set)?["InlinePolicy"] }))
+                Ok(json!({ "InlinePolicy": part(&self.permission_sets.get(set)?, "InlinePolicy") }))
             }
             "ProvisionPermissionSet" => {
                 let status =
@@ -64,19 +66,19 @@ impl State {
             "CreateAccountAssignment" => {
                 self.permission_sets.get(set)?;
                 self.assignments.push(json!({
-                    "AccountId": input["TargetId"],
+                    "AccountId": part(input, "TargetId"),
                     "PermissionSetArn": set,
-                    "PrincipalType": input["PrincipalType"],
-                    "PrincipalId": input["PrincipalId"],
+                    "PrincipalType": part(input, "PrincipalType"),
+                    "PrincipalId": part(input, "PrincipalId"),
                 }));
                 let status = json!({ "Status": "SUCCEEDED", "RequestId": "r" });
                 Ok(json!({ "AccountAssignmentCreationStatus": status }))
             }
             "DeleteAccountAssignment" => {
                 let is = |a: &Value| {
-                    a["AccountId"] == input["TargetId"]
-                        && a["PermissionSetArn"] == set
-                        && a["PrincipalId"] == input["PrincipalId"]
+                    part(a, "AccountId") == part(input, "TargetId")
+                        && part(a, "PermissionSetArn") == set
+                        && part(a, "PrincipalId") == part(input, "PrincipalId")
                 };
                 self.assignments.retain(|a| !is(a));
                 let status = json!({ "Status": "SUCCEEDED", "RequestId": "r" });
@@ -84,7 +86,8 @@ impl State {
             }
             "ListAccountAssignments" => {
                 let of = |a: &&Value| {
-                    a["AccountId"] == input["AccountId"] && a["PermissionSetArn"] == set
+                    part(a, "AccountId") == part(input, "AccountId")
+                        && part(a, "PermissionSetArn") == set
                 };
                 let found: Vec<_> = self.assignments.iter().filter(of).collect();
                 Ok(json!({ "AccountAssignments": found }))
@@ -102,15 +105,15 @@ impl State {
                 Ok(json!({ "AccountAssignments": found }))
             }
             "ListPermissionSetsProvisionedToAccount" => {
-                let of = |a: &&Value| a["AccountId"] == input["AccountId"];
+                let of = |a: &&Value| part(a, "AccountId") == part(input, "AccountId");
                 let found = self.assignments.iter().filter(of);
-                let arns: Vec<_> = found.map(|a| &a["PermissionSetArn"]).collect();
+                let arns: Vec<_> = found.map(|a| part(a, "PermissionSetArn")).collect();
                 Ok(json!({ "PermissionSets": arns }))
             }
             "ListAccountsForProvisionedPermissionSet" => {
                 let of = |a: &&Value| text(a, "/PermissionSetArn") == set;
                 let found = self.assignments.iter().filter(of);
-                let accounts: Vec<_> = found.map(|a| &a["AccountId"]).collect();
+                let accounts: Vec<_> = found.map(|a| part(a, "AccountId")).collect();
                 Ok(json!({ "AccountIds": accounts }))
             }
             _ => Err((400, "UnknownOperationException")),

@@ -101,3 +101,15 @@ pub(super) fn text<'a>(input: &'a Value, pointer: &str) -> &'a str {
         .and_then(Value::as_str)
         .unwrap_or_default()
 }
+
+/// A member of an input, null where it is missing.
+pub(super) fn part(input: &Value, name: &str) -> Value {
+    input.get(name).cloned().unwrap_or_default()
+}
+
+/// The same thing with one more member.
+pub(super) fn with(thing: &Value, name: &str, value: &str) -> Value {
+    let mut thing = thing.as_object().cloned().unwrap_or_default();
+    thing.insert(name.to_owned(), json!(value));
+    Value::Object(thing)
+}

@@ -15,4 +15,5 @@ mod identities;
 mod people;
 mod protocols;
 mod stage;
+mod storm;
 mod tiers;

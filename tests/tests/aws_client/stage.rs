@@ -207,9 +207,13 @@ impl World {
     }
 
     pub async fn rename(&self, user: &str, name: &str) {
+        assert!(self.try_rename(user, name).await);
+    }
+
+    pub async fn try_rename(&self, user: &str, name: &str) -> bool {
         let write = self.store.update_user().identity_store_id(IDENTITY_STORE);
         let write = write.user_id(user).operations(change("displayName", name));
-        write.send().await.unwrap();
+        write.send().await.is_ok()
     }
 }
 

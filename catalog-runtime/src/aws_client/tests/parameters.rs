@@ -104,8 +104,10 @@ proptest! {
 
     #[test]
     fn different_json_never_collides(one in any_json(), other in any_json()) {
-        let same = one.to_string() == other.to_string();
-        prop_assert_eq!(json_body(one.to_string()) == json_body(other.to_string()), same);
+        // As they are written: 0.0 is not -0.0.
+        let (one, other) = (one.to_string(), other.to_string());
+        let same = one == other;
+        prop_assert_eq!(json_body(one) == json_body(other), same);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use aws_smithy_async::rt::sleep::{AsyncSleep, SharedAsyncSleep, Sleep};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
@@ -68,7 +69,7 @@ proptest! {
         let whole = pieces.concat();
         let body = Pieces(pieces.into_iter().map(Bytes::from).collect(), breaks);
         let came = response(200, "application/json", SdkBody::from_body_1_x(body));
-        match block_on(look(came, bound)) {
+        match block_on(look(came, bound, None)) {
             Looked::Whole { response, written, body } => {
                 prop_assert!(!breaks && whole.len() <= bound);
                 prop_assert_eq!(&written[body..], &whole);
@@ -97,10 +98,51 @@ proptest! {
     }
 }
 
+/// Says nothing more, and does not end.
+struct Stalls(Option<Bytes>);
+
+impl Body for Stalls {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<std::io::Result<Frame<Bytes>>>> {
+        match self.0.take() {
+            Some(piece) => Poll::Ready(Some(Ok(Frame::data(piece)))),
+            None => Poll::Pending,
+        }
+    }
+}
+
+#[test]
+fn a_body_that_stalls_goes_on_as_it_comes() {
+    #[derive(Debug)]
+    struct Soon;
+    impl AsyncSleep for Soon {
+        fn sleep(&self, _: Duration) -> Sleep {
+            Sleep::new(async {})
+        }
+    }
+    let body = SdkBody::from_body_1_x(Stalls(Some(Bytes::from_static(b"{"))));
+    let came = response(200, "application/json", body);
+    let Looked::NotKept(mut response, _) =
+        block_on(look(came, 10, Some(SharedAsyncSleep::new(Soon))))
+    else {
+        panic!("kept");
+    };
+    let mut body = Pin::new(response.body_mut());
+    let first = block_on(poll_fn(|context| body.as_mut().poll_frame(context)));
+    assert_eq!(first.unwrap().unwrap().into_data().unwrap(), "{");
+    let next = poll_fn(|context| Poll::Ready(body.as_mut().poll_frame(context).is_pending()));
+    assert!(block_on(next));
+}
+
 #[test]
 fn a_head_that_is_cut_is_no_answer() {
     let came = response(200, "application/json", SdkBody::from("{}"));
-    let Looked::Whole { written, body, .. } = block_on(look(came, 10)) else {
+    let Looked::Whole { written, body, .. } = block_on(look(came, 10, None)) else {
         panic!("kept");
     };
     for cut in 0..body {
@@ -147,14 +189,14 @@ fn what_is_no_whole_success_passes() {
         ),
     ];
     for (came, wanted) in passing {
-        match block_on(look(came, 10)) {
+        match block_on(look(came, 10, None)) {
             Looked::NotKept(_, why) => assert_eq!(why, wanted),
             Looked::Whole { .. } => panic!("kept, though {wanted}"),
         }
     }
     let announced = response(200, "image/png", SdkBody::from("png"));
     assert!(matches!(
-        block_on(look(announced, 10)),
+        block_on(look(announced, 10, None)),
         Looked::Whole { .. }
     ));
 }

@@ -1,0 +1,93 @@
+//! Many write and read at once, over memory and a folder, at a server that fails, resets and hangs: what is
+//! read after a write began is never what was there before it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bedrock_catalog::cache::tier::disk::{DiskTier, Locations};
+use bedrock_catalog::cache::{Cache, Codec, MemoryLimits, Tier};
+use bedrock_catalog_tests::fake_aws::Fault;
+use bedrock_catalog_tests::fake_bedrock::Delivery;
+use tokio::task::JoinSet;
+
+use crate::stage::{World, cached};
+
+/// A small generator, so that a run can be had again.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % sides
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_read_after_a_write_is_never_older() {
+    let long = std::env::var_os("BEDROCK_CATALOG_LONG").is_some();
+    let (people, rounds) = if long { (16, 400) } else { (6, 25) };
+    for with_folder in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut cache = Cache::builder().memory(MemoryLimits::default());
+        if with_folder {
+            let disk = DiskTier::new(Locations::given([folder.path()]), Codec::new("0.1.0"));
+            cache = cache.tier(Arc::new(disk) as Arc<dyn Tier>);
+        }
+        let cache = cache.build().unwrap();
+        let w = Arc::new(World::with(cached(|builder| builder.cache(cache))));
+        let mut tasks = JoinSet::new();
+        for person in 0..people {
+            let w = Arc::clone(&w);
+            tasks.spawn(async move {
+                let mut dice = Dice(person);
+                let user = w.user(&format!("{person}")).await;
+                for round in 0..rounds {
+                    let name = format!("{person} {round}");
+                    match dice.roll(8) {
+                        0 => w.aws.fail_next(
+                            "UpdateUser",
+                            Fault::DoneBut(500, "InternalServerException"),
+                        ),
+                        1 => w
+                            .aws
+                            .fail_next("UpdateUser", Fault::Delivered(Delivery::Reset(0))),
+                        2 => w
+                            .aws
+                            .fail_next("UpdateUser", Fault::Delivered(Delivery::Never)),
+                        3 => w.aws.fail_next(
+                            "DescribeUser",
+                            Fault::Refused(500, "InternalServerException"),
+                        ),
+                        _ => {}
+                    }
+                    let patience = Duration::from_millis(50 + dice.roll(50));
+                    // Whoever meets the fault, retries or gives up.
+                    let write = tokio::time::timeout(patience, w.try_rename(&user, &name));
+                    let done = write.await.unwrap_or(false);
+                    let before = w.aws.user_name(&user);
+                    let seen = loop {
+                        let read =
+                            tokio::time::timeout(Duration::from_secs(10), w.described(&user));
+                        if let Some(seen) = read.await.expect("an answer in time") {
+                            break seen;
+                        }
+                    };
+                    if done {
+                        assert_eq!(seen, name);
+                        assert_eq!(w.described(&user).await, Some(name));
+                    } else if w.aws.user_name(&user) == before {
+                        // Given up, and it has not arrived in this very moment.
+                        assert_eq!(seen, before);
+                    }
+                }
+            });
+        }
+        tasks.join_all().await;
+        let statistics = w.cached.statistics();
+        println!("folder: {with_folder}, {statistics:?}");
+        assert!(statistics.answered > 0 && statistics.in_doubt > 0);
+    }
+}
