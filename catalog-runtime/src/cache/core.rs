@@ -333,7 +333,9 @@ impl Cache {
                     // As if this write had come just before: the tiers above follow.
                     Done::Superseded(newer) => {
                         let above = self.inner.levels.iter().take(index);
-                        above.for_each(|level| level.promote(&newer));
+                        above.for_each(|level| {
+                            level.promote(&newer);
+                        });
                     }
                     Done::Missed => {}
                 }

@@ -40,6 +40,8 @@ pub struct LiveCatalogBuilder {
     pub(super) max_bytes: u64,
     pub(super) namespace: Option<String>,
     pub(super) tiers: Vec<Arc<dyn Tier>>,
+    #[cfg(feature = "sqlite")]
+    pub(super) sqlite: Option<PathBuf>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) offline: bool,
     pub(super) force_refresh: bool,
@@ -65,6 +67,8 @@ impl Default for LiveCatalogBuilder {
             max_bytes: config.max_bytes,
             namespace: None,
             tiers: Vec::new(),
+            #[cfg(feature = "sqlite")]
+            sqlite: None,
             clock: Arc::new(SystemClock),
             offline: false,
             force_refresh: false,
@@ -116,6 +120,15 @@ impl LiveCatalogBuilder {
     #[must_use]
     pub fn namespace(mut self, name: impl Into<String>) -> Self {
         self.namespace = Some(name.into());
+        self
+    }
+
+    /// A SQLite file below memory and files, for the processes of one machine. It is on a local disk, in
+    /// a folder of the user's own, and is made when something is first written.
+    #[cfg(feature = "sqlite")]
+    #[must_use]
+    pub fn sqlite(mut self, path: impl Into<PathBuf>) -> Self {
+        self.sqlite = Some(path.into());
         self
     }
 
@@ -251,9 +264,14 @@ impl LiveCatalogBuilder {
         if let Some(deadline) = env.duration("DEADLINE").map_err(wrong)? {
             self.deadline = deadline;
         }
+        #[cfg(feature = "sqlite")]
+        if let Some(path) = config.sqlite.clone() {
+            self.sqlite = Some(path);
+        }
+        let lacks_sqlite = cfg!(not(feature = "sqlite")) && config.sqlite.is_some();
         for (variable, set, feature) in [
             ("REDIS_URL", config.redis_url.is_some(), "redis"),
-            ("SQLITE", config.sqlite.is_some(), "sqlite"),
+            ("SQLITE", lacks_sqlite, "sqlite"),
         ] {
             if set {
                 let variable = env.variable(variable);
@@ -327,7 +345,7 @@ impl LiveCatalogBuilder {
         LiveCatalog::start(self, cache)
     }
 
-    /// The cache: memory, files, and what else was added.
+    /// The cache: memory, files, SQLite, and what else was added.
     fn cache(&self) -> Result<Cache, Error> {
         let settings = Settings {
             horizons: self.horizons,
@@ -357,6 +375,15 @@ impl LiveCatalogBuilder {
                 .with_max_bytes(self.max_bytes)
                 .with_well_known(super::strategy::catalog_key(), "catalog");
             builder = builder.tier(Arc::new(disk) as Arc<dyn Tier>);
+        }
+        #[cfg(feature = "sqlite")]
+        if let Some(path) = &self.sqlite {
+            use crate::cache::Codec;
+            use crate::cache::tier::sqlite::SqliteTier;
+            let sqlite = SqliteTier::new(path, Codec::new(env!("CARGO_PKG_VERSION")))
+                .with_clock(Arc::clone(&self.clock))
+                .with_max_bytes(self.max_bytes);
+            builder = builder.tier(Arc::new(sqlite) as Arc<dyn Tier>);
         }
         for tier in &self.tiers {
             builder = builder.tier(Arc::clone(tier));
