@@ -8,11 +8,11 @@
 )]
 
 mod cache;
-#[allow(dead_code, unreachable_pub, missing_docs)]
+#[allow(dead_code, unreachable_pub, unused_imports)]
 #[path = "../../../tests/src/fake_bedrock/mod.rs"]
 mod fake_bedrock;
 mod refresh;
-#[allow(dead_code, unreachable_pub, missing_docs)]
+#[allow(dead_code, unreachable_pub, unused_imports)]
 #[path = "../../../tests/src/synthetic.rs"]
 mod synthetic;
 

@@ -35,7 +35,7 @@ fn a_refresh_says_what_it_brought_and_is_kept() {
             .as_array()
             .unwrap()
             .len(),
-        4
+        3
     );
     // A refresh asks whatever there is.
     assert!(desk.text("refresh").starts_with("api\n"));
@@ -153,7 +153,11 @@ fn wrong_command_lines_are_told_from_work_that_failed() {
             "{line}: {}",
             call.stderr
         );
-        assert!(call.stderr.contains("Usage:"), "{line}: {}", call.stderr);
+        assert!(
+            call.stderr.contains("error:") || call.stderr.contains("Usage:"),
+            "{line}: {}",
+            call.stderr
+        );
     }
     for (name, value) in [
         ("BEDROCK_CATALOG_FRESH_FOR", "soon"),
@@ -171,53 +175,55 @@ fn wrong_command_lines_are_told_from_work_that_failed() {
     assert_eq!(desk.requests(), 0);
 }
 
-/// The clock of the machine is wrong, or much time has passed.
+/// What was written when the clock showed another time. (The other way round `faketime` does not reach
+/// the clock that a cache reads on its hot path.)
 #[test]
-fn the_clock_decides_what_is_fresh() {
-    let name = "the_clock_decides_what_is_fresh";
-    if !Command::new("faketime")
+fn what_is_fresh_kept_or_past_is_judged_by_the_clock() {
+    let name = "what_is_fresh_kept_or_past_is_judged_by_the_clock";
+    let mut faketime = Command::new("faketime");
+    if !faketime
         .arg("--version")
         .output()
         .is_ok_and(|output| output.status.success())
     {
         return skip(name, "there is no faketime");
     }
-    let at = |desk: &Desk, shift: &str, line: &str| {
+    for (written, offline, live) in [
+        ("-23h", "cache", "cache"),
+        ("+4m", "cache", "cache"),
+        // Old, and served because nobody may be asked.
+        ("-25h", "cache", "api"),
+        ("-29d", "cache", "api"),
+        // Past keep for; before the bundle.
+        ("-31d", "bundle", "api"),
+        ("-10y", "bundle", "api"),
+        // From beyond what clocks differ it is not believed.
+        ("+1h", "bundle", "api"),
+        ("+31d", "bundle", "api"),
+    ] {
+        let desk = Desk::new();
         let program = [
             "faketime",
             "-f",
-            shift,
+            written,
             env!("CARGO_BIN_EXE_bedrock-catalog"),
         ];
-        let call = run(desk.command_of(&program, &format!("{line} --json")));
-        assert_eq!(call.code, 0, "{shift} {line}: {}", call.stderr);
-        document(&call.stdout)
-    };
-    let desk = Desk::new();
-    let brought = desk.json("refresh");
-    for (shift, source) in [
-        ("+23h", "cache"),
-        ("-4m", "cache"),
-        // Served because nobody may be asked.
-        ("+25h", "cache"),
-        ("+29d", "cache"),
-        // Past keep for.
-        ("+31d", "bundle"),
-        ("+10y", "bundle"),
-    ] {
-        let served = at(&desk, shift, "status --offline");
-        assert_eq!(status_shape(&served)["source"], source, "{shift}: {served}");
+        let call = run(desk.command_of(&program, "refresh --json"));
+        assert_eq!(call.code, 0, "{written}: {}", call.stderr);
+        status_shape(&document(&call.stdout));
+        let asked = desk.requests();
+        let kept = desk.json("status --offline");
+        assert_eq!(status_shape(&kept)["source"], offline, "{written}: {kept}");
+        assert_eq!(desk.requests(), asked);
+        let served = desk.json("status --live");
+        assert_eq!(status_shape(&served)["source"], live, "{written}: {served}");
+        assert_eq!(desk.requests() > asked, live == "api", "{written}");
+        // And from then on it is the new one.
+        let kept = desk.json("status --offline");
+        assert_eq!(
+            (&kept["source"], &kept["observed_at"]),
+            (&"cache".into(), &served["observed_at"]),
+            "{written}"
+        );
     }
-    assert_eq!(desk.requests(), 4);
-    // Old, so AWS is asked; so it is about a cache from the future.
-    for (shift, requests) in [("+23h", 4), ("+25h", 8)] {
-        let served = at(&desk, shift, "status --live");
-        status_shape(&served);
-        assert_eq!(desk.requests(), requests, "{shift}: {served}");
-    }
-    // The one from 25 hours ahead does not make itself fresh for ever.
-    let served = desk.json("status --live");
-    assert_eq!(status_shape(&served)["source"], "api", "{served}");
-    assert_eq!(desk.requests(), 12);
-    assert!(served["observed_at"].as_str() >= brought["observed_at"].as_str());
 }
