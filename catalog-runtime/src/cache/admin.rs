@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
@@ -10,6 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::core::Inner;
+use super::level::Level;
 use super::tier::{Health, Size};
 use super::{BreakerState, Cache, Freshness, Key, Statistics, Stored, Terms};
 
@@ -44,6 +46,8 @@ pub struct Recent {
     pub accesses: Option<u64>,
     /// What it takes there, in bytes.
     pub bytes: u64,
+    /// Where it lies there, where the tier has paths.
+    pub path: Option<PathBuf>,
 }
 
 impl Cache {
@@ -61,7 +65,7 @@ impl Cache {
     /// How each tier is, in order. Asks the tiers, breaker or not.
     #[must_use]
     pub fn health(&self) -> Vec<TierHealth> {
-        let health = |level: &super::level::Level| TierHealth {
+        let health = |level: &Level| TierHealth {
             name: level.name(),
             health: level.tier.health(),
             breaker: level.breaker.state(),
@@ -105,23 +109,12 @@ impl Cache {
     /// where the folder is read-only. So after a restart an entry counts as last used when it was written.
     #[must_use]
     pub fn recent(&self, count: usize) -> Vec<Recent> {
-        let mut all: Vec<Recent> = Vec::new();
-        for level in &self.inner.levels {
-            level.call("scan", &"*", |tier| {
-                tier.scan(&self.namespace, "", &mut |listed| {
-                    let envelope = &listed.envelope;
-                    all.push(Recent {
-                        key: envelope.key.clone(),
-                        tier: level.name(),
-                        written_at: envelope.written_at,
-                        last_access: listed.last_access,
-                        accesses: listed.accesses,
-                        bytes: listed.bytes,
-                    });
-                    ControlFlow::Continue(())
-                })
-            });
-        }
+        let mut all: Vec<Recent> = self
+            .inner
+            .levels
+            .iter()
+            .flat_map(|l| self.listed(l))
+            .collect();
         // Stable: of one key the first tier stays.
         all.sort_by(|a, b| a.key.cmp(&b.key));
         all.dedup_by(|later, first| later.key == first.key);
@@ -129,6 +122,37 @@ impl Cache {
             std::cmp::Reverse(recent.last_access.max(Some(recent.written_at)))
         });
         all.truncate(count);
+        all
+    }
+
+    /// When the oldest entry of this namespace in a tier was written.
+    #[must_use]
+    pub fn oldest_in(&self, tier: &str) -> Option<SystemTime> {
+        let mut levels = self.inner.levels.iter();
+        let level = levels.find(|level| level.name() == tier)?;
+        self.listed(level)
+            .iter()
+            .map(|entry| entry.written_at)
+            .min()
+    }
+
+    fn listed(&self, level: &Level) -> Vec<Recent> {
+        let mut all = Vec::new();
+        level.call("scan", &"*", |tier| {
+            tier.scan(&self.namespace, "", &mut |listed| {
+                let envelope = &listed.envelope;
+                all.push(Recent {
+                    key: envelope.key.clone(),
+                    tier: level.name(),
+                    written_at: envelope.written_at,
+                    last_access: listed.last_access,
+                    accesses: listed.accesses,
+                    bytes: listed.bytes,
+                    path: listed.path,
+                });
+                ControlFlow::Continue(())
+            })
+        });
         all
     }
 

@@ -226,21 +226,22 @@ impl Level {
     }
 
     /// Copies an entry from a tier below, unless this one has a later by now: another reader may have
-    /// brought it from another process's write. Only within a turn.
-    pub(super) fn promote(&self, entry: &Entry) {
+    /// brought it from another process's write; whether it was copied. Only within a turn.
+    pub(super) fn promote(&self, entry: &Entry) -> bool {
         let envelope = entry.envelope();
         let now = self.clock.moment();
         let held = self.get(&envelope.namespace, &envelope.key, now.steady);
         if held.is_some_and(|held| held.entry.envelope().supersedes(envelope, now.wall)) {
-            return;
+            return false;
         }
-        if self
+        let copied = self
             .call("promote", &envelope.key, |tier| tier.put(entry))
-            .is_some()
-        {
+            .is_some();
+        if copied {
             self.counts.promotions.one();
             self.doubts.settle(&envelope.namespace, &envelope.key);
         }
+        copied
     }
 
     /// Removes what matches; what the tier cannot be told now, it is not believed later. Only within

@@ -21,6 +21,7 @@ mod derived;
 mod doubt;
 mod entry;
 mod environment;
+mod fill;
 mod flight;
 mod freshness;
 mod hex;

@@ -179,7 +179,11 @@ impl Cache {
         };
         if let Some(watch) = watch.filter(|_| level > 0) {
             let above = self.inner.levels.iter().take(level);
-            watch.repeat_unless_overtaken(|| above.for_each(|level| level.promote(&found.entry)));
+            watch.repeat_unless_overtaken(|| {
+                above.for_each(|level| {
+                    level.promote(&found.entry);
+                })
+            });
         }
         let Found { entry, path, .. } = found;
         let (envelope, data) = entry.into_parts();

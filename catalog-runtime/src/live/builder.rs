@@ -45,6 +45,8 @@ pub struct LiveCatalogBuilder {
     pub(super) tiers: Vec<Arc<dyn Tier>>,
     #[cfg(feature = "redis")]
     pub(super) redis: Option<RedisOptions>,
+    #[cfg(feature = "sqlite")]
+    pub(super) sqlite: Option<PathBuf>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) offline: bool,
     pub(super) force_refresh: bool,
@@ -72,6 +74,8 @@ impl Default for LiveCatalogBuilder {
             tiers: Vec::new(),
             #[cfg(feature = "redis")]
             redis: None,
+            #[cfg(feature = "sqlite")]
+            sqlite: None,
             clock: Arc::new(SystemClock),
             offline: false,
             force_refresh: false,
@@ -123,6 +127,15 @@ impl LiveCatalogBuilder {
     #[must_use]
     pub fn namespace(mut self, name: impl Into<String>) -> Self {
         self.namespace = Some(name.into());
+        self
+    }
+
+    /// A SQLite file below memory and files, for the processes of one machine. It is on a local disk, in
+    /// a folder of the user's own, and is made when something is first written.
+    #[cfg(feature = "sqlite")]
+    #[must_use]
+    pub fn sqlite(mut self, path: impl Into<PathBuf>) -> Self {
+        self.sqlite = Some(path.into());
         self
     }
 
@@ -271,10 +284,22 @@ impl LiveCatalogBuilder {
             let options = RedisOptions::named(&env.variable("REDIS_URL"), url).map_err(wrong)?;
             self.redis = Some(options);
         }
+        #[cfg(feature = "sqlite")]
+        if let Some(path) = config.sqlite.clone() {
+            self.sqlite = Some(path);
+        }
         for (variable, set, feature) in [
             #[cfg(not(feature = "redis"))]
-            ("REDIS_URL", config.redis_url.is_some(), "redis"),
-            ("SQLITE", config.sqlite.is_some(), "sqlite"),
+            (
+                "REDIS_URL",
+                config.redis_url.is_some() && !cfg!(feature = "redis"),
+                "redis",
+            ),
+            (
+                "SQLITE",
+                config.sqlite.is_some() && !cfg!(feature = "sqlite"),
+                "sqlite",
+            ),
         ] {
             if set {
                 let variable = env.variable(variable);
@@ -348,7 +373,7 @@ impl LiveCatalogBuilder {
         LiveCatalog::start(self, cache)
     }
 
-    /// The cache: memory, files, and what else was added.
+    /// The cache: memory, files, SQLite, and what else was added.
     fn cache(&self) -> Result<Cache, Error> {
         let settings = Settings {
             horizons: self.horizons,
@@ -378,6 +403,15 @@ impl LiveCatalogBuilder {
                 .with_max_bytes(self.max_bytes)
                 .with_well_known(super::strategy::catalog_key(), "catalog");
             builder = builder.tier(Arc::new(disk) as Arc<dyn Tier>);
+        }
+        #[cfg(feature = "sqlite")]
+        if let Some(path) = &self.sqlite {
+            use crate::cache::Codec;
+            use crate::cache::tier::sqlite::SqliteTier;
+            let sqlite = SqliteTier::new(path, Codec::new(env!("CARGO_PKG_VERSION")))
+                .with_clock(Arc::clone(&self.clock))
+                .with_max_bytes(self.max_bytes);
+            builder = builder.tier(Arc::new(sqlite) as Arc<dyn Tier>);
         }
         for tier in &self.tiers {
             builder = builder.tier(Arc::clone(tier));

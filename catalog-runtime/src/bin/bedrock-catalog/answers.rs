@@ -1,8 +1,9 @@
 //! The shapes of the JSON answers. Programs rely on them: keys may be added, nothing else changes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::SystemTime;
 
-use bedrock_catalog::cache::Cache;
+use bedrock_catalog::cache::{Cache, Codec};
 use bedrock_catalog::{
     Access, Customization, Date, Destinations, Geography, InferenceType, LifecycleStatus, Modality,
     Model, Policy, Profile, Region, Route, RouteKind, Status, Timestamp,
@@ -215,15 +216,20 @@ pub(crate) struct CountedAnswer {
     pub(crate) evictions: u64,
     pub(crate) expirations: u64,
     pub(crate) errors: u64,
-    pub(crate) hit_rate: f64,
+    /// Of the questions that came to this tier; `null` where none did.
+    pub(crate) hit_rate: Option<f64>,
     pub(crate) oldest: Option<Timestamp>,
+    /// Of the entries as stored; `null` in memory.
+    pub(crate) format: Option<u32>,
 }
 
 #[derive(Serialize)]
 pub(crate) struct RecentAnswer {
     pub(crate) key: String,
     pub(crate) tier: &'static str,
+    pub(crate) path: Option<String>,
     pub(crate) written_at: Option<Timestamp>,
+    pub(crate) age_seconds: u64,
     pub(crate) last_access: Option<Timestamp>,
     pub(crate) accesses: Option<u64>,
     pub(crate) bytes: u64,
@@ -232,37 +238,45 @@ pub(crate) struct RecentAnswer {
 /// How the cache is, tier by tier.
 pub(crate) fn cache(cache: &Cache, detailed: bool, recent: Option<usize>) -> CacheAnswer {
     let statistics = cache.statistics();
-    let entries = live::recent(cache, if detailed { usize::MAX } else { 0 });
-    let tiers = cache.health().into_iter().map(|tier| {
-        let counts = statistics.tier(tier.name).filter(|_| detailed);
-        let written = entries.iter().filter(|entry| entry.tier == tier.name);
-        let oldest = written.map(|entry| entry.written_at).min();
-        TierAnswer {
+    let mut asked = statistics.requests();
+    let mut tiers = Vec::new();
+    for tier in cache.health() {
+        let counts = statistics.tier(tier.name);
+        let came = asked;
+        asked = asked.saturating_sub(counts.map_or(0, |counts| counts.hits));
+        tiers.push(TierAnswer {
             name: tier.name,
             healthy: tier.health.ok,
             health: tier.health.message,
             breaker: live::breaker(tier.breaker),
             entries: tier.size.map(|size| size.entries),
             bytes: tier.size.map(|size| size.bytes),
-            counted: counts.map(|counts| CountedAnswer {
+            counted: counts.filter(|_| detailed).map(|counts| CountedAnswer {
                 hits: counts.hits,
                 writes: counts.writes,
                 promotions: counts.promotions,
                 evictions: counts.evictions,
                 expirations: counts.expirations,
                 errors: counts.errors,
-                hit_rate: statistics.hit_rate(),
-                oldest: oldest.and_then(live::moment),
+                hit_rate: (came > 0).then(|| counts.hits as f64 / came as f64),
+                oldest: cache.oldest_in(tier.name).and_then(live::moment),
+                format: (tier.name != "memory").then_some(Codec::FORMAT),
             }),
-        }
-    });
+        });
+    }
+    let now = SystemTime::now();
     let recent = recent.map(|count| {
         let recent = live::recent(cache, count).into_iter();
         recent
             .map(|entry| RecentAnswer {
                 key: entry.key.to_string(),
                 tier: entry.tier,
+                path: entry.path.map(|path| path.display().to_string()),
                 written_at: live::moment(entry.written_at),
+                age_seconds: now
+                    .duration_since(entry.written_at)
+                    .unwrap_or_default()
+                    .as_secs(),
                 last_access: entry.last_access.and_then(live::moment),
                 accesses: entry.accesses,
                 bytes: entry.bytes,
@@ -271,7 +285,7 @@ pub(crate) fn cache(cache: &Cache, detailed: bool, recent: Option<usize>) -> Cac
     });
     CacheAnswer {
         format: bedrock_catalog::FORMAT,
-        tiers: tiers.collect(),
+        tiers,
         recent,
     }
 }

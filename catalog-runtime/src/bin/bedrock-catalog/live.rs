@@ -103,11 +103,13 @@ async fn cache(output: &Output, source: &Source, verb: &CacheVerb) -> Result<(),
         }
         CacheVerb::Clear { pattern } => {
             let pattern = pattern.as_deref().map_or_else(Pattern::all, Pattern::glob);
-            removed(output, live.own_cache().await.invalidate(&pattern));
+            let cache = live.own_cache().await;
+            removed(output, cache.invalidate_async(&pattern).await);
         }
-        CacheVerb::Cleanup => removed(output, live.own_cache().await.cleanup()),
+        CacheVerb::Cleanup => removed(output, live.own_cache().await.cleanup_async().await),
         CacheVerb::Warm => {
             live.load().await?;
+            live.own_cache().await.fill_async().await;
             report(output, &live);
         }
     }

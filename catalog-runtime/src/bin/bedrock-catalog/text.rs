@@ -236,23 +236,44 @@ pub(crate) fn cache(cache: &CacheAnswer) -> String {
                 ("hits", counted.hits.to_string()),
                 ("writes", counted.writes.to_string()),
                 ("errors", counted.errors.to_string()),
+                ("hit rate", percent(counted.hit_rate)),
                 ("oldest", oldest.unwrap_or_default()),
+                (
+                    "format",
+                    counted.format.map(|n| n.to_string()).unwrap_or_default(),
+                ),
             ]));
         }
     }
-    for entry in cache.recent.iter().flatten() {
-        let _ = writeln!(
-            text,
-            "{}  {}  {} bytes",
-            plain(&entry.key),
-            entry.tier,
-            entry.bytes
-        );
+    if let Some(recent) = &cache.recent {
+        let rows = recent.iter().map(|entry| {
+            vec![
+                entry.key.clone(),
+                entry.tier.to_owned(),
+                format!("{} s", entry.age_seconds),
+                entry
+                    .accesses
+                    .map_or_else(|| "unknown".to_owned(), |n| n.to_string()),
+                entry.bytes.to_string(),
+                entry.path.clone().unwrap_or_else(|| "-".to_owned()),
+            ]
+        });
+        text.push_str(&table(
+            &["KEY", "TIER", "AGE", "READS", "BYTES", "PATH"],
+            rows,
+        ));
     }
     if cache.tiers.is_empty() {
         text.push_str("no tiers\n");
     }
     text
+}
+
+fn percent(share: Option<f64>) -> String {
+    share.map_or_else(
+        || "unknown".to_owned(),
+        |share| format!("{:.0} %", share * 100.0),
+    )
 }
 
 pub(crate) fn status(status: &StatusReport) -> String {

@@ -4,8 +4,8 @@
 //! - **One file**, made with mode 0600 when something is first written. Its folder must be the user's own
 //!   and closed to other writers, as the [disk tier](super::disk)'s; nothing else is used. The file has
 //!   to be on a local disk: SQLite's locks do not hold over a network.
-//! - **Waiting is bounded**: for other processes and threads together at most 250 ms, then the call fails
-//!   and the cache goes on without this tier.
+//! - **Waiting is bounded**: for other processes and threads together at most 200 ms, then the call fails
+//!   and the cache goes on without this tier; with its own work a call takes some 250 ms at most.
 //! - **Writes are whole**: each is a transaction; a process that is killed leaves the old entry or the
 //!   new. An entry never replaces one that was written later.
 //! - **A damaged file is set aside**, renamed to `NAME.damaged-1` and so on (three are kept), and a new
@@ -51,7 +51,7 @@ use crate::cache::entry::to_millis;
 use crate::cache::{Clock, Codec, Entry, Key, Namespace, Pattern, SystemClock};
 
 /// The longest wait for other processes and threads.
-pub const BUSY_WAIT: Duration = Duration::from_millis(250);
+pub const BUSY_WAIT: Duration = Duration::from_millis(200);
 
 /// The default of [`SqliteTier::with_max_bytes`], in bytes.
 pub const DEFAULT_MAX_BYTES: u64 = 64 << 20;

@@ -1,0 +1,283 @@
+//! `cache status | clear | cleanup | warm`, in words and in JSON.
+
+use crate::*;
+
+const TIER: [&str; 6] = ["name", "healthy", "health", "breaker", "entries", "bytes"];
+const COUNTED: [&str; 9] = [
+    "hits",
+    "writes",
+    "promotions",
+    "evictions",
+    "expirations",
+    "errors",
+    "hit_rate",
+    "oldest",
+    "format",
+];
+const RECENT: [&str; 8] = [
+    "key",
+    "tier",
+    "path",
+    "written_at",
+    "age_seconds",
+    "last_access",
+    "accesses",
+    "bytes",
+];
+
+/// The tiers of `cache status`, checked.
+fn tiers(answer: &Value, detailed: bool) -> &Vec<Value> {
+    let also: &[&str] = if detailed { &COUNTED } else { &[] };
+    let tiers = answer["tiers"].as_array().unwrap();
+    for tier in tiers {
+        shape(tier, &[&TIER[..], also].concat(), &[]);
+        assert!(["closed", "open", "half-open"].contains(&tier["breaker"].as_str().unwrap()));
+        assert!(tier["entries"].is_u64() || tier["entries"].is_null());
+        if detailed {
+            assert!(tier["hit_rate"].is_f64() || tier["hit_rate"].is_null());
+            assert!(tier["oldest"].is_string() || tier["oldest"].is_null());
+            assert_eq!(tier["format"].is_null(), tier["name"] == "memory");
+        }
+    }
+    tiers
+}
+
+fn names(tiers: &[Value]) -> Vec<&str> {
+    tiers
+        .iter()
+        .map(|tier| tier["name"].as_str().unwrap())
+        .collect()
+}
+
+fn tier<'a>(answer: &'a Value, name: &str) -> &'a Value {
+    tiers(answer, false)
+        .iter()
+        .find(|tier| tier["name"] == name)
+        .unwrap()
+}
+
+#[test]
+fn status_shows_every_tier_and_makes_nothing() {
+    let desk = Desk::new().with_sqlite();
+    let empty = desk.json("cache status");
+    shape(&empty, &["format", "tiers"], &[]);
+    assert_eq!(names(tiers(&empty, false)), ["memory", "disk", "sqlite"]);
+    for tier in tiers(&empty, false) {
+        assert_eq!(
+            (&tier["healthy"], &tier["entries"]),
+            (&true.into(), &0.into()),
+            "{tier}"
+        );
+    }
+    let made: Vec<_> = std::fs::read_dir(desk.home.path()).unwrap().collect();
+    assert!(made.is_empty(), "{made:?}");
+    assert_eq!(desk.requests(), 0);
+
+    desk.text("refresh");
+    let filled = desk.json("cache status --detailed --recent 2");
+    shape(&filled, &["format", "tiers", "recent"], &[]);
+    for tier in &tiers(&filled, true)[1..] {
+        assert!(tier["entries"].as_u64().unwrap() >= 3, "{tier}");
+        assert!(tier["bytes"].as_u64().unwrap() > 1_000, "{tier}");
+        assert!(
+            tier["oldest"].is_string() && tier["hit_rate"].is_null(),
+            "{tier}"
+        );
+        assert_eq!(tier["format"], 1);
+    }
+    let recent = filled["recent"].as_array().unwrap();
+    assert_eq!(recent.len(), 2);
+    for entry in recent {
+        shape(entry, &RECENT, &[]);
+        assert_eq!(entry["tier"], "disk");
+        assert!(
+            Path::new(entry["path"].as_str().unwrap()).is_file(),
+            "{entry}"
+        );
+        assert!(entry["age_seconds"].as_u64().unwrap() < 3_600);
+    }
+    let text = desk.text("cache status --detailed --recent 50");
+    for word in [
+        "memory\n",
+        "disk\n",
+        "sqlite\n",
+        "health",
+        "breaker",
+        "entries",
+        "oldest",
+        "KEY",
+        "catalog:get:all",
+    ] {
+        assert!(text.contains(word), "{word}: {text}");
+    }
+    assert!(!desk.text("cache status").contains("oldest"));
+    assert!(
+        desk.json("cache status --recent 0")["recent"]
+            .as_array()
+            .unwrap()
+            .is_empty()
+    );
+}
+
+#[test]
+fn reads_of_other_processes_are_counted_where_the_tier_counts() {
+    let desk = Desk::new()
+        .with_sqlite()
+        .set("BEDROCK_CATALOG_CACHE", "none");
+    desk.text("refresh");
+    for _ in 0..3 {
+        assert_eq!(desk.json("status --offline")["tier"], "sqlite");
+    }
+    let listed = desk.json("cache status --recent 100");
+    assert_eq!(names(tiers(&listed, false)), ["sqlite"]);
+    let entries = listed["recent"].as_array().unwrap();
+    let catalog = entries
+        .iter()
+        .find(|entry| entry["key"] == "catalog:get:all")
+        .unwrap();
+    assert!(catalog["accesses"].as_u64().unwrap() >= 3, "{catalog}");
+    assert!(catalog["last_access"].is_string());
+}
+
+#[test]
+fn clear_takes_all_or_what_matches() {
+    let desk = Desk::new().with_sqlite();
+    desk.text("refresh");
+    let before = desk.json("cache status");
+    let some = desk.json("cache clear --pattern discovery:*");
+    let removed = shape(&some, &["removed"], &[])["removed"].as_u64().unwrap();
+    assert!(removed >= 2, "{some}");
+    for name in ["disk", "sqlite"] {
+        let entries = |answer| tier(answer, name)["entries"].as_u64().unwrap();
+        assert_eq!(
+            entries(&desk.json("cache status")),
+            entries(&before) - removed
+        );
+    }
+    assert_eq!(desk.json("status --offline")["source"], "cache");
+    assert_eq!(desk.json("cache clear --pattern nothing:*")["removed"], 0);
+    assert!(desk.text("cache clear").ends_with(" removed\n"));
+    assert_eq!(desk.json("cache clear")["removed"], 0);
+    assert_eq!(desk.json("status --offline")["source"], "bundle");
+    assert_eq!(tier(&desk.json("cache status"), "sqlite")["entries"], 0);
+}
+
+#[test]
+fn cleanup_takes_what_is_of_no_use() {
+    let desk = Desk::new();
+    desk.text("refresh");
+    assert_eq!(desk.json("cache cleanup")["removed"], 0);
+    let path = desk.json("status --offline")["path"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    std::fs::write(&path, "damaged").unwrap();
+    assert!(desk.json("cache cleanup")["removed"].as_u64().unwrap() >= 1);
+    assert!(!Path::new(&path).exists());
+    assert_eq!(desk.text("cache cleanup"), "0 removed\n");
+}
+
+#[test]
+fn warm_fills_every_tier_and_asks_only_where_it_must() {
+    let desk = Desk::new();
+    let warm = desk.json("cache warm");
+    assert_eq!(status_shape(&warm)["source"], "api");
+    assert_eq!(desk.requests(), 4);
+    // A tier that came later gets what the others have, as it is.
+    let desk = desk.with_sqlite();
+    let warm = desk.json("cache warm");
+    assert_eq!(status_shape(&warm)["tier"], "disk");
+    assert_eq!(desk.requests(), 4, "what is fresh is not asked for");
+    let status = desk.json("cache status --detailed");
+    let (disk, sqlite) = (
+        tier_detailed(&status, "disk"),
+        tier_detailed(&status, "sqlite"),
+    );
+    assert_eq!(disk["entries"], sqlite["entries"]);
+    assert_eq!(disk["oldest"], sqlite["oldest"], "not made younger");
+    assert!(desk.text("cache warm").starts_with("cache\n"));
+    let none = desk.set("BEDROCK_CATALOG_CACHE", "none");
+    assert_eq!(none.json("status --offline")["tier"], "sqlite");
+}
+
+fn tier_detailed<'a>(answer: &'a Value, name: &str) -> &'a Value {
+    tiers(answer, true)
+        .iter()
+        .find(|tier| tier["name"] == name)
+        .unwrap()
+}
+
+#[test]
+fn the_first_folder_that_works_is_written_and_the_next_is_the_second_choice() {
+    let desk = Desk::new();
+    let (blocked, second) = (
+        desk.home.path().join("blocked"),
+        desk.home.path().join("second"),
+    );
+    std::fs::write(&blocked, "a file where a folder should be").unwrap();
+    let folders = format!(
+        "--cache-dir {} --cache-dir {}",
+        blocked.display(),
+        second.display()
+    );
+    let call = desk.call(&format!("cache warm {folders}"));
+    assert_eq!(call.code, 0, "{}", call.stderr);
+    assert!(
+        call.stderr.contains("fallback") && call.stderr.contains("blocked"),
+        "{}",
+        call.stderr
+    );
+    let kept = desk.json(&format!("status --offline {folders}"));
+    assert!(
+        kept["path"]
+            .as_str()
+            .unwrap()
+            .starts_with(second.to_str().unwrap()),
+        "{kept}"
+    );
+    let status = desk.json(&format!("cache status {folders}"));
+    let health = tier(&status, "disk")["health"].as_str().unwrap().to_owned();
+    assert!(
+        health.contains("not a folder") && health.contains("usable"),
+        "{health}"
+    );
+    // The default folder was not used, and knows nothing.
+    assert_eq!(desk.json("status --offline")["source"], "bundle");
+    assert!(
+        desk.json(&format!("cache clear {folders}"))["removed"]
+            .as_u64()
+            .unwrap()
+            > 0
+    );
+}
+
+#[test]
+fn a_tier_that_cannot_be_used_is_said_to_be_so_and_the_rest_goes_on() {
+    let desk = Desk::new();
+    let path = desk.home.path().join("bookmarks.sqlite");
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other
+        .execute_batch("CREATE TABLE bookmarks (url TEXT)")
+        .unwrap();
+    drop(other);
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let before = std::fs::read(&path).unwrap();
+    let desk = desk.set("BEDROCK_CATALOG_SQLITE", &path);
+    let brought = desk.json("refresh");
+    assert_eq!(status_shape(&brought)["source"], "api");
+    let status = desk.json("cache status --detailed");
+    let sqlite = tier_detailed(&status, "sqlite");
+    assert_eq!(
+        (&sqlite["healthy"], &sqlite["entries"]),
+        (&false.into(), &Value::Null)
+    );
+    assert!(
+        sqlite["health"]
+            .as_str()
+            .unwrap()
+            .contains("another program"),
+        "{sqlite}"
+    );
+    assert_eq!(tier_detailed(&status, "disk")["healthy"], true);
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+}

@@ -1,0 +1,229 @@
+//! `refresh`, `status` and the lookups with `--live` and `--offline`.
+
+use crate::*;
+
+#[test]
+fn a_refresh_says_what_it_brought_and_is_kept() {
+    let desk = Desk::new();
+    let brought = desk.json("refresh");
+    status_shape(&brought);
+    assert_eq!(brought["source"], "api");
+    assert_eq!(brought["degraded"], false);
+    assert_eq!(brought["models"], 4);
+    assert_eq!(
+        brought["regions"]["answered"],
+        serde_json::json!(["eu-west-1", "us-east-1"])
+    );
+    assert_eq!(desk.requests(), 4);
+    // What is fresh is not asked for again, with AWS or without.
+    for line in ["status --live", "status --offline"] {
+        let kept = desk.json(line);
+        status_shape(&kept);
+        assert_eq!(
+            (&kept["source"], &kept["tier"]),
+            (&"cache".into(), &"disk".into()),
+            "{line}"
+        );
+        assert!(kept["path"].as_str().unwrap().ends_with("catalog.jsonl"));
+        assert_eq!(kept["observed_at"], brought["observed_at"]);
+    }
+    assert_eq!(desk.requests(), 4);
+    let id = "maker.model-2-v1:0";
+    assert_eq!(desk.json(&format!("model {id} --offline"))["id"], id);
+    assert_eq!(
+        desk.json("models --live --region us-east-1")
+            .as_array()
+            .unwrap()
+            .len(),
+        3
+    );
+    // A refresh asks whatever there is.
+    assert!(desk.text("refresh").starts_with("api\n"));
+    assert_eq!(desk.requests(), 8);
+    // The bundle knows nothing of that.
+    let bundled = desk.json("status");
+    assert_eq!(status_shape(&bundled)["source"], "bundle");
+    assert_eq!(desk.no(&format!("model {id}")), "unknown-model");
+}
+
+#[test]
+fn a_partial_refresh_is_done_and_names_the_regions_that_failed() {
+    let desk = Desk::with_a_failing_region();
+    let call = desk.call("refresh --json");
+    assert_eq!(call.code, 0, "{}", call.stderr);
+    assert!(
+        call.stderr.contains("warning: eu-west-1: denied"),
+        "{}",
+        call.stderr
+    );
+    let brought = document(&call.stdout);
+    status_shape(&brought);
+    assert_eq!(
+        (&brought["source"], &brought["degraded"]),
+        (&"api".into(), &true.into())
+    );
+    assert_eq!(
+        brought["regions"]["answered"],
+        serde_json::json!(["us-east-1"])
+    );
+    let why = brought["regions"]["failed"]["eu-west-1"].as_str().unwrap();
+    assert!(
+        why.contains("denied") && !why.contains("123456789012"),
+        "{why}"
+    );
+    let text = desk.text("refresh");
+    assert!(
+        text.contains("  eu-west-1: denied") && text.contains("1 answered, 1 failed"),
+        "{text}"
+    );
+}
+
+#[test]
+fn where_all_regions_are_required_a_failure_replaces_nothing() {
+    let desk = Desk::with(|stage| {
+        stage.rule(
+            Rule::new(Fault::access_denied())
+                .region("eu-west-1")
+                .requests(2..=u64::MAX),
+        )
+    });
+    let good = desk.json("refresh --require-all-regions");
+    assert_eq!(status_shape(&good)["degraded"], false);
+    desk.no("refresh --require-all-regions");
+    let call = desk.call("refresh --require-all-regions");
+    assert_eq!((call.code, call.stdout.as_str()), (1, ""));
+    assert!(call.stderr.contains("eu-west-1"), "{}", call.stderr);
+    let kept = desk.json("status --offline");
+    assert_eq!(kept["observed_at"], good["observed_at"]);
+    assert_eq!(kept["regions"]["failed"], serde_json::json!({}));
+}
+
+#[test]
+fn without_an_answer_a_refresh_says_no_and_a_lookup_is_served_from_the_bundle() {
+    let desk = Desk::with(|stage| stage.rule(Rule::new(Fault::access_denied())));
+    desk.no("refresh");
+    let served = desk.json("status --live");
+    assert_eq!(status_shape(&served)["source"], "bundle");
+    assert!(
+        served["error"].as_str().unwrap().contains("denied"),
+        "{served}"
+    );
+    assert_eq!(served["degraded"], true);
+}
+
+#[test]
+fn regions_and_endpoint_are_those_of_the_command_line() {
+    let desk = Desk::new().set("AWS_ENDPOINT_URL", "http://127.0.0.1:1");
+    let line = format!(
+        "refresh --regions us-east-1 --endpoint-url {}",
+        desk.bedrock.url()
+    );
+    let brought = desk.json(&line);
+    assert_eq!(
+        status_shape(&brought)["regions"]["answered"],
+        serde_json::json!(["us-east-1"])
+    );
+    assert_eq!(desk.requests(), 2);
+    // Another endpoint and other regions are another catalog.
+    assert_eq!(desk.json("status --offline")["source"], "bundle");
+}
+
+#[test]
+fn wrong_command_lines_are_told_from_work_that_failed() {
+    let desk = Desk::new();
+    for line in [
+        "refresh --regions",
+        "refresh --endpoint-url",
+        "refresh --all",
+        "refresh now",
+        "status --live --offline",
+        "status --cache-dir",
+        "cache",
+        "cache status --recent many",
+        "cache status --recent -1",
+        "cache clear --pattern",
+        "cache clear everything",
+        "cache warm --detailed",
+        "cache polish",
+    ] {
+        let call = desk.call(line);
+        assert_eq!(
+            (call.code, call.stdout.as_str()),
+            (2, ""),
+            "{line}: {}",
+            call.stderr
+        );
+        assert!(
+            call.stderr.contains("error:") || call.stderr.contains("Usage:"),
+            "{line}: {}",
+            call.stderr
+        );
+    }
+    for (name, value) in [
+        ("BEDROCK_CATALOG_FRESH_FOR", "soon"),
+        ("BEDROCK_CATALOG_CACHE", "tape"),
+        ("BEDROCK_CATALOG_DEADLINE", "0s"),
+    ] {
+        let desk = Desk::new().set(name, value);
+        assert_eq!(
+            desk.no("status --offline"),
+            "invalid_configuration",
+            "{name}"
+        );
+        assert_eq!(desk.requests(), 0);
+    }
+    assert_eq!(desk.requests(), 0);
+}
+
+/// What was written when the clock showed another time. (The other way round `faketime` does not reach
+/// the clock that a cache reads on its hot path.)
+#[test]
+fn what_is_fresh_kept_or_past_is_judged_by_the_clock() {
+    let name = "what_is_fresh_kept_or_past_is_judged_by_the_clock";
+    let mut faketime = Command::new("faketime");
+    if !faketime
+        .arg("--version")
+        .output()
+        .is_ok_and(|output| output.status.success())
+    {
+        return skip(name, "there is no faketime");
+    }
+    for (written, offline, live) in [
+        ("-23h", "cache", "cache"),
+        ("+4m", "cache", "cache"),
+        // Old, and served because nobody may be asked.
+        ("-25h", "cache", "api"),
+        ("-29d", "cache", "api"),
+        // Past keep for; before the bundle.
+        ("-31d", "bundle", "api"),
+        ("-10y", "bundle", "api"),
+        // From beyond what clocks differ it is not believed.
+        ("+1h", "bundle", "api"),
+        ("+31d", "bundle", "api"),
+    ] {
+        let desk = Desk::new();
+        let program = [
+            "faketime",
+            "-f",
+            written,
+            env!("CARGO_BIN_EXE_bedrock-catalog"),
+        ];
+        let call = run(desk.command_of(&program, "refresh --json"));
+        assert_eq!(call.code, 0, "{written}: {}", call.stderr);
+        status_shape(&document(&call.stdout));
+        let asked = desk.requests();
+        let kept = desk.json("status --offline");
+        assert_eq!(status_shape(&kept)["source"], offline, "{written}: {kept}");
+        assert_eq!(desk.requests(), asked);
+        let served = desk.json("status --live");
+        assert_eq!(status_shape(&served)["source"], live, "{written}: {served}");
+        assert_eq!(desk.requests() > asked, live == "api", "{written}");
+        // And from then on it is the new one.
+        let kept = desk.json("status --offline");
+        assert_eq!(
+            (&kept["source"], &kept["observed_at"]),
+            (&"cache".into(), &served["observed_at"]),
+            "{written}"
+        );
+    }
+}
