@@ -51,10 +51,12 @@ impl Inner {
             return anonymous;
         }
         let owner = anonymous.off_thread(|cache| {
-            if !cache.get(&catalog_key()).is_missing() {
+            // Listed, not read: what is read comes from memory the next time, and says so.
+            let listed = cache.recent(usize::MAX);
+            if listed.iter().any(|entry| entry.key == catalog_key()) {
                 return Some(cache.namespace());
             }
-            let owners = cache.recent(usize::MAX).into_iter().filter_map(|entry| {
+            let owners = listed.iter().filter_map(|entry| {
                 let owner = owner_in(&entry.key)?;
                 (!cache.get(&entry.key).is_missing()).then_some(owner)
             });

@@ -243,6 +243,10 @@ async fn offline_serves_what_the_only_account_cached() {
         let cached = live.own_cache().await;
         let key = bedrock_catalog::cache::Key::new("catalog", "get", "all");
         assert_eq!(cached.get(&key).is_missing(), source == "bundle");
+        assert_eq!(
+            live.status().tier.as_deref(),
+            (source == "cache").then_some("disk")
+        );
         source
     };
     assert_eq!(offline().await, "bundle", "nothing is cached yet");

@@ -1,0 +1,3 @@
+//! Compiles where the runtime crate has no feature at all.
+
+pub use bedrock_catalog::{Catalog, LiveCatalog};
