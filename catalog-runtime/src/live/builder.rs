@@ -289,7 +289,6 @@ impl LiveCatalogBuilder {
             self.sqlite = Some(path);
         }
         for (variable, set, feature) in [
-            #[cfg(not(feature = "redis"))]
             (
                 "REDIS_URL",
                 config.redis_url.is_some() && !cfg!(feature = "redis"),

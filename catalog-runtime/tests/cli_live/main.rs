@@ -11,6 +11,9 @@ mod cache;
 #[allow(dead_code, unreachable_pub, unused_imports)]
 #[path = "../../../tests/src/fake_bedrock/mod.rs"]
 mod fake_bedrock;
+#[allow(dead_code, unreachable_pub)]
+#[path = "../../../tests/src/loopback.rs"]
+mod loopback;
 mod refresh;
 #[allow(dead_code, unreachable_pub, unused_imports)]
 #[path = "../../../tests/src/synthetic.rs"]
