@@ -81,6 +81,8 @@ pub(super) struct Inner {
     /// Whose entries are meant where nobody can be asked, once it is known.
     pub(super) owner: OnceLock<Namespace>,
     pub(super) cleaning: Mutex<Cleaning>,
+    /// When AWS was asked last, here.
+    pub(super) asked_at: Mutex<Option<Timestamp>>,
     #[cfg(feature = "aws")]
     pub(super) account: async_lock::OnceCell<Option<String>>,
     #[cfg(feature = "aws")]
@@ -151,6 +153,7 @@ impl LiveCatalog {
             first_load: AtomicBool::new(true),
             owner: OnceLock::new(),
             cleaning: Mutex::default(),
+            asked_at: Mutex::default(),
             #[cfg(feature = "aws")]
             account: async_lock::OnceCell::new(),
             #[cfg(feature = "aws")]

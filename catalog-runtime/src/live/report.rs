@@ -36,6 +36,8 @@ pub struct StatusReport {
     pub retired: usize,
     /// How many models and profiles the caller's own overlay laid over it.
     pub overlay: usize,
+    /// When this process asked AWS last, whatever came of it.
+    pub asked_at: Option<Timestamp>,
     /// Why the last attempt to do better failed.
     pub error: Option<String>,
     /// What kind of reason: `unavailable`, `no_credentials`, …
@@ -46,7 +48,7 @@ pub struct StatusReport {
     pub version: &'static str,
 }
 
-/// Which regions answered, and which did not and why.
+/// Which regions were asked: those that answered, and those that did not and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct RegionsReport {
@@ -83,6 +85,7 @@ impl Snapshot {
             profiles: self.profiles().count(),
             retired: self.all_models().len() - models,
             overlay: self.overlay,
+            asked_at: self.asked_at,
             error: self.error().map(ToOwned::to_owned),
             error_kind: self.error_kind().map(crate::ErrorKind::as_str),
             format: bedrock_catalog_data::FORMAT,

@@ -86,6 +86,8 @@ pub struct Snapshot {
     pub(super) error: Option<(ErrorKind, String)>,
     /// How many models and profiles the overlay laid over it.
     pub(super) overlay: usize,
+    /// When this process asked AWS last.
+    pub(super) asked_at: Option<Timestamp>,
     /// When to ask again. Never, where nothing can be asked.
     pub(super) renew_at: Option<Moment>,
     /// The regions to be asked again before that.
@@ -159,6 +161,7 @@ impl Snapshot {
             source,
             error: None,
             overlay: 0,
+            asked_at: None,
             renew_at: None,
             #[cfg(feature = "aws")]
             retry: None,

@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use bedrock_catalog_data::Catalog;
+use bedrock_catalog_data::{Catalog, Timestamp};
 
 use super::handle::{Change, Inner};
 use super::laid_over::OverlaySource;
@@ -262,16 +262,18 @@ impl Inner {
         let is_older = before.base.observed_at() > snapshot.base.observed_at();
         if before.settled && is_older && snapshot.source != Source::Api {
             let mut kept = (*before).clone();
+            kept.asked_at = self.last_asked();
             kept.renew_at = snapshot.renew_at;
             let kept = Arc::new(kept);
             self.current.store(Arc::clone(&kept));
             self.renew_when_due();
             return kept;
         }
-        let snapshot = match self.overlay.take() {
+        let mut snapshot = match self.overlay.take() {
             Some(overlay) => snapshot.with_overlay(&overlay),
             None => snapshot,
         };
+        snapshot.asked_at = self.last_asked();
         tracing::info!(
             source = %snapshot.source,
             models = snapshot.models().count(),
@@ -310,8 +312,13 @@ impl Inner {
     pub(super) fn note_failure(&self, error: &Error) {
         let _serving = self.serving.lock().unwrap_or_else(PoisonError::into_inner);
         let mut noted = (*self.current.load_full()).clone().with_error(error);
+        noted.asked_at = self.last_asked();
         noted.renew_at = self.renewal(RETRY);
         self.current.store(Arc::new(noted));
+    }
+
+    fn last_asked(&self) -> Option<Timestamp> {
+        *self.asked_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Looks at the overlay's file, if it has one.

@@ -250,7 +250,7 @@ fn status() {
         true
     }
     let status = json("status");
-    let shape: [(&str, Check); 16] = [
+    let shape: [(&str, Check); 17] = [
         ("source", text),
         ("tier", null),
         ("path", null),
@@ -264,6 +264,7 @@ fn status() {
         ("retired", count),
         ("overlay", count),
         ("error", null),
+        ("asked_at", null),
         ("error_kind", null),
         ("format", count),
         ("version", text),

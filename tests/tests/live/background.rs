@@ -121,6 +121,62 @@ async fn a_renewal_that_fails_keeps_what_is_served_and_is_tried_again() {
     assert!(!live.is_degraded());
 }
 
+/// The threads of this process that clean caches up.
+#[cfg(target_os = "linux")]
+fn cleaners() -> usize {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+    let names = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
+    names
+        .filter(|name| name.starts_with("cache-cleanup"))
+        .count()
+}
+
+/// What a process of its own does, so that no other test's threads are counted.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn cleaning() {
+    if std::env::var_os("COUNT_CLEANERS").is_none() {
+        return;
+    }
+    let (folder, clock, wire) = (tempfile::tempdir().unwrap(), clock(), wire());
+    let live = in_files(&wire, &clock, folder.path()).build().unwrap();
+    let without = in_memory(&wire, &clock).build().unwrap();
+    assert_eq!(cleaners(), 0, "building starts nothing");
+    without.load().await.unwrap();
+    assert_eq!(cleaners(), 0, "memory looks after itself");
+    for _ in 0..3 {
+        live.load().await.unwrap();
+        live.refresh().await.unwrap();
+    }
+    let clone = live.clone();
+    drop(live);
+    assert_eq!(cleaners(), 1, "one, as long as there is a handle");
+    drop(clone);
+    for _ in 0..5_000 {
+        if cleaners() == 0 {
+            println!("cleaned up");
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    panic!("the thread outlives the catalog");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn one_thread_cleans_files_up_as_long_as_there_is_a_handle() {
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["background::cleaning", "--exact", "--nocapture"])
+        .env("COUNT_CLEANERS", "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && said.contains("cleaned up"),
+        "{said}"
+    );
+}
+
 fn tasks() -> usize {
     tokio::runtime::Handle::current()
         .metrics()
@@ -162,8 +218,8 @@ async fn dropping_the_last_handle_stops_what_waits_and_what_works() {
     }
 }
 
-/// Built without a runtime, in a parent; loaded on a runtime, in what stands for its child. Building
-/// starts no thread and touches no file.
+/// Built without a runtime; loaded on runtimes that come and go. Building touches no file; that it starts
+/// no thread either is in `fork`.
 #[test]
 fn building_does_nothing() {
     let folder = tempfile::tempdir().unwrap();
@@ -172,14 +228,10 @@ fn building_does_nothing() {
         folder.path().join("overlay.json"),
     );
     let (clock, wire) = (clock(), wire());
-    #[cfg(target_os = "linux")]
-    let here = std::thread::current().id();
     let live = in_files(&wire, &clock, &cache)
         .overlay_file(&overlay)
         .build()
         .unwrap();
-    #[cfg(target_os = "linux")]
-    assert_eq!(std::thread::current().id(), here);
     assert_eq!(live.snapshot().source().as_str(), "bundle");
     assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none());
     assert_eq!(wire.stage().requests(), 0);

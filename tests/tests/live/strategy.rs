@@ -47,6 +47,7 @@ async fn a_fresh_cache_is_used_without_a_request() {
             .is_some_and(|path| path.ends_with("catalog.jsonl"))
     );
     assert_eq!(status.age_seconds, 23 * 3600);
+    assert_eq!(status.asked_at, None, "not by this one");
     assert!(!status.degraded, "{:?}", status.error);
     assert_eq!(**snapshot, **first.snapshot());
 }
@@ -63,6 +64,13 @@ async fn an_expired_cache_asks_and_where_that_fails_serves() {
     let snapshot = live.load().await.unwrap();
     assert_eq!(snapshot.source().as_str(), "cache");
     assert!(snapshot.is_degraded());
+    let status = live.status();
+    assert_eq!(
+        status.asked_at,
+        Some(timestamp(later() + 50 * HOUR)),
+        "in vain"
+    );
+    assert_eq!(status.observed_at, timestamp(later() + 25 * HOUR));
     let why = snapshot.error().unwrap();
     assert!(
         why.contains("denied") && why.contains("eu-west-1"),

@@ -71,7 +71,7 @@ impl Inner {
             config,
             &regions,
             Some(&current.base),
-            self.now(),
+            self.asks_now(),
             config.asking(),
         );
         let fetched = fetched.await?;

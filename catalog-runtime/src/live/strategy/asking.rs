@@ -203,6 +203,13 @@ impl Inner {
         cache.off_thread(write).await;
     }
 
+    /// Now, noted as the time when AWS was asked.
+    pub(super) fn asks_now(&self) -> Timestamp {
+        let now = self.now();
+        *self.asked_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+        now
+    }
+
     fn terms(&self) -> Terms {
         Terms::source("api").holding(self.config.horizons)
     }
@@ -211,7 +218,7 @@ impl Inner {
     async fn asked(&self, cache: &Cache, within: Duration) -> Result<Snapshot, Error> {
         let last = self.last_good(cache).await;
         let config = &self.config;
-        let now = self.now();
+        let now = self.asks_now();
         let fetched = config
             .aws
             .fetch(config, &config.regions, last.as_deref(), now, within)
