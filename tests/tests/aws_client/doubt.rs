@@ -1,15 +1,23 @@
 //! Writes whose outcome is not known, and answers that are not to be kept.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_identitystore::error::SdkError;
-use bedrock_catalog::aws_client::{Dropped, NoCache};
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+    SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use bedrock_catalog::aws_client::{CachedClient, Dropped, NoCache};
 use bedrock_catalog_tests::fake_aws::{Fault, IDENTITY_STORE};
 use bedrock_catalog_tests::fake_bedrock::Delivery;
 use bytes::Bytes;
+use tokio::sync::Notify;
 
-use crate::stage::{World, cached, change};
+use crate::stage::{ACCOUNT, World, cached, change, config, credentials, memory};
 
 impl World {
     /// Renames a user once, without a retry, and does not wait long.
@@ -111,6 +119,77 @@ async fn a_read_that_a_write_overtakes_is_not_kept() {
     assert_eq!(old.as_deref(), Some("ann"), "asked before the write");
     w.aws.delay(Duration::ZERO);
     assert_eq!(w.described(&user).await.as_deref(), Some("Ann"));
+}
+
+/// A write waits on its way to the service, and somebody reads what is there still: after the write it is
+/// gone from the cache again.
+#[tokio::test]
+async fn what_is_read_during_a_write_is_dropped_after_it() {
+    let (w, gate) = (World::new(), Gate::default());
+    let user = w.user("ann").await;
+    let config = config(&w.aws.url(), credentials("AKIDONE", Some(ACCOUNT)));
+    let inner = Gated {
+        inner: CachedClient::builder()
+            .cache(memory())
+            .build()
+            .unwrap()
+            .http_client(),
+        gate: gate.clone(),
+    };
+    let gated = aws_sdk_identitystore::config::Builder::from(&config)
+        .http_client(w.cached.http_client_over(inner))
+        .interceptor(w.cached.interceptor())
+        .build();
+    let gated = aws_sdk_identitystore::Client::from_conf(gated);
+    let write = gated.update_user().identity_store_id(IDENTITY_STORE);
+    let write = write
+        .user_id(&user)
+        .operations(change("displayName", "Ann"));
+    let write = tokio::spawn(write.send());
+    gate.waiting.notified().await;
+    assert_eq!(w.described(&user).await.as_deref(), Some("ann"));
+    assert_eq!(w.described(&user).await.as_deref(), Some("ann"));
+    gate.open.notify_one();
+    write.await.unwrap().unwrap();
+    assert_eq!(w.described(&user).await.as_deref(), Some("Ann"));
+}
+
+#[derive(Debug, Clone, Default)]
+struct Gate {
+    waiting: Arc<Notify>,
+    open: Arc<Notify>,
+}
+
+/// Holds every request back until the gate is opened.
+#[derive(Debug, Clone)]
+struct Gated<T> {
+    inner: T,
+    gate: Gate,
+}
+
+impl HttpClient for Gated<SharedHttpClient> {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        let inner = self.inner.http_connector(settings, components);
+        SharedHttpConnector::new(Gated {
+            inner,
+            gate: self.gate.clone(),
+        })
+    }
+}
+
+impl HttpConnector for Gated<SharedHttpConnector> {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let gated = self.clone();
+        HttpConnectorFuture::new(async move {
+            gated.gate.waiting.notify_one();
+            gated.gate.open.notified().await;
+            gated.inner.call(request).await
+        })
+    }
 }
 
 #[tokio::test]
