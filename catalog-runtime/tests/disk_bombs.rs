@@ -49,10 +49,6 @@ fn actor() {
                 .tier(Arc::new(tier) as Arc<dyn Tier>)
                 .build()
                 .unwrap();
-            assert!(
-                !cache.get(&key()).is_missing(),
-                "its bytes are what was written"
-            );
             assert!(cache.get_json::<serde_json::Value>(&key()).is_missing());
         }
         other => panic!("unknown job {other}"),
@@ -217,7 +213,7 @@ fn an_envelope_that_is_too_deep_or_says_things_twice_is_refused() {
 #[test]
 fn a_payload_that_is_too_deep_is_no_json() {
     let root = folder();
-    let payload = "[".repeat(4 << 20);
+    let payload = "[".repeat(256 << 10);
     let length = format!("\"length\":{}", payload.len());
     plant(root.path(), &sealed(&envelope(&length), payload.as_bytes()));
     goes_off("a deep payload", "read-as-json", root.path(), false);

@@ -1,12 +1,121 @@
+//! Entries derived from a file: the same while the file is, forgotten in every tier when it changes.
+
+use std::fs::{self, File};
+use std::io::{Seek, SeekFrom, Write};
+use std::path::Path;
 use std::time::SystemTime;
 
-use super::Stage;
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::{DAY, Stage, terms};
+
+/// The size from which a file is no longer hashed whole.
+const LARGE: u64 = 1 << 20;
+
+/// What a file may be: a few bytes, or a few at a place in very many.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Content {
+    Small(Vec<u8>),
+    Large { size: u64, at: u64, byte: u8 },
+}
+
+fn content() -> impl Strategy<Value = Content> {
+    let large = (LARGE + 1..LARGE * 2, 0..4_u64, 1..=u8::MAX).prop_map(|(size, part, byte)| {
+        // In the first, the middle or the last chunk, the ends included.
+        let at = [0, size / 2, size / 2 + 1_000, size - 1][part as usize];
+        Content::Large { size, at, byte }
+    });
+    prop_oneof![vec(any::<u8>(), 0..100).prop_map(Content::Small), large]
+}
+
+impl Content {
+    /// Writes it, as of this day of the year 2026.
+    fn write(&self, path: &Path, day: u32) {
+        let mut file = File::create(path).unwrap();
+        match self {
+            Self::Small(bytes) => file.write_all(bytes).unwrap(),
+            Self::Large { size, at, byte } => {
+                file.set_len(*size).unwrap();
+                file.seek(SeekFrom::Start(*at)).unwrap();
+                file.write_all(&[*byte]).unwrap();
+            }
+        }
+        let time = SystemTime::UNIX_EPOCH + DAY * (20_454 + day);
+        file.set_modified(time).unwrap();
+    }
+}
+
+proptest! {
+    #[test]
+    fn seed_004_property_1_consistency_of_what_is_derived_from_a_file(content in content(), made in vec(any::<u8>(), 0..50), purpose in any::<String>()) {
+        let stage = Stage::new();
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        content.write(&file, 1);
+        prop_assert!(stage.cache.get_for_file(&file, &purpose).is_missing());
+        stage.cache.put_for_file(&file, &purpose, made.clone(), &terms());
+        let hit = stage.cache.get_for_file(&file, &purpose).into_hit();
+        prop_assert_eq!(hit.map(|hit| hit.data.to_vec()), Some(made.clone()));
+        // Written anew as it was, it is unchanged.
+        content.write(&file, 1);
+        let hit = stage.cache.get_for_file(&file, &purpose).into_hit();
+        prop_assert_eq!(hit.map(|hit| hit.data.to_vec()), Some(made));
+        let other_purpose = purpose + "!";
+        prop_assert!(stage.cache.get_for_file(&file, &other_purpose).is_missing());
+    }
+
+    #[test]
+    fn seed_004_property_3_a_file_that_changes_is_forgotten_in_every_tier(one in content(), two in content()) {
+        prop_assume!(one != two);
+        let stage = Stage::new();
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        one.write(&file, 1);
+        let before = stage.cache.file_key(&file, "size");
+        stage.cache.put(&before, "made of one", &terms());
+        two.write(&file, 1);
+        prop_assert!(stage.cache.get_for_file(&file, "size").is_missing());
+        prop_assert!(stage.cache.get(&before).is_missing());
+        prop_assert!(stage.lower.iter().all(|tier| !tier.holds(&super::ns(), &before)));
+    }
+
+    /// A large file is not read whole: its time of change counts too, whatever the change was.
+    #[test]
+    fn seed_004_property_3_a_large_file_that_was_touched_is_forgotten(size in LARGE + 1..LARGE * 2, day in 2..300_u32) {
+        let stage = Stage::new();
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        let content = Content::Large { size, at: 0, byte: 1 };
+        content.write(&file, 1);
+        stage.cache.put_for_file(&file, "p", "made", &terms());
+        let before = stage.cache.file_key(&file, "p");
+        content.write(&file, day);
+        prop_assert!(stage.cache.get_for_file(&file, "p").is_missing());
+        prop_assert!(stage.lower.iter().all(|tier| !tier.holds(&super::ns(), &before)));
+    }
+
+    #[test]
+    fn seed_004_property_6_files_and_purposes_have_keys_of_their_own(
+        one in content(), two in content(), purposes in ("[ab:]{0,3}", "[ab:]{0,3}"), days in (1..3_u32, 1..3_u32),
+    ) {
+        let stage = Stage::new();
+        let folder = tempfile::tempdir().unwrap();
+        let (first, second) = (folder.path().join("first"), folder.path().join("second"));
+        one.write(&first, days.0);
+        two.write(&second, days.1);
+        let key = |file: &Path, purpose: &str| stage.cache.file_key(file, purpose);
+        let is_large = matches!(one, Content::Large { .. });
+        let same = one == two && purposes.0 == purposes.1 && (!is_large || days.0 == days.1);
+        prop_assert_eq!(key(&first, &purposes.0) == key(&second, &purposes.1), same);
+    }
+}
 
 #[test]
 fn a_small_file_cannot_be_written_that_has_the_key_of_a_large_one() {
     let folder = tempfile::tempdir().unwrap();
     let (big, small) = (folder.path().join("big"), folder.path().join("small"));
-    std::fs::write(&big, vec![7; 2 << 20]).unwrap();
+    fs::write(&big, vec![7; 2 << 20]).unwrap();
     let meta = big.metadata().unwrap();
     let mut content = meta.len().to_le_bytes().to_vec();
     content.extend(
@@ -18,7 +127,7 @@ fn a_small_file_cannot_be_written_that_has_the_key_of_a_large_one() {
             .to_le_bytes(),
     );
     content.extend(vec![7; 3 * (64 << 10)]);
-    std::fs::write(&small, content).unwrap();
+    fs::write(&small, content).unwrap();
     let stage = Stage::new();
     assert_ne!(
         stage.cache.file_key(&big, "p"),
@@ -34,7 +143,7 @@ fn a_pipe_has_a_key_and_nobody_waits_for_its_other_end() {
     let (pipe, other) = (folder.path().join("pipe"), folder.path().join("file"));
     let made = std::process::Command::new("mkfifo").arg(&pipe).status();
     assert!(made.unwrap().success());
-    std::fs::write(&other, "x").unwrap();
+    fs::write(&other, "x").unwrap();
     let key = stage.cache.file_key(&pipe, "p");
     assert_ne!(key, stage.cache.file_key(&other, "p"));
     assert_eq!(key, stage.cache.file_key(&pipe, "p"), "path and time serve");
@@ -49,7 +158,7 @@ fn a_pipe_has_a_key_and_nobody_waits_for_its_other_end() {
                     (&pipe, &other),
                     (&spare, &pipe),
                 ] {
-                    std::fs::rename(from, to).unwrap();
+                    fs::rename(from, to).unwrap();
                 }
             }
         });
@@ -64,7 +173,7 @@ fn a_question_about_a_file_counts_once() {
     let stage = Stage::new();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("f");
-    std::fs::write(&file, "x").unwrap();
+    fs::write(&file, "x").unwrap();
     let _ = stage.cache.get_for_file(&file, "p");
     assert_eq!(stage.cache.statistics().requests(), 1);
 }

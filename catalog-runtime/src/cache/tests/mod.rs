@@ -1,11 +1,13 @@
 //! The cache's own tests, and the stage they share.
 
 mod breaker;
+mod clocks;
 mod derived;
 mod environment;
 #[cfg(feature = "disk")]
 mod files;
 mod flight;
+mod formats;
 mod keys;
 mod logs;
 #[cfg(feature = "metrics")]

@@ -1,17 +1,17 @@
-use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+//! The numbered properties of the tiered cache that this project took over, of the cache as a whole; those of
+//! keys, files and formats are with these.
 
-use bytes::Bytes;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::time::Duration;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::super::testing::conformance::entry;
 use super::super::{
-    Clock, Codec, Freshness, Horizons, Key, ManualClock, MemoryLimits, Namespace, Pattern,
-    Standing, Tier, TierErrorKind,
+    Clock, Freshness, Key, ManualClock, MemoryLimits, Pattern, Tier, TierErrorKind,
 };
-use super::{DAY, HOUR, SECOND, Stage, holding, key, memory_tier, ns, terms};
+use super::{HOUR, SECOND, Stage, holding, key, memory_tier, ns, terms};
 
 /// What is done to a cache; keys are few, so that they meet.
 #[derive(Debug, Clone)]
@@ -119,20 +119,6 @@ proptest! {
     }
 
     #[test]
-    fn seed_004_property_1_consistency_of_what_is_derived_from_a_file(content in vec(any::<u8>(), 0..200), made in vec(any::<u8>(), 0..50), purpose in any::<String>()) {
-        let stage = Stage::new();
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("file");
-        std::fs::write(&file, content).unwrap();
-        prop_assert!(stage.cache.get_for_file(&file, &purpose).is_missing());
-        stage.cache.put_for_file(&file, &purpose, made.clone(), &terms());
-        let hit = stage.cache.get_for_file(&file, &purpose).into_hit();
-        prop_assert_eq!(hit.map(|hit| hit.data.to_vec()), Some(made));
-        let other_purpose = purpose + "!";
-        prop_assert!(stage.cache.get_for_file(&file, &other_purpose).is_missing());
-    }
-
-    #[test]
     fn seed_004_property_2_promotion(n in any::<u32>(), data in vec(any::<u8>(), 0..50), below in 0_usize..2, stale in any::<bool>(), batch in any::<bool>()) {
         let stage = Stage::new();
         let written_at = stage.clock.now() - if stale { HOUR } else { Duration::ZERO };
@@ -165,21 +151,6 @@ proptest! {
             prop_assert_eq!(stage.cache.get(key).is_missing(), pattern.matches(key));
             prop_assert!(stage.lower.iter().all(|tier| tier.holds(&ns(), key) != pattern.matches(key)));
         }
-    }
-
-    #[test]
-    fn seed_004_property_3_a_file_that_changes_is_forgotten_in_every_tier(one in vec(any::<u8>(), 0..100), two in vec(any::<u8>(), 0..100)) {
-        prop_assume!(one != two);
-        let stage = Stage::new();
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("file");
-        std::fs::write(&file, &one).unwrap();
-        let before = stage.cache.file_key(&file, "size");
-        stage.cache.put(&before, "made of one", &terms());
-        std::fs::write(&file, &two).unwrap();
-        prop_assert!(stage.cache.get_for_file(&file, "size").is_missing());
-        prop_assert!(stage.cache.get(&before).is_missing());
-        prop_assert!(stage.lower.iter().all(|tier| !tier.holds(&ns(), &before)));
     }
 
     /// Each value says whose it is: readers see whole values of the key they asked for.
@@ -249,37 +220,6 @@ proptest! {
             let found = stage.data(&name(n));
             prop_assert!(found.is_none() || found == model.get(&n).cloned());
         }
-    }
-
-    #[test]
-    fn seed_004_property_7_compression_round_trip(data in prop_oneof![vec(any::<u8>(), 0..3000), vec(0..3_u8, 0..3000)], above in proptest::option::of(0..2000_usize)) {
-        let entry = entry(ns(), &key(1), data.clone(), SystemTime::UNIX_EPOCH + DAY, HOUR);
-        let codec = Codec::new(env!("CARGO_PKG_VERSION")).with_compression_above(above);
-        let encoded = codec.encode(&entry).unwrap();
-        prop_assert_eq!(codec.decode(encoded.bytes.clone().into(), &ns(), &key(1)).unwrap(), entry.clone());
-        // Without compression it is never larger than this.
-        let plain = Codec::new(env!("CARGO_PKG_VERSION")).encode(&entry).unwrap();
-        if encoded.saved == 0 {
-            prop_assert_eq!(plain.bytes, encoded.bytes);
-        } else {
-            prop_assert!(cfg!(feature = "compression") && above.is_some_and(|above| data.len() > above));
-        }
-    }
-
-    #[test]
-    fn a_mutated_entry_is_refused(data in vec(any::<u8>(), 0..300), at in any::<prop::sample::Index>(), mutation in 0..4_u8, byte in any::<u8>(), above in proptest::option::of(Just(0))) {
-        let codec = Codec::new(env!("CARGO_PKG_VERSION")).with_compression_above(above);
-        let whole = codec.encode(&entry(ns(), &key(1), data, SystemTime::UNIX_EPOCH + DAY, HOUR)).unwrap().bytes;
-        let (mut mutated, at) = (whole.clone(), at.index(whole.len()));
-        match mutation {
-            0 => mutated[at] ^= 1 << (byte % 8),
-            1 => mutated.truncate(at),
-            2 => mutated.insert(at, byte),
-            _ => mutated.extend_from_slice(&whole[at..]),
-        }
-        prop_assume!(mutated != whole);
-        let error = codec.decode(mutated.into(), &ns(), &key(1)).unwrap_err();
-        prop_assert!(!error.is_tier_failure());
     }
 
     /// moka's order against a plain list, one step at a time.
@@ -365,112 +305,6 @@ proptest! {
         prop_assert!((0.0..=1.0).contains(&statistics.hit_rate()));
     }
 
-    /// However the clock stands, an entry does not stay fresh, and what is too far ahead is not.
-    #[test]
-    fn no_clock_makes_an_entry_fresh_for_ever(written in 0..4_000_000_000_u64, now in 0..4_000_000_000_u64, fresh in 0..100_000_000_u64, keep in 0..100_000_000_u64) {
-        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-        let mut envelope = entry(ns(), &key(1), "x", at(written), SECOND).envelope().clone();
-        envelope.horizons = Horizons { fresh_for: SECOND * fresh as u32, keep_for: SECOND * keep as u32 };
-        let standing = envelope.standing(at(now));
-        if now > written {
-            prop_assert_eq!(standing == Standing::Fresh, now - written < fresh.min(keep));
-            prop_assert_eq!(standing == Standing::Expired, now - written >= keep);
-        } else if written > now + 300 {
-            prop_assert_ne!(standing, Standing::Fresh);
-            prop_assert_eq!(standing == Standing::Expired, written - now >= keep);
-        }
-    }
-}
-
-#[test]
-fn the_clock_grid() {
-    let year = DAY * 365;
-    let moments = [
-        SystemTime::UNIX_EPOCH,
-        SystemTime::UNIX_EPOCH + DAY,
-        ManualClock::new().now() - year * 10,
-        ManualClock::new().now() - DAY * 2,
-        ManualClock::new().now(),
-        ManualClock::new().now() + SECOND * 299,
-        ManualClock::new().now() + SECOND * 301,
-        ManualClock::new().now() + DAY * 2,
-        ManualClock::new().now() + year * 10,
-    ];
-    for written in moments {
-        for read in moments {
-            let stage = Stage::new();
-            stage.clock.set(written);
-            stage.cache.put(&key(1), "x", &holding(DAY, DAY * 30));
-            stage.clock.set(read);
-            let near = read.duration_since(written).is_ok_and(|age| age < DAY)
-                || written
-                    .duration_since(read)
-                    .is_ok_and(|ahead| ahead <= SECOND * 300);
-            assert_eq!(
-                stage.cache.get(&key(1)).is_fresh(),
-                near,
-                "written {written:?}, read {read:?}"
-            );
-            // The wall clock stands still from here on; time does not.
-            stage.clock.advance(DAY);
-            stage.clock.set(read);
-            let copy = stage.cache.inner.levels[0]
-                .tier
-                .get(&ns(), &key(1))
-                .unwrap();
-            assert!(copy.is_none_or(|found| found.held >= DAY));
-            // Written again, it heals.
-            stage.cache.put(&key(1), "y", &terms());
-            assert!(stage.cache.get(&key(1)).is_fresh());
-        }
-    }
-}
-
-#[test]
-fn a_clock_that_stands_still_keeps_nothing_fresh_in_memory() {
-    let clock = ManualClock::new();
-    let cache = super::memory_only(&clock);
-    let now = clock.now();
-    cache.put(&key(1), "x", &holding(HOUR, DAY));
-    for _ in 0..59 {
-        clock.advance(SECOND * 60);
-        clock.set(now);
-        assert!(cache.get(&key(1)).is_fresh());
-    }
-    clock.advance(SECOND * 60);
-    clock.set(now);
-    assert!(cache.get(&key(1)).is_stale());
-    clock.advance(DAY);
-    clock.set(now);
-    assert!(cache.get(&key(1)).is_missing());
-}
-
-#[test]
-fn memory_asks_below_again_after_an_hour() {
-    let stage = Stage::new();
-    stage.cache.put(&key(1), "mine", &terms());
-    stage.clock.advance(SECOND);
-    // Another process writes below.
-    stage.lower[0]
-        .put(&entry(ns(), &key(1), "theirs", stage.clock.now(), DAY * 2))
-        .unwrap();
-    assert_eq!(stage.data(&key(1)), Some(b"mine".to_vec()));
-    stage.clock.advance(HOUR);
-    assert_eq!(stage.data(&key(1)), Some(b"theirs".to_vec()));
-    // Nobody answers below: the copy in memory serves on, and is asked about once an hour only.
-    stage
-        .lower
-        .iter()
-        .for_each(|tier| tier.fail(TierErrorKind::Timeout));
-    stage.clock.advance(HOUR);
-    let calls = stage.lower[0].calls(super::super::testing::Op::Get);
-    for _ in 0..10 {
-        assert_eq!(stage.data(&key(1)), Some(b"theirs".to_vec()));
-    }
-    assert_eq!(
-        stage.lower[0].calls(super::super::testing::Op::Get),
-        calls + 1
-    );
 }
 
 #[test]
@@ -494,85 +328,4 @@ fn statistics_are_exact_under_threads() {
     );
     let recent = stage.cache.recent(5);
     assert_eq!((recent.len(), recent[0].accesses), (1, Some(2 * rounds)));
-}
-
-#[test]
-fn entries_of_other_formats_versions_and_owners_are_not_ours() {
-    let codec = Codec::new("1.4.2");
-    let mut envelope = entry(ns(), &key(1), "x", SystemTime::UNIX_EPOCH + DAY, HOUR)
-        .envelope()
-        .clone();
-    let mut decode = |version: &str, reader: &Codec, namespace: &Namespace, key: &Key| {
-        envelope.package_version = version.into();
-        let bytes = codec
-            .encode(&super::super::Entry::new(
-                envelope.clone(),
-                Bytes::from_static(b"x"),
-            ))
-            .unwrap()
-            .bytes;
-        reader
-            .decode(bytes.into(), namespace, key)
-            .map_err(|error| error.kind())
-    };
-    assert!(
-        decode("1.4.0", &codec, &ns(), &key(1)).is_ok(),
-        "a patch update keeps the cache"
-    );
-    assert!(decode("1.4.99", &codec, &ns(), &key(1)).is_ok());
-    for other in ["1.5.0", "1.3.9", "2.4.2", "", "1", "1.4", "x.y.z"] {
-        assert_eq!(
-            decode(other, &codec, &ns(), &key(1)).unwrap_err(),
-            TierErrorKind::Foreign,
-            "{other}"
-        );
-    }
-    assert!(decode("1.3.9", &codec.clone().also_reads(["1.3"]), &ns(), &key(1)).is_ok());
-    assert_eq!(
-        decode("1.4.2", &codec, &Namespace::of(["x"]), &key(1)).unwrap_err(),
-        TierErrorKind::Foreign
-    );
-    assert_eq!(
-        decode("1.4.2", &codec, &ns(), &key(2)).unwrap_err(),
-        TierErrorKind::Foreign
-    );
-    assert_eq!(
-        decode("1.4.2", &codec.clone().with_max_len(100), &ns(), &key(1)).unwrap_err(),
-        TierErrorKind::TooLarge
-    );
-}
-
-#[test]
-fn the_two_lines_are_json() {
-    let codec = Codec::new("0.1.0");
-    let bytes = codec
-        .encode(&entry(
-            ns(),
-            &key("a b"),
-            r#"{"models":[]}"#,
-            SystemTime::UNIX_EPOCH + DAY,
-            HOUR,
-        ))
-        .unwrap()
-        .bytes;
-    let text = String::from_utf8(bytes).unwrap();
-    let lines: Vec<serde_json::Value> = text
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
-    assert_eq!(lines.len(), 2);
-    assert_eq!(lines[0]["format"], 1);
-    assert_eq!(lines[0]["key"], "things:get:a%20b");
-    assert_eq!(lines[0]["written_at"], 86_400_000);
-    assert_eq!(lines[0]["fresh_for"], 1_800_000);
-    assert_eq!(lines[0]["keep_for"], 3_600_000);
-    assert_eq!(lines[0]["length"], 13);
-    assert_eq!(lines[0]["namespace"], ns().to_string());
-    for field in ["source", "package_version", "checksum"] {
-        assert!(lines[0][field].is_string());
-    }
-    assert_eq!(
-        Arc::new(codec.peek(text.as_bytes()).unwrap()).key,
-        key("a b")
-    );
 }
