@@ -66,12 +66,13 @@ impl Inner {
         let retry = current.retry.clone();
         let asked = match retry.filter(|retry| !is_due(retry.all_at, now)) {
             Some(retry) => self.ask_again(&retry).await,
-            None => self.ask(false).await,
+            None => self.ask(false).await.map(Some),
         };
         match asked {
-            Ok(snapshot) => {
+            Ok(Some(snapshot)) => {
                 self.adopt(snapshot);
             }
+            Ok(None) => self.renew_when_due(),
             Err(error) => {
                 tracing::warn!(%error, "the catalog could not be renewed; the last one is served");
                 self.note_failure(&error);
