@@ -167,17 +167,22 @@ impl<'d> Builder<'d> {
         if cells > MOST_CELLS {
             return Err(too_many("models times regions", MOST_CELLS));
         }
+        // What is borrowed of the document is no less than this: it was not made up by a number in it.
+        let listed = document.models.iter().flat_map(|entry| &entry.access);
+        let listed: usize = listed.map(|access| access.regions.len()).sum();
+        let routes = document.profiles.iter().flat_map(|profile| &profile.routes);
+        let links: usize = routes.map(|route| route.sources.len()).sum();
         Ok(Self {
             document,
             models,
             profiles,
             regions,
             regions_rows,
-            pairs: Vec::new(),
+            pairs: Vec::with_capacity(listed.min(MOST_ROWS)),
             place: vec![NONE; cells],
             types: Vec::new(),
             destinations: Vec::new(),
-            links: Vec::new(),
+            links: Vec::with_capacity(links),
         })
     }
 

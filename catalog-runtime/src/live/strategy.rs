@@ -52,6 +52,20 @@ impl Tried {
     }
 }
 
+/// What is cached: a catalog, and the reasons beside it.
+pub(super) struct Cached {
+    catalog: Freshness,
+    reasons: Option<Reasons>,
+}
+
+impl Cached {
+    /// A catalog from the cache, with what else is there of it. May block.
+    fn of(catalog: Freshness, cache: &Cache) -> Self {
+        let reasons = catalog.hit().and_then(|_| Reasons::read(cache));
+        Self { catalog, reasons }
+    }
+}
+
 impl Inner {
     pub(super) async fn load(self: &Arc<Self>) -> Result<Arc<Snapshot>, Error> {
         // A file is looked at first.
@@ -137,9 +151,10 @@ impl Inner {
     pub(super) async fn obtain(self: &Arc<Self>, forced: bool) -> Result<Arc<Snapshot>, Error> {
         let mut tried = Tried::default();
         let cache = self.identified().await;
-        let cached = cache.get_async(&catalog_key()).await;
-        let fresh = cached.is_fresh() && !forced;
-        let stale = match self.usable(&cache, cached, &mut tried).await {
+        let read = |cache: &Cache| Cached::of(cache.get(&catalog_key()), cache);
+        let cached = cache.off_thread(read).await;
+        let fresh = cached.catalog.is_fresh() && !forced;
+        let stale = match self.usable(cached, &mut tried) {
             Some(snapshot) if fresh => return Ok(self.adopt(snapshot)),
             stale => stale,
         };
@@ -182,13 +197,8 @@ impl Inner {
     }
 
     /// The snapshot of a cached catalog, if it may be served at all.
-    pub(super) async fn usable(
-        &self,
-        cache: &Cache,
-        cached: Freshness,
-        tried: &mut Tried,
-    ) -> Option<Snapshot> {
-        let Some(hit) = cached.into_hit() else {
+    pub(super) fn usable(&self, cached: Cached, tried: &mut Tried) -> Option<Snapshot> {
+        let Some(hit) = cached.catalog.into_hit() else {
             tried.note("cache", "nothing usable");
             return None;
         };
@@ -199,7 +209,9 @@ impl Inner {
                     path: hit.path().map(ToOwned::to_owned),
                 };
                 let mut snapshot = Snapshot::of(Held::Built(Arc::new(catalog)), source);
-                Reasons::read(cache, &mut snapshot).await;
+                if let Some(reasons) = cached.reasons {
+                    reasons.tell_if_same(&mut snapshot);
+                }
                 let age = snapshot.age(self.now());
                 let left = self.config.horizons.fresh_for.saturating_sub(age);
                 snapshot.renew_at = self.renewal(left);

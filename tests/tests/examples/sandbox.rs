@@ -79,8 +79,13 @@ struct Environment {
 }
 
 impl Environment {
-    /// A cold start. The folders of `read_only` cannot be written to.
-    async fn start(fake: &FakeBedrock, home: &Path, tmp: &Path, read_only: &[&ReadOnly]) -> Self {
+    /// A cold start, with these folders that cannot be written to.
+    async fn start(
+        fake: &FakeBedrock,
+        home: &Path,
+        tmp: &Path,
+        unwritable: &[&Unwritable],
+    ) -> Self {
         let (events, coming) = mpsc::unbounded_channel();
         let (answer, answers) = mpsc::unbounded_channel();
         let api = RuntimeApi {
@@ -96,7 +101,7 @@ impl Environment {
         let address: SocketAddr = listener.local_addr().unwrap();
         tokio::spawn(async move { axum::serve(listener, routes).await });
 
-        let child = command(read_only)
+        let child = command(unwritable)
             .args(["--exact", "sandbox::function", "--nocapture"])
             .env_clear()
             .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
@@ -158,24 +163,37 @@ impl Drop for Environment {
     }
 }
 
+/// How a folder is of no use to write to.
+#[derive(Clone, Copy)]
+enum How {
+    ReadOnly,
+    Full,
+}
+
 /// A folder that nobody can write to, root neither.
-struct ReadOnly {
+struct Unwritable {
     folder: tempfile::TempDir,
+    how: How,
     mounted: bool,
 }
 
-impl ReadOnly {
-    /// A read-only mount in the function's own view of the machine. Where a machine allows no such
-    /// views, a folder that cannot be there.
-    fn new() -> Self {
+impl Unwritable {
+    /// A mount in the function's own view of the machine. Where a machine allows no such views, a
+    /// folder that cannot be there.
+    fn new(how: How) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let refused = format!("! touch '{}/x' 2>&-", folder.path().display());
-        let tried = own_view(&[folder.path()], &refused).output();
-        let mounted = tried.is_ok_and(|tried| tried.status.success());
-        if !mounted {
+        let mut new = Self {
+            folder,
+            how,
+            mounted: true,
+        };
+        let refused = format!("! echo x 2>&- >'{}/x'", new.folder.path().display());
+        let tried = own_view(&[&new], &refused).output();
+        new.mounted = tried.is_ok_and(|tried| tried.status.success());
+        if !new.mounted {
             eprintln!("sandbox: no mounts of one's own here; the folders are missing instead");
         }
-        Self { folder, mounted }
+        new
     }
 
     fn path(&self) -> &Path {
@@ -184,35 +202,48 @@ impl ReadOnly {
             false => Path::new("/proc/nowhere"),
         }
     }
+
+    fn mount(&self) -> String {
+        let at = self.folder.path().display();
+        match self.how {
+            How::ReadOnly => format!("mount -t tmpfs -o ro none '{at}' && "),
+            // Files can be made, and nothing written to them.
+            How::Full => format!(
+                "mount -t tmpfs -o size=16k,mode=1777 none '{at}' && \
+                 {{ head -c 1000000 /dev/zero 2>&- >'{at}/filler'; true; }} && "
+            ),
+        }
+    }
 }
 
-/// Runs a script with these folders read-only.
-fn own_view(read_only: &[&Path], script: &str) -> Command {
-    let mounts = read_only
-        .iter()
-        .map(|folder| format!("mount -t tmpfs -o ro none '{}' && ", folder.display()));
+/// Runs a script in a view of the machine with these folders.
+fn own_view(folders: &[&Unwritable], script: &str) -> Command {
+    let mounts = folders.iter().map(|folder| folder.mount());
     let script = mounts.chain([script.to_owned()]).collect::<String>();
     let mut command = Command::new("unshare");
     command.args(["--mount", "--user", "--map-root-user", "sh", "-c", &script]);
     command
 }
 
-/// This test program, with these folders read-only.
-fn command(read_only: &[&ReadOnly]) -> Command {
+/// This test program, with these folders.
+fn command(folders: &[&Unwritable]) -> Command {
     let this = std::env::current_exe().unwrap();
-    if !read_only.iter().all(|folder| folder.mounted) {
+    if !folders.iter().all(|folder| folder.mounted) {
         return Command::new(this);
     }
-    let folders: Vec<&Path> = read_only.iter().map(|folder| folder.path()).collect();
     // `exec` keeps the process, which is frozen later.
-    let mut command = own_view(&folders, "exec \"$0\" \"$@\"");
+    let mut command = own_view(folders, "exec \"$0\" \"$@\"");
     command.arg(this);
     command
 }
 
 #[tokio::test]
 async fn cold_warm_frozen_and_cold_again_with_a_read_only_home() {
-    let (fake, home, tmp) = (bedrock(), ReadOnly::new(), tempfile::tempdir().unwrap());
+    let (fake, home, tmp) = (
+        bedrock(),
+        Unwritable::new(How::ReadOnly),
+        tempfile::tempdir().unwrap(),
+    );
     let read_only = [&home];
     let start = || Environment::start(&fake, home.path(), tmp.path(), &read_only);
     let event = json!({ "model": SONNET });
@@ -255,15 +286,29 @@ async fn cold_warm_frozen_and_cold_again_with_a_read_only_home() {
 
 #[tokio::test]
 async fn with_nothing_to_write_to_the_fetched_catalog_is_served() {
-    let (fake, home, tmp) = (bedrock(), ReadOnly::new(), ReadOnly::new());
+    nothing_is_kept(How::ReadOnly).await;
+}
+
+#[tokio::test]
+async fn with_everything_full_the_fetched_catalog_is_served() {
+    nothing_is_kept(How::Full).await;
+}
+
+async fn nothing_is_kept(how: How) {
+    let (fake, home, tmp) = (bedrock(), Unwritable::new(how), Unwritable::new(how));
     let folders = [&home, &tmp];
-    let mut only = Environment::start(&fake, home.path(), tmp.path(), &folders).await;
-    let event = json!({ "model": SONNET });
-    let cold = only.invoke(event.clone()).await.unwrap();
-    assert_eq!(
-        (&cold["source"], &cold["degraded"]),
-        (&json!("api"), &json!(false))
-    );
-    assert_eq!(only.invoke(event).await.unwrap(), cold);
-    assert_eq!(fake.stage().requests(), ONE_ASKING);
+    for start in 1..=2 {
+        let mut one = Environment::start(&fake, home.path(), tmp.path(), &folders).await;
+        let event = json!({ "model": SONNET });
+        let cold = one.invoke(event.clone()).await.unwrap();
+        assert_eq!(
+            (&cold["source"], &cold["degraded"]),
+            (&json!("api"), &json!(false))
+        );
+        one.freeze();
+        one.events.send(event).unwrap();
+        one.thaw();
+        assert_eq!(one.answer().await.unwrap(), cold);
+        assert_eq!(fake.stage().requests(), start * ONE_ASKING);
+    }
 }

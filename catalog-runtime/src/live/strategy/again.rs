@@ -1,13 +1,13 @@
 //! Asking the regions again that failed, without those that answered. It may not know who asks for all.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::super::handle::Inner;
 use super::super::snapshot::{Retry, Snapshot};
 use super::reasons::Reasons;
-use super::{RETRY, Tried, catalog_key};
+use super::{Cached, RETRY, Tried, catalog_key};
 use crate::cache::{Cache, Moment};
 use crate::error::Error;
 use crate::fetch::{Fetched, Outcome};
@@ -28,28 +28,33 @@ fn to_ask_again(fetched: &Fetched) -> BTreeSet<String> {
 impl Inner {
     /// Asks the regions again that failed, and lays what they answer into the catalog in hand, whose
     /// observation it stays: of no region it is newer than that of the others.
-    pub(super) async fn ask_again(self: &Arc<Self>, retry: &Retry) -> Result<Snapshot, Error> {
+    /// `None` where they are to be asked later: nothing has changed.
+    pub(super) async fn ask_again(&self, retry: &Retry) -> Result<Option<Snapshot>, Error> {
         let current = self.current.load_full();
         let cache = self.identified().await;
         let Some(leases) = cache.try_lease(&catalog_key()).await else {
             // Another process asks, for all regions.
-            return Ok(self.later(&current, retry));
+            self.put_off(retry, BTreeMap::new());
+            return Ok(None);
         };
         let asked = self.ask_failed(&cache, &current, retry).await;
         leases.give_back().await;
         asked
     }
 
-    /// The same snapshot, with the regions that failed to be asked again later.
-    fn later(&self, current: &Snapshot, retry: &Retry) -> Snapshot {
+    /// Has the regions that failed asked again later, with the reasons of now.
+    fn put_off(&self, retry: &Retry, failed: BTreeMap<String, String>) {
         let retry = Retry {
             tries: retry.tries + 1,
             ..retry.clone()
         };
-        let mut same = current.clone();
+        let _serving = self.serving.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut same = (*self.current.load_full()).clone();
+        same.asked_at = self.last_asked();
         same.renew_at = self.retry_at(&retry);
         same.retry = Some(retry);
-        same
+        same.failed.extend(failed);
+        self.current.store(Arc::new(same));
     }
 
     async fn ask_failed(
@@ -57,12 +62,13 @@ impl Inner {
         cache: &Cache,
         current: &Snapshot,
         retry: &Retry,
-    ) -> Result<Snapshot, Error> {
+    ) -> Result<Option<Snapshot>, Error> {
         let observed_at = current.base.observed_at();
         let shared = cache.get_shared(&catalog_key()).await;
-        let shared = self.usable(cache, shared, &mut Tried::default()).await;
+        let shared = cache.off_thread(|cache| Cached::of(shared, cache)).await;
+        let shared = self.usable(shared, &mut Tried::default());
         if let Some(newer) = shared.filter(|shared| shared.base.observed_at() > observed_at) {
-            return Ok(newer);
+            return Ok(Some(newer));
         }
         let watched = self.watched(cache).await;
         let regions: Vec<String> = retry.regions.iter().cloned().collect();
@@ -76,10 +82,8 @@ impl Inner {
         );
         let fetched = fetched.await?;
         if fetched.answered() == 0 {
-            let mut same = self.later(current, retry);
-            let reasons = Reasons::of(observed_at, fetched.reports());
-            same.failed.extend(reasons.failed);
-            return Ok(same);
+            self.put_off(retry, Reasons::of(observed_at, fetched.reports()).failed);
+            return Ok(None);
         }
         tracing::info!(
             answered = fetched.answered(),
@@ -111,7 +115,7 @@ impl Inner {
         snapshot.renew_at = Some(retry.all_at);
         self.retry_of(&mut snapshot, &fetched, retry.tries + 1);
         self.keep(cache, &snapshot, watched).await;
-        Ok(snapshot)
+        Ok(Some(snapshot))
     }
 
     /// Has the regions asked again that did not answer, before the rest is due.

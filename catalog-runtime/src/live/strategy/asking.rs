@@ -13,8 +13,8 @@ use tokio::time::Instant;
 use super::super::builder::PartialPolicy;
 use super::super::discovery::json;
 use super::{
-    Arc, Cache, Duration, Error, ErrorKind, Held, Hit, Inner, Key, PoisonError, RETRY, Reasons,
-    Snapshot, Source, Tried, catalog_key,
+    Arc, Cache, Cached, Duration, Error, ErrorKind, Held, Hit, Inner, Key, PoisonError, RETRY,
+    Reasons, Snapshot, Source, Tried, catalog_key,
 };
 use crate::cache::{Horizons, Terms, Watched};
 use crate::fetch::Outcome;
@@ -101,7 +101,8 @@ impl Inner {
         }
         match computed {
             Ok(answer) if answer.is_fresh() => {
-                Ok(self.usable(cache, answer, &mut Tried::default()).await)
+                let cached = cache.off_thread(|cache| Cached::of(answer, cache)).await;
+                Ok(self.usable(cached, &mut Tried::default()))
             }
             Ok(_) => {
                 let message = "another one asked a moment ago, and got nothing";
@@ -183,7 +184,8 @@ impl Inner {
         let asked_since = |at: Timestamp| u64::try_from(at.unix()).is_ok_and(|at| at > seconds);
         let shared = cache.get_shared(&catalog_key()).await;
         if shared.hit().is_some_and(written_since) {
-            let found = self.usable(cache, shared, &mut Tried::default()).await;
+            let shared = cache.off_thread(|cache| Cached::of(shared, cache)).await;
+            let found = self.usable(shared, &mut Tried::default());
             if let Some(snapshot) = found.filter(|found| asked_since(found.base.observed_at())) {
                 return Some(Ok(snapshot));
             }

@@ -93,12 +93,13 @@ impl Inner {
         let again = |retry: &Retry| cause == Cause::Due && !is_due(retry.all_at, now);
         let asked = match retry.filter(again) {
             Some(retry) => self.ask_again(&retry).await,
-            None => self.ask(false).await,
+            None => self.ask(false).await.map(Some),
         };
         match asked {
-            Ok(snapshot) => {
+            Ok(Some(snapshot)) => {
                 self.adopt(snapshot);
             }
+            Ok(None) => self.renew_when_due(),
             Err(error) => {
                 tracing::warn!(%error, "the catalog could not be renewed; the last one is served");
                 self.note_failure(&error);

@@ -46,12 +46,16 @@ impl Reasons {
         reasons
     }
 
-    pub(super) async fn read(cache: &Cache, snapshot: &mut Snapshot) {
-        let cached = cache.get_async(&Self::key()).await.into_hit();
-        let reasons = cached.and_then(|hit| serde_json::from_slice::<Self>(&hit.data).ok());
-        let same = |reasons: &Self| reasons.observed_at == snapshot.base.observed_at();
-        if let Some(reasons) = reasons.filter(same) {
-            reasons.tell(snapshot);
+    /// What is cached of them. May block.
+    pub(super) fn read(cache: &Cache) -> Option<Self> {
+        let cached = cache.get(&Self::key()).into_hit()?;
+        serde_json::from_slice(&cached.data).ok()
+    }
+
+    /// Tells them of the catalog of the same observation.
+    pub(super) fn tell_if_same(self, snapshot: &mut Snapshot) {
+        if self.observed_at == snapshot.base.observed_at() {
+            self.tell(snapshot);
         }
     }
 
