@@ -6,6 +6,7 @@ mod derived;
 mod environment;
 #[cfg(feature = "disk")]
 mod files;
+mod fleet;
 mod flight;
 mod formats;
 mod keys;
