@@ -167,23 +167,21 @@ fn killed_at_any_moment_an_entry_is_whole_and_never_goes_back() {
 fn every_read_of_many_processes_is_one_whole_generation() {
     let root = tempfile::tempdir().unwrap();
     let (processes, reads) = (figure(64, 4), figure(15_625, 500));
+    let start = |job: String| {
+        let mut command = child(&job, root.path());
+        command.stdout(Stdio::piped()).spawn().unwrap()
+    };
     let mut children = Vec::new();
     for number in 0..processes {
-        children.push(
-            child(&format!("write {number}"), root.path())
-                .spawn()
-                .unwrap(),
-        );
-        children.push(
-            child(&format!("read {reads}"), root.path())
-                .spawn()
-                .unwrap(),
-        );
+        children.push(start(format!("write {number}")));
+        children.push(start(format!("read {reads}")));
     }
-    for mut child in children {
+    for child in children {
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
         assert!(
-            child.wait().unwrap().success(),
-            "a child saw a mix, or time go back"
+            output.status.success(),
+            "a child saw a mix, or time go back, or failed: {said}"
         );
     }
     tell(
