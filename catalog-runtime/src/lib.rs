@@ -34,6 +34,7 @@
 //! - `disk` (default): the disk tier of the cache.
 //! - `aws`: ask AWS. Without it no AWS crate, no HTTP and no tokio is built.
 //! - `router`: an interceptor for `aws-sdk-bedrockruntime` that sends the id that works.
+//! - `sqlite`: the SQLite tier of the cache, one file for the processes of a machine.
 //! - `compression`: large cache entries with lz4.
 //! - `metrics`: the cache's statistics through the `metrics` facade.
 //! - `cli`: the `bedrock-catalog` command.
