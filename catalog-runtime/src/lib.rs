@@ -36,6 +36,7 @@
 //! - `aws-client`: a cache in front of any AWS SDK client.
 //! - `router`: an interceptor for `aws-sdk-bedrockruntime` that sends the id that works.
 //! - `redis`: the Redis tier of the cache, through which a fleet shares one refresh.
+//! - `sqlite`: the SQLite tier of the cache, one file for the processes of a machine.
 //! - `compression`: large cache entries with lz4.
 //! - `metrics`: the cache's statistics through the `metrics` facade.
 //! - `cli`: the `bedrock-catalog` command.

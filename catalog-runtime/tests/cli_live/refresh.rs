@@ -43,7 +43,7 @@ fn a_refresh_says_what_it_brought_and_is_kept() {
     // The bundle knows nothing of that.
     let bundled = desk.json("status");
     assert_eq!(status_shape(&bundled)["source"], "bundle");
-    assert_eq!(desk.no(&format!("model {id}")), "unknown-model");
+    assert_eq!(desk.no(&format!("model {id}")), "unknown_model");
 }
 
 #[test]

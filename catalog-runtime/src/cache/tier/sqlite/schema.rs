@@ -58,6 +58,8 @@ pub(super) enum Content {
 /// Another program's file, and one of a newer format, is an error and stays as it is. One that calls
 /// itself ours and has other tables, or an older format, is damaged.
 pub(super) fn look(connection: &Connection) -> Result<Content, Fault> {
+    // One view of the file: another process may be making the tables at this moment.
+    let connection = &*connection.unchecked_transaction()?;
     let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
     let (application, format) = (number("application_id")?, number("user_version")?);
     if application != APPLICATION && (application, format) != (0, 0) {
