@@ -425,7 +425,8 @@ fn a_lock_held_for_ever_leaves_the_write_out_and_reads_go_on() {
     let took = start.elapsed();
     assert_eq!(error.kind(), TierErrorKind::Timeout);
     assert!(took >= Duration::from_millis(190), "{took:?}");
-    let most = Duration::from_millis(figure(200, 2_000));
+    // Twice what is asked for: the wait ends by itself, but not on the dot on a busy machine.
+    let most = Duration::from_millis(figure(400, 2_000));
     assert!(took <= most, "{took:?}");
     assert_eq!(read(&tier), Some(1), "stale is served");
     let start = Instant::now();

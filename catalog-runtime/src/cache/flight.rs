@@ -26,6 +26,9 @@ struct Lanes<N, V> {
     by_name: HashMap<N, Lane<V>>,
     /// When those that are over were last looked for, in steady time, and how many stayed.
     looked: (Duration, usize),
+    /// How many were looked at in all.
+    #[cfg(test)]
+    seen: usize,
 }
 
 #[derive(Debug)]
@@ -90,6 +93,8 @@ impl<N: Hash + Eq + Clone, V: Clone> Flights<N, V> {
             lanes: Mutex::new(Lanes {
                 by_name: HashMap::new(),
                 looked: (Duration::ZERO, 0),
+                #[cfg(test)]
+                seen: 0,
             }),
         }
     }
@@ -114,6 +119,10 @@ impl<N: Hash + Eq + Clone, V: Clone> Flights<N, V> {
         {
             lanes.by_name.retain(|_, lane| !lane.is_over(Some(now)));
             lanes.looked = (now, lanes.by_name.len());
+            #[cfg(test)]
+            {
+                lanes.seen += held;
+            }
         }
         let lane = lanes.by_name.entry(name.clone()).or_default();
         lane.joined += 1;
@@ -126,6 +135,11 @@ impl<N: Hash + Eq + Clone, V: Clone> Flights<N, V> {
             number,
             lead,
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn seen(&self) -> usize {
+        lock(&self.lanes).seen
     }
 
     #[cfg(test)]

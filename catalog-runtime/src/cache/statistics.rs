@@ -49,7 +49,9 @@ impl std::fmt::Debug for Count {
 /// Defines the counters, their names as metrics, and the snapshot with the same fields, once.
 macro_rules! counts {
     ($(#[$meta:meta])* $snapshot:ident / $counts:ident { $($(#[doc = $doc:literal])* $field:ident: $name:literal,)* } + { $($(#[doc = $edoc:literal])* $extra:ident: $type:ty,)* }) => {
+        // On cache lines of their own: what is read beside them at every hit is not written at every hit.
         #[derive(Debug)]
+        #[repr(align(128))]
         pub(super) struct $counts { $(pub(super) $field: Count,)* }
 
         impl $counts {

@@ -188,26 +188,18 @@ fn failures_are_remembered_again_once_room_was_made() {
     assert!(again.is_err());
 }
 
-/// Joining a flight does not look through all the others: eight times as many names cost eight times
-/// as much, and not sixty-four times.
+/// Joining a flight does not look through all the others: what is looked at in all grows as the names do.
 #[test]
 fn very_many_flights_at_once_do_not_slow_each_other() {
-    use super::super::flight::Flights;
-    let time = |count: u32| {
-        let flights = Flights::<u32, ()>::new();
-        let start = std::time::Instant::now();
-        let tickets: Vec<_> = (0..count)
-            .map(|n| flights.join(&n, Duration::ZERO))
-            .collect();
-        drop(tickets);
-        start.elapsed()
-    };
-    let of = |count| (0..3).map(|_| time(count)).min().unwrap();
-    let (few, many) = (of(2_500), of(20_000));
-    assert!(
-        many < few * 32 + Duration::from_millis(5),
-        "{few:?}, {many:?}"
-    );
+    let flights = super::super::flight::Flights::<u32, ()>::new();
+    let names = 50_000;
+    let tickets: Vec<_> = (0..names)
+        .map(|n| flights.join(&n, Duration::ZERO))
+        .collect();
+    assert_eq!(flights.len(), tickets.len());
+    assert!(flights.seen() <= 2 * tickets.len(), "{}", flights.seen());
+    drop(tickets);
+    assert_eq!(flights.len(), 0);
 }
 
 #[test]

@@ -253,7 +253,7 @@ proptest! {
     #[test]
     fn seed_004_property_8_bytes_are_bounded_too(sizes in vec(0..3000_usize, 1..40)) {
         let clock = ManualClock::new();
-        let limits = MemoryLimits { entries: 1000, bytes: 10_000, ..MemoryLimits::default() };
+        let limits = MemoryLimits { entries: 1000, bytes: 10_000 };
         let tier = memory_tier(&clock, limits);
         for (n, size) in sizes.iter().enumerate() {
             tier.put(&entry(ns(), &key(n), vec![0; *size], clock.now(), HOUR)).unwrap();

@@ -85,7 +85,6 @@ fn the_memory_bound_in_bytes_holds_for_large_entries() {
         MemoryLimits {
             entries: 1000,
             bytes: 1 << 20,
-            ..MemoryLimits::default()
         },
     );
     let mut worst = 0;

@@ -109,7 +109,7 @@ fn entry(key: &Key, payload: &str, written_at: SystemTime) -> Entry {
             source: "test".to_owned(),
             package_version: VERSION.to_owned(),
         },
-        Bytes::copy_from_slice(payload.as_bytes()),
+        bytes::Bytes::copy_from_slice(payload.as_bytes()),
     )
 }
 

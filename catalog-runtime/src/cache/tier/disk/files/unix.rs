@@ -9,13 +9,17 @@ mod named;
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
+mod trust;
+mod walk;
+
+use self::trust::{refuse_foreign, refuse_not_private, refuse_writable, verify_file};
+use self::walk::{is_link, make_at, open_failed, open_parent, walk_to};
 use super::{Absent, Ground, Meta, TEMPORARY, temporary_name};
 use crate::cache::tier::disk::reason::Reason;
 use crate::cache::tier::disk::steps::{self, Step};
@@ -32,10 +36,6 @@ const NOFOLLOW: OFlags = if cfg!(broken = "no-nofollow") {
 const OPEN_FOLDER: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
     .union(OFlags::CLOEXEC);
-#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
-const PASS_FOLDER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
-#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
-const PASS_FOLDER: OFlags = OPEN_FOLDER;
 /// `NONBLOCK`: a FIFO without a writer answers at once, and is then refused.
 const OPEN_FILE: OFlags = NOFOLLOW
     .union(OFlags::NONBLOCK)
@@ -333,171 +333,9 @@ impl Folder {
     }
 }
 
-/// Not found is an answer; a link has a name of its own; the rest is an error.
-fn open_failed<T>(
-    step: Step,
-    source: io::Error,
-    is_link: impl FnOnce() -> bool,
-) -> Result<Option<T>, Reason> {
-    match Errno::from_io_error(&source) {
-        Some(Errno::NOENT) => Ok(None),
-        // Linux says ELOOP for a file and ENOTDIR for a folder, FreeBSD EMLINK.
-        Some(Errno::LOOP | Errno::MLINK) => Err(Reason::Link),
-        Some(Errno::NOTDIR) => Err(if is_link() {
-            Reason::Link
-        } else {
-            Reason::NotAFolder
-        }),
-        // A socket, or a device without a driver.
-        Some(Errno::NXIO | Errno::NODEV | Errno::OPNOTSUPP) => Err(Reason::NotAFile),
-        Some(Errno::ISDIR) => Err(Reason::NotAFile),
-        _ => Err(Reason::Io { step, source }),
-    }
-}
-
 fn syncs_no_folders(source: &io::Error) -> bool {
     let errno = Errno::from_io_error(source);
     matches!(errno, Some(Errno::INVAL | Errno::OPNOTSUPP | Errno::NOSYS))
-}
-
-fn is_link(parent: impl rustix::fd::AsFd, name: &Path) -> bool {
-    rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)
-        .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Symlink)
-}
-
-fn make_at(parent: &File, name: &Path) -> Result<(), Reason> {
-    let mode = Mode::from_raw_mode(FOLDER_MODE as _);
-    match steps::raw(Step::MakeFolder, || {
-        Ok(rustix::fs::mkdirat(parent, name, mode)?)
-    }) {
-        Err(source) if source.kind() != io::ErrorKind::AlreadyExists => Err(Reason::Io {
-            step: Step::MakeFolder,
-            source,
-        }),
-        _ => Ok(()),
-    }
-}
-
-/// The folder above a private folder. Links on the way to it are followed; what counts is the folder
-/// reached.
-fn open_parent(path: &Path) -> Result<Option<File>, Reason> {
-    let opened = steps::raw(Step::OpenFolder, || {
-        Ok(rustix::fs::open(path, OPEN_FOLDER, Mode::empty())?)
-    });
-    let handle = match opened {
-        Ok(handle) => File::from(handle),
-        Err(source) => return open_failed(Step::OpenFolder, source, || false),
-    };
-    let meta = steps::run(Step::Stat, || handle.metadata())?;
-    refuse_unsafe_parent(&meta)?;
-    Ok(Some(handle))
-}
-
-/// Goes down to the folder above one of ours, making what is missing where `absent` says so. Where
-/// only root and this user can have put a link, it is followed; from the first folder in which
-/// others may, none is. The folder reached must keep others from replacing what is in it.
-fn walk_to(path: &Path, absent: Absent) -> Result<Option<File>, Reason> {
-    let mut parts = path.components().map(|part| Path::new(part.as_os_str()));
-    let Some(first) = parts.next() else {
-        return Err(Reason::Empty);
-    };
-    let Some(mut at) = pass(rustix::fs::CWD, first, OFlags::empty())? else {
-        return Ok(None);
-    };
-    let mut meta = steps::run(Step::Stat, || at.metadata())?;
-    let mut follow = is_ours_alone(&meta);
-    for part in parts {
-        let links = if follow { OFlags::empty() } else { NOFOLLOW };
-        at = match pass(&at, part, links)? {
-            Some(next) => next,
-            None if absent == Absent::Leave => return Ok(None),
-            None => {
-                // What others may replace is no place for a new folder either.
-                refuse_unsafe_parent(&meta)?;
-                make_at(&at, part)?;
-                match pass(&at, part, NOFOLLOW)? {
-                    Some(next) => next,
-                    None => return Err(Reason::Missing),
-                }
-            }
-        };
-        meta = steps::run(Step::Stat, || at.metadata())?;
-        follow = follow && is_ours_alone(&meta);
-    }
-    refuse_unsafe_parent(&meta)?;
-    Ok(Some(at))
-}
-
-/// Opens a folder only to go through it, for which it need not be readable.
-fn pass(parent: impl rustix::fd::AsFd, name: &Path, links: OFlags) -> Result<Option<File>, Reason> {
-    let opened = steps::raw(Step::OpenFolder, || {
-        Ok(rustix::fs::openat(
-            &parent,
-            name,
-            PASS_FOLDER.union(links),
-            Mode::empty(),
-        )?)
-    });
-    match opened {
-        Ok(handle) => Ok(Some(File::from(handle))),
-        Err(source) => open_failed(Step::OpenFolder, source, || is_link(&parent, name)),
-    }
-}
-
-fn is_trusted_owner(meta: &Metadata) -> bool {
-    meta.uid() == 0 || meta.uid() == rustix::process::geteuid().as_raw()
-}
-
-/// Whether only root and this user may put something into the folder.
-fn is_ours_alone(meta: &Metadata) -> bool {
-    is_trusted_owner(meta) && meta.mode() & 0o022 == 0
-}
-
-/// A folder above one of ours: owned by us or by root, and either sticky or theirs to write alone.
-fn refuse_unsafe_parent(meta: &Metadata) -> Result<(), Reason> {
-    let is_sticky = meta.mode() & 0o1000 != 0;
-    if is_ours_alone(meta) || (is_trusted_owner(meta) && is_sticky) {
-        Ok(())
-    } else {
-        Err(Reason::UnsafeParent)
-    }
-}
-
-fn refuse_foreign(meta: &Metadata) -> Result<(), Reason> {
-    if meta.uid() != rustix::process::geteuid().as_raw() {
-        return Err(Reason::ForeignOwner(meta.uid()));
-    }
-    Ok(())
-}
-
-fn refuse_writable(meta: &Metadata) -> Result<(), Reason> {
-    if meta.mode() & 0o022 != 0 {
-        return Err(Reason::Mode(meta.mode() & 0o7777));
-    }
-    Ok(())
-}
-
-/// The set-group-id bit is let pass: some systems hand it down to every new folder.
-fn refuse_not_private(meta: &Metadata) -> Result<(), Reason> {
-    if meta.mode() & 0o5777 != FOLDER_MODE {
-        return Err(Reason::Mode(meta.mode() & 0o7777));
-    }
-    Ok(())
-}
-
-fn verify_file(meta: &Metadata) -> Result<(), Reason> {
-    if !meta.is_file() || meta.file_type().is_fifo() {
-        return Err(Reason::NotAFile);
-    }
-    refuse_foreign(meta)?;
-    if meta.mode() & 0o7777 != FILE_MODE {
-        return Err(Reason::Mode(meta.mode() & 0o7777));
-    }
-    // None is lawful: a writer gave the name to a newer file since we opened this one.
-    if meta.nlink() > 1 {
-        return Err(Reason::HardLinked);
-    }
-    Ok(())
 }
 
 /// `Write::write_all`, except that a system that claims to have written more than it was given is
