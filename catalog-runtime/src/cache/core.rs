@@ -36,7 +36,7 @@ pub(super) type Name = (Namespace, Key);
 /// use bedrock_catalog::cache::{Cache, Freshness, Key, MemoryLimits, Namespace, Terms};
 ///
 /// let cache = Cache::builder().namespace(Namespace::of(["doc"])).memory(MemoryLimits::default()).build()?;
-/// let key = Key::new("models", "list", "us-east-1");
+/// let key = Key::new("reports", "list", "berlin");
 /// assert!(cache.get(&key).is_missing());
 /// cache.put(&key, "[]", &Terms::source("api"));
 /// let Freshness::Fresh(hit) = cache.get(&key) else { panic!("just written") };

@@ -17,8 +17,8 @@ use super::hex;
 /// ```
 /// use bedrock_catalog::cache::Key;
 ///
-/// let key = Key::new("models", "list", "us-east-1").sub("page:2");
-/// assert_eq!(key.as_str(), "models:list:us-east-1:page%3A2");
+/// let key = Key::new("reports", "list", "berlin").sub("page:2");
+/// assert_eq!(key.as_str(), "reports:list:berlin:page%3A2");
 /// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(Arc<str>);
@@ -125,10 +125,10 @@ impl fmt::Debug for Key {
 /// ```
 /// use bedrock_catalog::cache::{Key, Pattern};
 ///
-/// let key = Key::new("models", "list", "us-east-1");
-/// assert!(Pattern::under(["models", "list"]).matches(&key));
-/// assert!(!Pattern::under(["models", "li"]).matches(&key));
-/// assert!(Pattern::glob("models:*:us-*").matches(&key));
+/// let key = Key::new("reports", "list", "berlin");
+/// assert!(Pattern::under(["reports", "list"]).matches(&key));
+/// assert!(!Pattern::under(["reports", "li"]).matches(&key));
+/// assert!(Pattern::glob("reports:*:ber*").matches(&key));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern(Kind);

@@ -16,8 +16,8 @@ use super::hex;
 /// ```
 /// use bedrock_catalog::cache::Namespace;
 ///
-/// let one = Namespace::of(["aws", "111111111111"]);
-/// assert_ne!(one, Namespace::of(["aws", "222222222222"]));
+/// let one = Namespace::of(["tenant", "one"]);
+/// assert_ne!(one, Namespace::of(["tenant", "two"]));
 /// assert_eq!(one.to_string().len(), 32);
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -68,7 +68,7 @@ pub const DEFAULT_MAX_BYTES: u64 = 64 << 20;
 ///
 /// # let folder = tempfile::tempdir()?;
 /// let disk = DiskTier::new(Locations::given([folder.path()]), Codec::new("0.1.0"));
-/// let namespace = Namespace::of(["aws"]);
+/// let namespace = Namespace::of(["example"]);
 /// let key = Key::new("greeting", "get", "world");
 /// let entry = Entry::new(
 ///     Envelope {
