@@ -242,6 +242,7 @@ fn processes_that_refresh_are_no_storm() {
     let (api, cache) = (sources.get("api"), sources.get("cache"));
     let (api, cache) = (api.copied().unwrap_or(0), cache.copied().unwrap_or(0));
     assert_eq!(api + cache, many, "{sources:?} {said:#?}");
+    println!("{many} processes: {api} asked, {cache} used what these cached");
     assert!((1..=12).contains(&api), "{sources:?}");
     assert_eq!(fake.stage().requests(), 4 * api);
 }
@@ -254,6 +255,7 @@ fn processes_that_refresh_in_vain_are_no_storm_either() {
     let slow = Rule::new(Fault::Latency(Duration::from_millis(300)));
     let fake = FakeBedrock::start(stage().rule(slow).rule(refusing)).unwrap();
     let (sources, _) = processes(24, "refresh", &fake.url(), folder.path());
+    println!("24 processes in vain: {} requests", fake.stage().requests());
     for (source, times) in &sources {
         assert!(source.contains("denied"), "{source}: {times}");
     }
