@@ -33,7 +33,7 @@ pub(crate) fn scrub(text: &str) -> Cow<'_, str> {
 }
 
 /// A reason in one line: no account ids, no control or direction characters, at most 300 characters.
-#[cfg_attr(not(any(feature = "aws", test)), expect(dead_code))]
+#[cfg_attr(not(any(test, feature = "aws")), expect(dead_code))]
 pub(crate) fn one_line(text: &str) -> String {
     let clean = |c: char| {
         let hidden = c.is_control()

@@ -154,10 +154,6 @@ async fn child() {
     println!("source={source}");
 }
 
-fn long_lane() -> bool {
-    std::env::var_os("BEDROCK_CATALOG_LONG").is_some_and(|set| set == "1")
-}
-
 /// Runs so many processes at once: from where each has its catalog, how often, and what they said.
 fn processes(
     many: usize,
