@@ -99,8 +99,8 @@ fn load() {
     let filled = runtime.block_on(build().load()).unwrap();
     let json = catalog_to_json(&filled);
     let key = Key::new("catalog", "get", "all");
-    let namespace = build().cache().namespace();
-    let disk = DiskTier::new(Locations::given(&[folder.path()]), Codec::new("bench"))
+    let (namespace, version) = (build().cache().namespace(), build().status().version);
+    let disk = DiskTier::new(Locations::given([folder.path()]), Codec::new(version))
         .with_well_known(key.clone(), "catalog");
     let best = compare(
         &format!("a catalog from {} bytes of JSON", json.len()),

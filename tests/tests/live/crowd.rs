@@ -154,10 +154,6 @@ async fn child() {
     println!("source={source}");
 }
 
-fn long_lane() -> bool {
-    std::env::var_os("BEDROCK_CATALOG_LONG").is_some_and(|set| set == "1")
-}
-
 /// Runs so many processes at once: from where each has its catalog, how often, and what they said.
 fn processes(
     many: usize,
@@ -242,6 +238,7 @@ fn processes_that_refresh_are_no_storm() {
     let (api, cache) = (sources.get("api"), sources.get("cache"));
     let (api, cache) = (api.copied().unwrap_or(0), cache.copied().unwrap_or(0));
     assert_eq!(api + cache, many, "{sources:?} {said:#?}");
+    println!("{many} processes: {api} asked, {cache} used what these cached");
     assert!((1..=12).contains(&api), "{sources:?}");
     assert_eq!(fake.stage().requests(), 4 * api);
 }
@@ -254,6 +251,7 @@ fn processes_that_refresh_in_vain_are_no_storm_either() {
     let slow = Rule::new(Fault::Latency(Duration::from_millis(300)));
     let fake = FakeBedrock::start(stage().rule(slow).rule(refusing)).unwrap();
     let (sources, _) = processes(24, "refresh", &fake.url(), folder.path());
+    println!("24 processes in vain: {} requests", fake.stage().requests());
     for (source, times) in &sources {
         assert!(source.contains("denied"), "{source}: {times}");
     }

@@ -267,7 +267,7 @@ async fn offline_serves_what_the_only_account_cached() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 6, ..ProptestConfig::default() })]
+    #![proptest_config(cases(6))]
 
     /// Whichever regions fail, no model is lost and each failed region is named.
     #[test]

@@ -227,6 +227,35 @@ async fn failed_regions_are_asked_again_alone() {
     assert!(live.snapshot().observed_at() > snapshot.observed_at());
 }
 
+/// Where another process has asked for all meanwhile, its catalog is taken, and nobody is asked.
+#[tokio::test]
+async fn what_another_process_asked_for_is_not_asked_again() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
+    let once = Rule::new(Fault::html()).operation(Operation::Models);
+    let wire = Memory::new(stage().rule(once.region("us-east-1").requests(1..=1)));
+    let build = || in_files(&wire, &clock, folder.path()).build().unwrap();
+    let (live, other) = (build(), build());
+    assert!(live.load().await.unwrap().is_degraded());
+    clock.advance(Duration::from_secs(30));
+    other.refresh().await.unwrap();
+    let asked = wire.stage().requests();
+    clock.advance(Duration::from_secs(60));
+    assert!(live.load().await.unwrap().is_degraded(), "served meanwhile");
+    let changed = async {
+        while live.is_degraded() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let changed = tokio::time::timeout(Duration::from_secs(30), changed);
+    changed.await.expect("it is taken up");
+    assert_eq!(live.status().source, "cache");
+    assert_eq!(
+        live.snapshot().observed_at(),
+        other.snapshot().observed_at()
+    );
+    assert_eq!(wire.stage().requests(), asked);
+}
+
 /// Who goes on failing is asked less and less often; who was denied, only with the rest.
 #[tokio::test(start_paused = true)]
 async fn who_goes_on_failing_is_asked_less_and_less() {

@@ -48,7 +48,7 @@ fn fault() -> impl Strategy<Value = Option<Fault>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(cases(24))]
 
     #[test]
     fn seed_000_property_4_retrieved_data_always_used(

@@ -10,12 +10,24 @@ use bedrock_catalog::recording::Recording;
 use bedrock_catalog::{CacheMode, Catalog, LiveCatalog, LiveCatalogBuilder, Timestamp};
 use bedrock_catalog_tests::fake_bedrock::{Fault, Memory, Rule, Stage};
 use bedrock_catalog_tests::synthetic;
+use proptest::prelude::ProptestConfig;
 use tracing::field::{Field, Visit};
 use tracing::{Level, Metadata, Subscriber, span};
 
 pub const HOUR: Duration = Duration::from_secs(3600);
 pub const DAY: Duration = Duration::from_secs(24 * 3600);
 pub const REGIONS: [&str; 2] = ["eu-west-1", "us-east-1"];
+
+pub fn long_lane() -> bool {
+    std::env::var_os("BEDROCK_CATALOG_LONG").is_some_and(|set| set == "1")
+}
+
+/// So many cases, each of which loads a catalog; in the long lane as many as `PROPTEST_CASES` says.
+pub fn cases(short: u32) -> ProptestConfig {
+    let said = ProptestConfig::default();
+    let cases = if long_lane() { said.cases } else { short };
+    ProptestConfig { cases, ..said }
+}
 
 /// Three months after the bundle.
 pub fn later() -> SystemTime {

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use bedrock_catalog_data::Timestamp;
+
 use super::super::handle::Inner;
 use super::super::snapshot::{Retry, Snapshot};
 use super::reasons::Reasons;
@@ -32,14 +34,30 @@ impl Inner {
     pub(super) async fn ask_again(&self, retry: &Retry) -> Result<Option<Snapshot>, Error> {
         let current = self.current.load_full();
         let cache = self.identified().await;
+        let observed_at = current.base.observed_at();
+        if let Some(newer) = self.newer_than(observed_at, &cache).await {
+            return Ok(Some(newer));
+        }
         let Some(leases) = cache.try_lease(&catalog_key()).await else {
             // Another process asks, for all regions.
             self.put_off(retry, BTreeMap::new());
             return Ok(None);
         };
-        let asked = self.ask_failed(&cache, &current, retry).await;
+        // Another one may have asked while this one waited.
+        let asked = match self.newer_than(observed_at, &cache).await {
+            Some(newer) => Ok(Some(newer)),
+            None => self.ask_failed(&cache, &current, retry).await,
+        };
         leases.give_back().await;
         asked
+    }
+
+    /// A catalog of a later observation that another process cached.
+    async fn newer_than(&self, observed_at: Timestamp, cache: &Cache) -> Option<Snapshot> {
+        let shared = cache.get_shared(&catalog_key()).await;
+        let shared = cache.off_thread(|cache| Cached::of(shared, cache)).await;
+        let shared = self.usable(shared, &mut Tried::default())?;
+        (shared.base.observed_at() > observed_at).then_some(shared)
     }
 
     /// Has the regions that failed asked again later, with the reasons of now.
@@ -64,12 +82,6 @@ impl Inner {
         retry: &Retry,
     ) -> Result<Option<Snapshot>, Error> {
         let observed_at = current.base.observed_at();
-        let shared = cache.get_shared(&catalog_key()).await;
-        let shared = cache.off_thread(|cache| Cached::of(shared, cache)).await;
-        let shared = self.usable(shared, &mut Tried::default());
-        if let Some(newer) = shared.filter(|shared| shared.base.observed_at() > observed_at) {
-            return Ok(Some(newer));
-        }
         let watched = self.watched(cache).await;
         let regions: Vec<String> = retry.regions.iter().cloned().collect();
         let config = &self.config;
