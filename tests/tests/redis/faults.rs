@@ -90,7 +90,7 @@ fn a_server_that_hangs_before_it_was_ever_reached_holds_nobody_up() {
 
 #[test]
 fn an_address_that_swallows_everything_holds_nobody_up() {
-    // Listens, and its queue is full: further connections are never made.
+    // Connections are made, and never taken up.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("redis://{}", listener.local_addr().unwrap());
     ask_a_server_that_hangs(&cache(&url, &clock()));

@@ -5,6 +5,7 @@ mod derived;
 mod environment;
 #[cfg(feature = "disk")]
 mod files;
+mod fleet;
 mod flight;
 mod keys;
 mod logs;

@@ -6,6 +6,10 @@
 //! write to the server can still make up entries, so it is to be guarded like a folder. Redis 6.2 or
 //! later, or Valkey, alone or as a Cluster.
 //!
+//! Besides `SCAN`, `SUBSCRIBE`, `INFO` and, in a Cluster, `CLUSTER SLOTS` and `DBSIZE`, everything is a
+//! script: a user of its own needs `EVAL`, `EVALSHA` and what the scripts call, on the keys and the
+//! channel of the prefix.
+//!
 //! A caller is held by one operation no longer than [`RedisOptions::timeout`], connecting included.
 //! Scans ask for page after page, each an operation of its own; they look through all keys of the
 //! database, so a server with millions of others should give the cache a database of its own.
@@ -424,9 +428,7 @@ impl Tier for RedisTier {
 
     fn health(&self) -> Health {
         let places = self.worker().options().places();
-        let told = self
-            .worker()
-            .ask(move |connection| scan::introduce(connection));
+        let told = self.worker().ask(scan::introduce);
         match told {
             Ok(told) => Health {
                 ok: told.takes_writes,

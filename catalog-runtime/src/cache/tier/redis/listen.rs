@@ -4,6 +4,7 @@
 //! A message is `WRITER NAMESPACE TIME KEY`, or `-` for the time of a removal: no more than the names
 //! of the keys say.
 
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -27,20 +28,23 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub(super) struct Ear {
     channel: Arc<str>,
-    /// This tier's own messages are no news.
-    writer: u64,
+    /// This tier's own messages are no news; with the process it makes a name.
+    seed: RandomState,
     listener: Arc<Mutex<Option<Listener>>>,
 }
 
 impl Ear {
     pub(super) fn new(channel: String) -> Self {
-        // Random by the seed that the standard library takes from the system.
-        let seed = std::hash::RandomState::new();
         Self {
             channel: channel.into(),
-            writer: std::hash::BuildHasher::hash_one(&seed, std::process::id()),
+            seed: RandomState::new(),
             listener: Arc::default(),
         }
+    }
+
+    /// Another one after a fork, of which both sides have the seed.
+    fn writer(&self) -> u64 {
+        self.seed.hash_one(std::process::id())
     }
 
     pub(super) fn channel(&self) -> &str {
@@ -64,7 +68,7 @@ impl Ear {
     ) -> String {
         let at = written_at.and_then(|at| at.duration_since(UNIX_EPOCH).ok());
         let at = at.map_or("-".to_owned(), |at| at.as_millis().to_string());
-        format!("{:x} {namespace} {at} {key}", self.writer)
+        format!("{:x} {namespace} {at} {key}", self.writer())
     }
 
     fn read(&self, message: &[u8]) -> Option<Changed> {
@@ -77,7 +81,7 @@ impl Ear {
             at => Some(UNIX_EPOCH.checked_add(Duration::from_millis(at.parse().ok()?))?),
         };
         let key = Key::parse(word()?)?;
-        (writer != self.writer && word().is_none()).then_some(Changed {
+        (writer != self.writer() && word().is_none()).then_some(Changed {
             namespace,
             key,
             written_at,

@@ -1,0 +1,232 @@
+//! What the cache makes of a tier that processes share: leases of several tiers, numbers, what a tier
+//! keeps instead of ours, and what it tells of other processes.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime};
+
+use super::*;
+use crate::cache::testing::Op;
+use crate::cache::tier::{Found, Health, Listed, Listener, Receipt, Size};
+use crate::cache::{Begun, Changed, Clock, Entry, Tier, TierError};
+
+/// A tier that is told what to answer, over one that works.
+#[derive(Clone, Default)]
+struct Shared(Arc<Mutex<Told>>);
+
+#[derive(Default)]
+struct Told {
+    next: u64,
+    begun: Vec<Begun>,
+    instead: Option<fn(&Entry) -> Receipt>,
+    listener: Option<Listener>,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Shared")
+    }
+}
+
+impl Tier for Shared {
+    fn name(&self) -> &'static str {
+        "shared"
+    }
+    fn get(&self, _: &Namespace, _: &Key) -> Result<Option<Found>, TierError> {
+        Ok(None)
+    }
+    fn put(&self, _: &Entry) -> Result<Receipt, TierError> {
+        Ok(Receipt::default())
+    }
+    fn put_begun(&self, entry: &Entry, begun: &Begun) -> Result<Receipt, TierError> {
+        let mut told = self.0.lock().unwrap();
+        told.begun.push(*begun);
+        Ok(match told.instead {
+            Some(instead) => instead(entry),
+            None => Receipt::default(),
+        })
+    }
+    fn begin(&self, _: &Namespace, _: &Key) -> Result<Option<u64>, TierError> {
+        let mut told = self.0.lock().unwrap();
+        told.next += 1;
+        Ok(Some(told.next))
+    }
+    fn on_change(&self, listener: Listener) {
+        self.0.lock().unwrap().listener = Some(listener);
+    }
+    fn remove(&self, _: &Namespace, _: &Key) -> Result<bool, TierError> {
+        Ok(false)
+    }
+    fn scan(
+        &self,
+        _: &Namespace,
+        _: &str,
+        _: &mut dyn FnMut(Listed) -> ControlFlow<()>,
+    ) -> Result<(), TierError> {
+        Ok(())
+    }
+    fn clear(&self, _: &Namespace) -> Result<u64, TierError> {
+        Ok(0)
+    }
+    fn cleanup(&self, _: SystemTime) -> Result<u64, TierError> {
+        Ok(0)
+    }
+    fn size(&self) -> Result<Size, TierError> {
+        Ok(Size::default())
+    }
+    fn health(&self) -> Health {
+        Health {
+            ok: true,
+            message: String::new(),
+        }
+    }
+}
+
+/// Memory, files that work, and a tier that processes share.
+fn over(shared: &Shared) -> (Cache, ManualClock, FaultyTier) {
+    let (clock, files) = (ManualClock::new(), FaultyTier::new("files"));
+    let cache = Cache::builder()
+        .namespace(ns())
+        .memory(MemoryLimits::default())
+        .tier(files.clone())
+        .tier(Arc::new(shared.clone()) as Arc<dyn Tier>)
+        .clock(clock.clone())
+        .build()
+        .unwrap();
+    (cache, clock, files)
+}
+
+fn data(cache: &Cache) -> Option<Vec<u8>> {
+    cache.get(&key(1)).into_hit().map(|hit| hit.data.to_vec())
+}
+
+#[test]
+fn the_leases_of_all_tiers_are_held_together() {
+    let stage = Stage::new();
+    let leases = [0, 1].map(|_| Arc::new(Mutex::new(BTreeSet::new())));
+    for (tier, leases) in stage.lower.iter().zip(&leases) {
+        tier.share_leases(leases);
+    }
+    let held = || {
+        leases
+            .iter()
+            .map(|leases| leases.lock().unwrap().len())
+            .sum::<usize>()
+    };
+    let computed = stage.cache.get_or_compute(&key(1), &terms(), || {
+        assert_eq!(held(), 2);
+        Ok::<_, String>("v".into())
+    });
+    assert!(computed.unwrap().is_fresh());
+    assert_eq!(held(), 0, "a lease is not given back");
+    // Busy in the lower one: what is stale is served, and the upper one's is given back.
+    stage.clock.advance(2 * DAY);
+    leases[1].lock().unwrap().insert((ns(), key(1)));
+    let computed = stage
+        .cache
+        .get_or_compute(&key(1), &terms(), || Ok::<_, String>("w".into()));
+    assert_eq!(computed.unwrap().into_hit().unwrap().data.as_ref(), b"v");
+    assert_eq!(leases[0].lock().unwrap().len(), 0);
+    // A tier that fails gives none, and the other still does.
+    stage.lower[0].plan(|op| (op == Op::Lease).then_some(crate::cache::TierErrorKind::Timeout));
+    leases[1].lock().unwrap().clear();
+    let computed = stage.cache.get_or_compute(&key(1), &terms(), || {
+        assert_eq!(held(), 1);
+        Ok::<_, String>("w".into())
+    });
+    assert_eq!(computed.unwrap().into_hit().unwrap().data.as_ref(), b"w");
+}
+
+#[test]
+fn a_computation_is_stored_with_its_number_or_its_time() {
+    let shared = Shared::default();
+    let (cache, clock, _) = over(&shared);
+    let began = clock.now();
+    let (plain, numbered) = (cache.watch(&key(1)), cache.watch_shared(&key(2)));
+    clock.advance(HOUR);
+    assert!(cache.put_unless_overtaken(&plain, "v", &terms()).is_some());
+    assert!(
+        cache
+            .put_unless_overtaken(&numbered, "v", &terms())
+            .is_some()
+    );
+    let (at, begun) = (began, shared.0.lock().unwrap().begun.clone());
+    let token = Some(1);
+    assert_eq!(begun, [Begun { token: None, at }, Begun { token, at }]);
+    // What is simply put has no beginning.
+    cache.put(&key(1), "v", &terms());
+    assert_eq!(shared.0.lock().unwrap().begun.len(), 2);
+}
+
+#[test]
+fn the_tiers_above_follow_what_a_shared_tier_keeps() {
+    let shared = Shared::default();
+    let (cache, ..) = over(&shared);
+    // Computed later, by a process whose clock is behind.
+    shared.0.lock().unwrap().instead = Some(|entry| {
+        let mut envelope = entry.envelope().clone();
+        envelope.written_at -= Duration::from_secs(60);
+        Receipt {
+            superseded_by: Some(Entry::new(envelope, "theirs".into())),
+            ..Receipt::default()
+        }
+    });
+    let stored = cache.put_unless_overtaken(&cache.watch(&key(1)), "ours", &terms());
+    assert_eq!(stored.unwrap().tiers, ["memory", "files"]);
+    assert_eq!(data(&cache).as_deref(), Some(b"theirs".as_slice()));
+    // Removed by another process meanwhile.
+    shared.0.lock().unwrap().instead = Some(|_| Receipt {
+        removed_since: true,
+        ..Receipt::default()
+    });
+    let stored = cache.put_unless_overtaken(&cache.watch(&key(1)), "ours", &terms());
+    assert!(stored.unwrap().tiers.is_empty());
+    assert_eq!(data(&cache), None);
+}
+
+#[test]
+fn what_another_process_changed_is_not_believed_above() {
+    let shared = Shared::default();
+    let (cache, clock, files) = over(&shared);
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let hear = Arc::clone(&heard);
+    cache.on_change(move |_, key| hear.lock().unwrap().push(key.clone()));
+    let listener = shared.0.lock().unwrap().listener.clone().unwrap();
+    let tell = |key: Key, written_at| {
+        let before = heard.lock().unwrap().len();
+        listener(Changed {
+            namespace: ns(),
+            key,
+            written_at,
+        });
+        let start = Instant::now();
+        while heard.lock().unwrap().len() == before {
+            assert!(start.elapsed() < 60 * SECOND, "nobody was told");
+            std::thread::yield_now();
+        }
+    };
+    cache.put(&key(1), "v", &terms());
+    // As old as what is here, or older: nothing to doubt.
+    tell(key(1), Some(clock.now()));
+    tell(key(1), Some(clock.now() - SECOND));
+    assert_eq!(data(&cache).as_deref(), Some(b"v".as_slice()));
+    // Newer: what is here is not the answer any more, in no tier above.
+    tell(key(1), Some(clock.now() + SECOND));
+    assert_eq!(data(&cache), None);
+    // Other keys are.
+    tell(key(2), None);
+    clock.advance(2 * SECOND);
+    cache.put(&key(1), "w", &terms());
+    assert_eq!(data(&cache).as_deref(), Some(b"w".as_slice()));
+    tell(key(1), None);
+    assert_eq!(data(&cache), None);
+    // A message from the far future counts for no more than a clock that is a little ahead.
+    cache.put(&key(1), "x", &terms());
+    tell(key(1), Some(clock.now() + 1000 * DAY));
+    assert_eq!(data(&cache), None);
+    clock.advance(HOUR);
+    cache.put(&key(1), "y", &terms());
+    assert_eq!(data(&cache).as_deref(), Some(b"y".as_slice()));
+    assert!(files.calls(Op::Get) > 0);
+}
