@@ -27,6 +27,7 @@ mod key;
 mod level;
 mod namespace;
 mod order;
+mod others;
 mod search;
 mod settings;
 mod shared;
