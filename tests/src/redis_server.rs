@@ -241,9 +241,10 @@ impl RedisCluster {
             server.tell(&["CLUSTER", "SET-CONFIG-EPOCH", &(index + 1).to_string()]);
             server.tell(&["CLUSTER", "ADDSLOTSRANGE", from, to]);
         }
+        let first = servers.first().expect("three servers");
         for (server, bus) in servers.iter().zip(&buses).skip(1) {
             let port = server.port().to_string();
-            servers[0].tell(&["CLUSTER", "MEET", "127.0.0.1", &port, bus]);
+            first.tell(&["CLUSTER", "MEET", "127.0.0.1", &port, bus]);
         }
         let knows_all = |server: &RedisServer| {
             let info = server.tell(&["CLUSTER", "INFO"]);

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::core::{Begins, Name};
+use super::core::Name;
 use super::flight::{Failure, Lead};
 use super::order::Watch;
+use super::others::Begins;
 use super::tier::{Lease, LeaseOutcome};
 use super::{Cache, Freshness, Hit, Key, Terms};
 

@@ -4,18 +4,17 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 
-use super::doubt::Missed;
 use super::entry::{CLOCK_SKEW, from_millis, to_millis};
 use super::flight::Flights;
 use super::level::{Done, Level};
 use super::order::{Order, Watch};
+use super::others::{Begins, ChangeListener};
 use super::search::Search;
 use super::statistics::Counts;
-use super::tier::{Begun, Changed};
 use super::{
     Clock, ConfigError, Entry, Envelope, Freshness, Horizons, Key, MemoryTier, Namespace, Pattern,
     Settings,
@@ -49,9 +48,6 @@ pub struct Cache {
     pub(super) inner: Arc<Inner>,
 }
 
-/// Who is told of changes that other processes make.
-type Listener = Arc<dyn Fn(&Namespace, &Key) + Send + Sync>;
-
 pub(super) struct Inner {
     pub(super) levels: Vec<Level>,
     /// The first level, where it is our own memory.
@@ -66,7 +62,7 @@ pub(super) struct Inner {
     pub(super) package_version: String,
     /// When the last entry was written, in milliseconds.
     pub(super) last_written: AtomicU64,
-    pub(super) listeners: RwLock<Vec<Listener>>,
+    pub(super) listeners: RwLock<Vec<ChangeListener>>,
 }
 
 impl fmt::Debug for Inner {
@@ -78,62 +74,7 @@ impl fmt::Debug for Inner {
     }
 }
 
-/// The beginning of a computation, for each of the levels.
-#[derive(Debug)]
-pub(super) struct Begins {
-    pub(super) at: SystemTime,
-    /// By level; levels that gave none, or were not asked, may be left out.
-    pub(super) tokens: Vec<(usize, u64)>,
-}
-
-impl Begins {
-    fn of(&self, level: usize) -> Begun {
-        let mut tokens = self.tokens.iter();
-        Begun {
-            token: tokens.find(|(of, _)| *of == level).map(|(_, token)| *token),
-            at: self.at,
-        }
-    }
-}
-
 impl Inner {
-    /// Another process changed an entry of this level: what the levels above hold of it is not believed
-    /// any more, unless it is as new. Waits for turns.
-    pub(super) fn changed(&self, level: usize, changed: &Changed) {
-        let name = (changed.namespace, changed.key.clone());
-        let missed = match changed.written_at {
-            // The message tells only what others may do too: it cannot make us doubt what is written
-            // long from now.
-            Some(at) => Missed::Write(
-                at.min(self.clock.now() + CLOCK_SKEW)
-                    .checked_sub(Duration::from_millis(1))
-                    .unwrap_or(UNIX_EPOCH),
-            ),
-            None => Missed::Removal,
-        };
-        self.order.write(std::slice::from_ref(&name), || {
-            let now = self.clock.steady();
-            for above in self.levels.iter().take(level) {
-                let held = above.get(&changed.namespace, &changed.key, now);
-                let held = held.map(|held| held.entry.envelope().written_at);
-                // Nothing there, or nothing older: nothing to doubt. The list of doubts is short.
-                if held.is_some_and(|held| changed.written_at.is_none_or(|at| held < at)) {
-                    let pattern = Pattern::exact(&changed.key);
-                    above.doubts.add(changed.namespace, pattern, missed);
-                }
-            }
-        });
-        tracing::debug!(key = %changed.key, "another process changed a cache entry");
-        let listeners = self
-            .listeners
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        for listener in listeners {
-            listener(&changed.namespace, &changed.key);
-        }
-    }
-
     /// The time to write into an entry. It does not go back when the clock is set back a little, so
     /// that tiers shared with other processes, which go by it, keep the order of this one's writes.
     fn written_now(&self) -> SystemTime {
@@ -203,7 +144,7 @@ pub struct Stored {
 pub struct Watched {
     watch: Watch<Name>,
     key: Key,
-    begins: Begins,
+    pub(super) begins: Begins,
 }
 
 impl Cache {
@@ -325,46 +266,6 @@ impl Cache {
             key: key.clone(),
             begins: self.begins(),
         }
-    }
-
-    /// The same for a value that other processes fetch too: tiers that processes share number the
-    /// fetch, so that what they store later does not depend on whose clock is right. Asks these tiers;
-    /// one that cannot be asked goes by the clock, as with [`Cache::watch`].
-    #[must_use]
-    pub fn watch_shared(&self, key: &Key) -> Watched {
-        let mut watched = self.watch(key);
-        for index in 0..self.inner.levels.len() {
-            let token = self.begin_in(index, key);
-            watched
-                .begins
-                .tokens
-                .extend(token.map(|token| (index, token)));
-        }
-        watched
-    }
-
-    pub(super) fn begins(&self) -> Begins {
-        Begins {
-            at: self.inner.clock.now(),
-            tokens: Vec::new(),
-        }
-    }
-
-    /// The number that this level gives a computation that begins now.
-    pub(super) fn begin_in(&self, level: usize, key: &Key) -> Option<u64> {
-        let level = self.inner.levels.get(level)?;
-        level.call("begin", key, |tier| tier.begin(&self.namespace, key))?
-    }
-
-    /// Tells the listener of the keys that other processes write or invalidate, as far as a tier
-    /// notices; from then on this cache asks below for them. What is missed is noticed when the
-    /// memory tier asks below by itself. The listener is called on a thread for blocking work.
-    pub fn on_change(&self, listener: impl Fn(&Namespace, &Key) + Send + Sync + 'static) {
-        self.inner
-            .listeners
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(Arc::new(listener));
     }
 
     /// Stores a value unless the key was written or invalidated since the watch began: what was

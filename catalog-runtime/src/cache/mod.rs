@@ -31,6 +31,7 @@ mod lease;
 mod level;
 mod namespace;
 mod order;
+mod others;
 mod search;
 mod settings;
 mod shared;

@@ -1,5 +1,12 @@
 //! The Redis tier on real servers, which these tests start: what every tier promises, every fault, the
 //! order between processes, and a fleet of them.
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 
 mod changes;
 mod children;

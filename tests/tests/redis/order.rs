@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use bedrock_catalog::cache::tier::LeaseOutcome;
 use bedrock_catalog::cache::tier::redis::RedisTier;
+use bedrock_catalog::cache::tier::{Lease, LeaseOutcome};
 use bedrock_catalog::cache::{Begun, Clock, ManualClock, Pattern, Tier};
 use bedrock_catalog_tests::redis_server::RedisServer;
 use proptest::prelude::*;
@@ -19,7 +19,7 @@ fn begun(token: Option<u64>, clock: &ManualClock) -> Begun {
     }
 }
 
-fn lease(tier: &RedisTier) -> Option<(bedrock_catalog::cache::tier::Lease, u64)> {
+fn lease(tier: &RedisTier) -> Option<(Lease, u64)> {
     match tier
         .try_lease(&ns(), &key(1), Duration::ZERO, HOUR)
         .unwrap()
@@ -205,6 +205,9 @@ fn steps() -> impl Strategy<Value = Vec<(usize, Step)>> {
     proptest::collection::vec((0..3_usize, step), 4..20)
 }
 
+/// What a process is at: when it observed, its number, its lease.
+type Work = (u64, Option<u64>, Option<Lease>);
+
 /// Three processes, whose clocks differ by minutes, in an order that is not theirs. What is stored says
 /// when it was observed: it never goes back, and is never from before a removal.
 fn play(
@@ -214,13 +217,7 @@ fn play(
     fenced: bool,
 ) -> Result<(), TestCaseError> {
     server.tell(&["FLUSHALL"]);
-    let mut working: Vec<
-        Option<(
-            u64,
-            Option<u64>,
-            Option<bedrock_catalog::cache::tier::Lease>,
-        )>,
-    > = vec![None, None, None];
+    let mut working: Vec<Option<Work>> = vec![None, None, None];
     let mut least = 0;
     for (now, (who, step)) in (1_u64..).zip(steps) {
         let (tier, clock) = &processes[*who];

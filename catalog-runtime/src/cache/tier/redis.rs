@@ -16,12 +16,14 @@
 
 mod fault;
 mod frame;
+mod lease;
 mod link;
 mod listen;
 mod names;
 mod options;
 mod scan;
 mod scripts;
+mod store;
 mod worker;
 
 use std::fmt;
@@ -29,18 +31,13 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use bytes::Bytes;
 use redis::{FromRedisValue, Value};
-use tokio::task::AbortHandle;
 
 use super::{
-    Begun, Found, Health, Lease, LeaseOutcome, Listed, Listener, Receipt, Size, Tier, TierError,
+    Begun, Found, Health, LeaseOutcome, Listed, Listener, Receipt, Size, Tier, TierError,
     TierErrorKind,
 };
-use crate::cache::entry::{duration_millis, to_millis};
-use crate::cache::{
-    CLOCK_SKEW, Clock, Codec, Entry, Key, Namespace, Pattern, Standing, SystemClock,
-};
+use crate::cache::{Clock, Codec, Entry, Key, Namespace, Pattern, Standing, SystemClock};
 use fault::Fault;
 use listen::Ear;
 use names::Names;
@@ -53,12 +50,6 @@ pub use options::RedisOptions;
 /// How long a key's counter outlives its last use: longer than any computation, of which the longest
 /// lease is an hour.
 const FENCE_FOR: Duration = Duration::from_secs(2 * 3600);
-/// How long a lease lasts without a sign of life of who holds it: another process takes over so soon
-/// after it was killed. The signs come three times as often.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
-/// Between two looks at a lease that another process holds.
-const POLL: Duration = Duration::from_millis(20);
-
 /// The tier in Redis. Construction asks nothing and starts nothing; the first operation starts one
 /// thread, which ends with the tier.
 ///
@@ -121,110 +112,6 @@ impl RedisTier {
         self.worker().ear().message(namespace, key, at)
     }
 
-    fn getting(&self, namespace: &Namespace, key: &Key) -> Call {
-        Call::new(&self.shared.scripts.get)
-            .key(self.names.entry(namespace, key))
-            .arg(self.codec.max_len().to_string())
-    }
-
-    fn got(
-        &self,
-        namespace: &Namespace,
-        key: &Key,
-        answer: Result<Value, Fault>,
-    ) -> Result<Option<Found>, TierError> {
-        match answer? {
-            Value::Nil => Ok(None),
-            Value::Int(is) if usize::try_from(is).is_ok_and(|is| is > self.codec.max_len()) => {
-                Err(self.too_large(is))
-            }
-            Value::BulkString(bytes) => {
-                let entry = self.codec.decode(Bytes::from(bytes), namespace, key)?;
-                Ok(Some(Found::new(entry, None)))
-            }
-            _ => Err(Fault::protocol("another kind of value").into()),
-        }
-    }
-
-    fn too_large(&self, is: i64) -> TierError {
-        let may = self.codec.max_len();
-        let message = format!("the entry has {is} bytes, allowed are {may}");
-        TierError::new(TierErrorKind::TooLarge, message)
-    }
-
-    /// `keeps` says whether an entry that is there may stay.
-    fn putting(&self, entry: &Entry, bytes: Vec<u8>, begun: Option<&Begun>, keeps: bool) -> Call {
-        let envelope = entry.envelope();
-        let (namespace, key) = (&envelope.namespace, &envelope.key);
-        let now = self.clock.now();
-        let latest = now.checked_add(CLOCK_SKEW).unwrap_or(now);
-        // At least a moment: whether it has expired is for the cache to say, by its own clock.
-        let px = duration_millis(envelope.horizons.keep_for).max(1);
-        let token = begun.and_then(|begun| begun.token);
-        let at = begun.map(|begun| to_millis(begun.at).to_string());
-        Call::new(&self.shared.scripts.put)
-            .key(self.names.entry(namespace, key))
-            .key(self.names.fence(namespace, key))
-            .arg(bytes)
-            .arg(px.to_string())
-            .arg(to_millis(envelope.written_at).to_string())
-            .arg(to_millis(latest).to_string())
-            .arg(to_millis(now).to_string())
-            .arg(token.map(|token| token.to_string()).unwrap_or_default())
-            .arg(at.unwrap_or_default())
-            .arg(if keeps { self.codec.max_len() } else { 0 }.to_string())
-            .arg(FENCE_FOR.as_millis().to_string())
-            .arg(self.worker().ear().channel().to_owned())
-            .arg(self.message(namespace, key, Some(envelope.written_at)))
-    }
-
-    /// What became of a write; `None` where what stays there cannot be read, and should not stay.
-    fn put_is_done(
-        &self,
-        entry: &Entry,
-        receipt: Receipt,
-        answer: Result<Value, Fault>,
-    ) -> Result<Option<Receipt>, TierError> {
-        let unexpected = || Err(Fault::protocol("another kind of value").into());
-        let Value::Array(answer) = answer? else {
-            return unexpected();
-        };
-        match (answer.first(), answer.get(1)) {
-            (Some(Value::Int(0)), _) => Ok(Some(receipt)),
-            (Some(Value::Int(1)), Some(Value::BulkString(there))) => {
-                let envelope = entry.envelope();
-                let there = Bytes::copy_from_slice(there);
-                let there = self.codec.decode(there, &envelope.namespace, &envelope.key);
-                Ok(there.ok().map(|there| Receipt {
-                    superseded_by: Some(there),
-                    ..Receipt::default()
-                }))
-            }
-            (Some(Value::Int(2)), _) => Ok(Some(Receipt {
-                removed_since: true,
-                ..Receipt::default()
-            })),
-            _ => unexpected(),
-        }
-    }
-
-    fn store(&self, entry: &Entry, begun: Option<&Begun>) -> Result<Receipt, TierError> {
-        let encoded = self.codec.encode(entry)?;
-        let receipt = || Receipt {
-            bytes: encoded.bytes.len() as u64,
-            saved: encoded.saved,
-            ..Receipt::default()
-        };
-        for keeps in [true, false] {
-            let call = self.putting(entry, encoded.bytes.clone(), begun, keeps);
-            let answer = self.worker().ask(move |connection| call.on(connection));
-            if let Some(receipt) = self.put_is_done(entry, receipt(), answer)? {
-                return Ok(receipt);
-            }
-        }
-        Err(Fault::protocol("what it was told not to").into())
-    }
-
     fn removing(&self, namespace: &Namespace, key: &Key) -> Call {
         Call::new(&self.shared.scripts.remove)
             .key(self.names.entry(namespace, key))
@@ -232,29 +119,6 @@ impl RedisTier {
             .arg(FENCE_FOR.as_millis().to_string())
             .arg(self.worker().ear().channel().to_owned())
             .arg(self.message(namespace, key, None))
-    }
-
-    /// Extends a lease again and again, until `lease` is over or it is lost.
-    fn signs_of_life(&self, name: &str, token: u64, lease: Duration) -> Option<AbortHandle> {
-        let (extend, name) = (self.shared.scripts.extend.clone(), name.to_owned());
-        let mut left = lease.checked_sub(SIGN_OF_LIFE)?;
-        let limit = self.worker().options().timeout;
-        let living = |link: Arc<link::Link>| async move {
-            while !left.is_zero() {
-                tokio::time::sleep(SIGN_OF_LIFE / 3).await;
-                left = left.saturating_sub(SIGN_OF_LIFE / 3);
-                let call = Call::new(&extend)
-                    .key(name.clone())
-                    .arg(token.to_string())
-                    .arg(SIGN_OF_LIFE.as_millis().to_string());
-                let extended = link.ask(limit, |connection| call.on(connection)).await;
-                if matches!(extended, Ok(Value::Int(0))) {
-                    tracing::debug!(key = name, "the lease was lost");
-                    return;
-                }
-            }
-        };
-        self.worker().keep(living).ok()
     }
 
     /// Makes these calls at once, so many at a time as one operation; their answers in order.
@@ -496,32 +360,7 @@ impl Tier for RedisTier {
         wait: Duration,
         lease: Duration,
     ) -> Result<LeaseOutcome, TierError> {
-        let name = self.names.lease(namespace, key);
-        let mut left = wait;
-        loop {
-            let call = Call::new(&self.shared.scripts.lease)
-                .key(self.names.fence(namespace, key))
-                .key(name.clone())
-                .arg(duration_millis(lease.min(SIGN_OF_LIFE)).max(1).to_string())
-                .arg(FENCE_FOR.as_millis().to_string());
-            match self.worker().ask(move |connection| call.on(connection))? {
-                Value::Nil if left < POLL => return Ok(LeaseOutcome::Busy),
-                Value::Nil => {
-                    left -= POLL;
-                    std::thread::sleep(POLL);
-                }
-                number => {
-                    let token = token(number)?;
-                    let held = Held {
-                        shared: Arc::clone(&self.shared),
-                        signs: self.signs_of_life(&name, token, lease),
-                        name,
-                        token,
-                    };
-                    return Ok(LeaseOutcome::Held(Lease::new(held, Some(token))));
-                }
-            }
-        }
+        self.lease(namespace, key, wait, lease)
     }
 }
 
@@ -530,28 +369,6 @@ impl fmt::Debug for RedisTier {
         f.debug_struct("RedisTier")
             .field("options", self.worker().options())
             .finish_non_exhaustive()
-    }
-}
-
-/// A lease. Dropping it gives it back; where that fails, it runs out by itself.
-struct Held {
-    shared: Arc<Shared>,
-    signs: Option<AbortHandle>,
-    name: String,
-    token: u64,
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        if let Some(signs) = self.signs.take() {
-            signs.abort();
-        }
-        let call = Call::new(&self.shared.scripts.release)
-            .key(std::mem::take(&mut self.name))
-            .arg(self.token.to_string());
-        let release = move |connection| async move { call.on(connection).await.map(|_| ()) };
-        // Waited for: who drops the tier next would take the thread away before it was sent.
-        let _ = self.shared.worker.ask(release);
     }
 }
 

@@ -156,14 +156,10 @@ mod tests {
             assert_eq!(changed.key, key);
             assert_eq!(one.read(message.as_bytes()), None, "its own");
         }
-        for garbage in [
-            "",
-            "1",
-            "1 2 3 4",
-            "zz - - -",
-            "1 00000000000000000000000000000000 - a b",
-            "1 00000000000000000000000000000000 99999999999999999999 a",
-        ] {
+        let (zeros, far) = ("0".repeat(32), "9".repeat(20));
+        let long = format!("1 {zeros} - a b");
+        let late = format!("1 {zeros} {far} a");
+        for garbage in ["", "1", "1 2 3 4", "zz - - -", &long, &late] {
             assert_eq!(other.read(garbage.as_bytes()), None, "{garbage}");
         }
     }
