@@ -275,7 +275,7 @@ fn a_file_beyond_the_bound_is_not_opened() {
 #[test]
 fn mutated_files_never_panic_and_never_lie() {
     let long = std::env::var_os("BEDROCK_CATALOG_LONG").is_some_and(|value| value == "1");
-    let rounds = if long { 10_000 } else { 150 };
+    let rounds = if long { 10_000 } else { 300 };
     let stage = Stage::new();
     let whole = filled(&stage);
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
