@@ -1,6 +1,7 @@
 //! What the file contains: our tables and nothing else. A file is ours by its application id; its
 //! format is SQLite's `user_version`. This file may not know where the file lies.
 
+use rusqlite::types::Value;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::fault::Fault;
@@ -98,8 +99,9 @@ fn model() -> Result<Connection, Fault> {
     Ok(model)
 }
 
-/// What a schema consists of, to the letter; of a large one, the beginning.
-fn parts(connection: &Connection) -> Result<Vec<[Option<String>; 4]>, Fault> {
+/// What a schema consists of, to the letter, whatever stands where text should; of a large one, the
+/// beginning.
+fn parts(connection: &Connection) -> Result<Vec<[Value; 4]>, Fault> {
     let mut rows = connection.prepare(
         "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name LIMIT 32",
     )?;
