@@ -281,3 +281,31 @@ fn a_tier_that_cannot_be_used_is_said_to_be_so_and_the_rest_goes_on() {
     assert_eq!(tier_detailed(&status, "disk")["healthy"], true);
     assert_eq!(std::fs::read(&path).unwrap(), before);
 }
+
+#[test]
+fn a_damaged_file_is_set_aside_with_one_warning_that_names_both() {
+    let desk = Desk::new();
+    let path = desk.home.path().join("cache.sqlite");
+    std::fs::write(&path, "no database at all").unwrap();
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let desk = desk.set("BEDROCK_CATALOG_SQLITE", &path);
+    let call = desk.call("refresh --json");
+    assert_eq!(call.code, 0, "{}", call.stderr);
+    status_shape(&document(&call.stdout));
+    let told: Vec<&str> = call
+        .stderr
+        .lines()
+        .filter(|line| line.contains("set aside"))
+        .collect();
+    let [line] = told[..] else {
+        panic!("{}", call.stderr)
+    };
+    let aside = format!("{}.damaged-1", path.display());
+    assert!(
+        line.contains(&aside) && line.contains(&format!("path={} ", path.display())),
+        "{line}"
+    );
+    assert_eq!(std::fs::read(&aside).unwrap(), b"no database at all");
+    assert_eq!(tier(&desk.json("cache status"), "sqlite")["healthy"], true);
+    assert!(!desk.call("cache status").stderr.contains("set aside"));
+}

@@ -223,7 +223,7 @@ impl SqliteTier {
     ) -> Result<Option<Entry>, Fault> {
         let envelope = entry.envelope();
         let row = Row::of(self.line(), envelope);
-        if let Some(there) = rows::written_after(work, &row)? {
+        if let Some(there) = rows::written_after(work, &row, self.codec.max_len())? {
             let there = self
                 .codec
                 .decode(Bytes::from(there), &envelope.namespace, &envelope.key);

@@ -80,17 +80,21 @@ pub(super) fn get(
         .optional()?)
 }
 
-/// The bytes of the same entry, if they say that they were written later.
+/// The bytes of the same entry, if it says that it was written later. One that cannot be read is in
+/// nobody's way.
 pub(super) fn written_after(
     work: &Transaction<'_>,
     row: &Row<'_>,
+    max_len: usize,
 ) -> Result<Option<Vec<u8>>, Fault> {
     let mut get = work.prepare_cached(
-        "SELECT data FROM entry JOIN value USING (id)
+        "SELECT CASE WHEN length(data) <= ?5 THEN data END FROM entry JOIN value USING (id)
          WHERE line = ?1 AND namespace = ?2 AND key = ?3 AND written_at > ?4",
     )?;
-    let named = params![row.line, row.namespace, row.key, row.written_at];
-    Ok(get.query_row(named, |line| line.get(0)).optional()?)
+    let longest = signed(max_len as u64);
+    let named = params![row.line, row.namespace, row.key, row.written_at, longest];
+    let bytes = |line: &Line<'_>| Ok(line.get_ref(0)?.as_blob().ok().map(<[u8]>::to_vec));
+    Ok(get.query_row(named, bytes).optional()?.flatten())
 }
 
 pub(super) fn put(work: &Transaction<'_>, row: &Row<'_>, bytes: &[u8]) -> Result<(), Fault> {

@@ -1,6 +1,7 @@
 //! What the file contains: our tables and nothing else. A file is ours by its application id; its
 //! format is SQLite's `user_version`. This file may not know where the file lies.
 
+use rusqlite::types::{Type, ValueRef};
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::fault::Fault;
@@ -98,13 +99,22 @@ fn model() -> Result<Connection, Fault> {
     Ok(model)
 }
 
-/// What a schema consists of, to the letter; of a large one, the beginning.
-fn parts(connection: &Connection) -> Result<Vec<[Option<String>; 4]>, Fault> {
+/// A word of a schema: bytes, because a damaged one need not be text.
+type Part = (Type, Vec<u8>);
+
+/// What a schema consists of, to the letter, whatever stands where text should; of a large one, the
+/// beginning.
+fn parts(connection: &Connection) -> Result<Vec<[Part; 4]>, Fault> {
     let mut rows = connection.prepare(
         "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name LIMIT 32",
     )?;
+    let part = |value: ValueRef<'_>| {
+        let bytes = value.as_bytes().map(<[u8]>::to_vec);
+        (value.data_type(), bytes.unwrap_or_default())
+    };
     let parts = rows.query_map((), |row| {
-        Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?])
+        let of = |index| row.get_ref(index).map(part);
+        Ok([of(0)?, of(1)?, of(2)?, of(3)?])
     })?;
     Ok(parts.collect::<Result<_, _>>()?)
 }
