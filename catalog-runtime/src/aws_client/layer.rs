@@ -41,11 +41,11 @@ impl HttpClient for Layer {
         settings: &HttpConnectorSettings,
         components: &RuntimeComponents,
     ) -> SharedHttpConnector {
-        SharedHttpConnector::new(Connector {
+        SharedHttpConnector::new(Connector(Arc::new(Wire {
             inner: self.inner.http_connector(settings, components),
             shared: Arc::clone(&self.shared),
             components: components.clone(),
-        })
+        })))
     }
 
     fn validate_base_client_config(
@@ -69,8 +69,12 @@ impl HttpClient for Layer {
     }
 }
 
-#[derive(Debug, Clone)]
-struct Connector {
+/// The SDK makes one for each attempt, and each call keeps what is in it.
+#[derive(Debug)]
+struct Connector(Arc<Wire>);
+
+#[derive(Debug)]
+struct Wire {
     inner: SharedHttpConnector,
     shared: Arc<Shared>,
     components: RuntimeComponents,
@@ -79,27 +83,27 @@ struct Connector {
 impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let Some(Marked(plan)) = request.extension().cloned() else {
-            return self.inner.call(request);
+            return self.0.inner.call(request);
         };
         let is_read = match &plan.kind {
             Kind::Other => {
-                return self.inner.call(request);
+                return self.0.inner.call(request);
             }
             Kind::Read { .. }
                 if request.extension::<Unanswered>().is_some() || plan.fresh_for.is_zero() =>
             {
-                self.shared.counts.passed.one();
-                return self.inner.call(request);
+                self.0.shared.counts.passed.one();
+                return self.0.inner.call(request);
             }
             Kind::Read { .. } => true,
             Kind::Write => false,
         };
-        let connector = self.clone();
+        let wire = Arc::clone(&self.0);
         HttpConnectorFuture::new(async move {
             if is_read {
-                connector.read(plan, request).await
+                wire.read(plan, request).await
             } else {
-                connector.write(plan, request).await
+                wire.write(plan, request).await
             }
         })
     }
@@ -118,9 +122,9 @@ impl HttpConnector for Connector {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Dropped(pub u64);
 
-impl Connector {
+impl Wire {
     async fn read(
-        self,
+        &self,
         plan: Arc<Plan>,
         request: HttpRequest,
     ) -> Result<HttpResponse, ConnectorError> {
@@ -219,7 +223,7 @@ impl Connector {
     }
 
     async fn write(
-        self,
+        &self,
         plan: Arc<Plan>,
         request: HttpRequest,
     ) -> Result<HttpResponse, ConnectorError> {
