@@ -439,8 +439,12 @@ impl LiveCatalogBuilder {
 
     /// Whether the cache outlives the process, and others may see it.
     pub(super) fn shares_cache(&self) -> bool {
-        let files = cfg!(feature = "disk") && self.store == Store::File;
-        files || !self.tiers.is_empty()
+        let shared = cfg!(feature = "disk") && self.store == Store::File;
+        #[cfg(feature = "sqlite")]
+        let shared = shared || self.sqlite.is_some();
+        #[cfg(feature = "redis")]
+        let shared = shared || self.redis.is_some();
+        shared || !self.tiers.is_empty()
     }
 
     /// Whether there is anyone to ask.

@@ -6,6 +6,8 @@
 
 #[cfg(feature = "sqlite")]
 mod named;
+mod trust;
+mod walk;
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
@@ -14,9 +16,6 @@ use std::time::{Duration, SystemTime};
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
-
-mod trust;
-mod walk;
 
 use self::trust::{refuse_foreign, refuse_not_private, refuse_writable, verify_file};
 use self::walk::{is_link, make_at, open_failed, open_parent, walk_to};

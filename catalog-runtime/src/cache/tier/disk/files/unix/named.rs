@@ -10,7 +10,8 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::{Absent, Folder, refuse_unsafe_parent, steps, verify_file};
+use super::trust::refuse_unsafe_parent;
+use super::{Absent, Folder, steps, verify_file};
 use crate::cache::tier::disk::files::Named;
 use crate::cache::tier::disk::reason::Reason;
 use crate::cache::tier::disk::steps::Step;
