@@ -153,7 +153,7 @@ impl User {
 impl Drop for User {
     fn drop(&mut self) {
         self.shell(
-            "for p in \"$HOME_\" \"$TEMP\"; do chattr -R -i \"$p\" 2>/dev/null; \
+            "for p in \"$HOME_\" \"$TEMP\"; do chattr -i \"$p\" 2>/dev/null || true; \
              umount \"$p\" 2>/dev/null || true; done",
         );
     }

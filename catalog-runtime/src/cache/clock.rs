@@ -160,3 +160,19 @@ fn nanos(wall: SystemTime) -> u64 {
     let since = wall.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_what_both_clocks_show_but_for_some_milliseconds() {
+        let near = Duration::from_secs(2); // The machine may be busy.
+        for _ in 0..1_000 {
+            let (wall, steady) = (SystemClock.now(), SystemClock.steady());
+            let moment = SystemClock.moment();
+            assert!(moment.wall + near > wall && moment.wall < wall + near);
+            assert!(moment.steady + near > steady && moment.steady < steady + near);
+        }
+    }
+}
