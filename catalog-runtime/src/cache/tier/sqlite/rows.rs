@@ -251,7 +251,13 @@ pub(super) fn page(
             last_access: row.get(4)?,
         })
     })?;
-    Ok(seen.collect::<Result<_, _>>()?)
+    let seen: Vec<Seen> = seen.collect::<Result<_, _>>()?;
+    // A damaged index may lead in a circle, and a scan that follows it never ends.
+    let keys = std::iter::once(after).chain(seen.iter().map(|row| row.key.as_str()));
+    if !keys.is_sorted_by(|one, next| one < next) {
+        return Err(Fault::Damaged("its keys are out of order".to_owned()));
+    }
+    Ok(seen)
 }
 
 pub(super) fn size(connection: &Connection) -> Result<Size, Fault> {

@@ -314,6 +314,9 @@ fn mutated_files_never_panic_and_never_lie() {
         let start = std::time::Instant::now();
         use_all(&stage, round % 20);
         slowest = slowest.max(start.elapsed());
+        if round % 1_000 == 999 {
+            println!("{} mutated files, slowest {slowest:?}", round + 1);
+        }
         // The next start heals, unless the file now says that it is another program's.
         if let Err(error) = stage.tier().put(&stage.entry(5, vec![b'x'; 3_000])) {
             let is_foreign = error.kind() == TierErrorKind::Unsafe;
