@@ -292,7 +292,7 @@ impl Wire {
         let signed = Signed::of(request)?;
         let region = signed.region.to_owned();
         let credentials = credentials(signed.access_key(), &self.components).await?;
-        let scope = self.shared.names.scope(&credentials, &region);
+        let scope = self.shared.scope(credentials, &region);
         if scope.is_none() {
             self.shared.warn_of_nobody();
         }

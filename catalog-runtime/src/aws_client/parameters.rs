@@ -183,20 +183,24 @@ impl<'a> Parameters<'a> {
 
     /// The tags of all that the request names, in the order of its parts.
     pub(super) fn tags(&self, operation: &str, scopes: &[String]) -> Vec<String> {
-        let scoped = self.tags_of_scopes(scopes);
+        let scoped: Vec<_> = scopes.iter().flat_map(|scope| self.named(scope)).collect();
+        let is_scoped = |piece: &str| {
+            scoped
+                .iter()
+                .any(|value| pieces(value).any(|of| of == piece))
+        };
         let mut tags: Vec<String> = Vec::new();
         let segments = identifiers(self.path, operation);
         let values = self
             .all()
             .filter(|(name, _, is_text)| *is_text && !is_about_the_call(name))
             .map(|(_, value, _)| value);
-        for tag in segments
-            .into_iter()
-            .chain(values)
-            .flat_map(|value| tags_of(&value))
-        {
-            if !scoped.contains(&tag) && !tags.contains(&tag) {
-                tags.push(tag);
+        for value in segments.into_iter().chain(values) {
+            for piece in pieces(&value).filter(|piece| !is_scoped(piece)) {
+                let tag = tag(piece);
+                if !tags.contains(&tag) {
+                    tags.push(tag);
+                }
             }
         }
         tags
@@ -230,8 +234,8 @@ impl<'a> Body<'a> {
         }
         if kind.contains("json") {
             let mut leaves = Vec::new();
-            let flat = serde_json::from_slice::<&RawValue>(bytes)
-                .is_ok_and(|json| flatten(json, &mut String::new(), &mut leaves).is_some());
+            let flat = std::str::from_utf8(bytes)
+                .is_ok_and(|json| flatten(json.trim(), &mut String::new(), &mut leaves).is_some());
             leaves.sort_unstable();
             // Two values of one name: which of them counts is not ours to say.
             let twice = leaves
@@ -253,13 +257,13 @@ impl<'a> Body<'a> {
 
 /// Takes a JSON value apart; `None` where it is too deep or broken. Numbers stay as they are written: to
 /// read one may round it, and then two questions would be one.
-fn flatten<'a>(json: &'a RawValue, name: &mut String, leaves: &mut Vec<Leaf<'a>>) -> Option<()> {
-    let text = json.get();
+fn flatten<'a>(text: &'a str, name: &mut String, leaves: &mut Vec<Leaf<'a>>) -> Option<()> {
     let here = name.len();
     match text.as_bytes().first()? {
         b'{' => {
             let mut parser = serde_json::Deserializer::from_str(text);
             let members = parser.deserialize_map(Members).ok()?;
+            parser.end().ok()?;
             if members.is_empty() {
                 leaves.push(Leaf {
                     name: name.clone(),
@@ -270,7 +274,7 @@ fn flatten<'a>(json: &'a RawValue, name: &mut String, leaves: &mut Vec<Leaf<'a>>
             for (member, value) in members {
                 name.extend((here > 0).then_some('.'));
                 escape(&member, name);
-                flatten(value, name, leaves)?;
+                flatten(value.get(), name, leaves)?;
                 name.truncate(here);
             }
         }
@@ -285,7 +289,7 @@ fn flatten<'a>(json: &'a RawValue, name: &mut String, leaves: &mut Vec<Leaf<'a>>
             }
             for (index, item) in items.into_iter().enumerate() {
                 name.push_str(&format!("[{index}]"));
-                flatten(item, name, leaves)?;
+                flatten(item.get(), name, leaves)?;
                 name.truncate(here);
             }
         }
@@ -384,28 +388,26 @@ fn is_about_the_call(name: &str) -> bool {
     begins("max") || ends.iter().any(ends_in) || is.iter().any(|is| last.eq_ignore_ascii_case(is))
 }
 
-/// The tags of what a value names: of an ARN, the parts of its resource without its type, so that a thing
-/// is the same by its ARN and by its id. A tag is a hash, because names and account ids do not belong in
-/// keys, which are logged.
+/// The tags of what a value names. A tag is a hash, because names and account ids do not belong in keys,
+/// which are logged.
 pub(super) fn tags_of(value: &str) -> Vec<String> {
+    pieces(value).map(tag).collect()
+}
+
+/// What a value names: itself, or of an ARN the parts of its resource without its type, so that a thing is
+/// the same by its ARN and by its id.
+fn pieces(value: &str) -> impl Iterator<Item = &str> {
     let resource = value
         .strip_prefix("arn:")
         .and_then(|rest| rest.splitn(5, ':').nth(4));
-    let Some(resource) = resource else {
-        return if value.is_empty() {
-            Vec::new()
-        } else {
-            vec![tag(value)]
-        };
-    };
-    let parts: Vec<&str> = resource
-        .split(['/', ':'])
-        .filter(|part| !part.is_empty())
-        .collect();
-    match parts.as_slice() {
-        [_, named @ ..] if !named.is_empty() => named.iter().map(|part| tag(part)).collect(),
-        only => only.iter().map(|part| tag(part)).collect(),
-    }
+    let separators: &[char] = if resource.is_some() { &['/', ':'] } else { &[] };
+    let resource = resource.unwrap_or(value);
+    let is_piece = |piece: &&str| !piece.is_empty();
+    let has_type = resource.split(separators).filter(is_piece).nth(1).is_some();
+    resource
+        .split(separators)
+        .filter(is_piece)
+        .skip(usize::from(has_type))
 }
 
 fn tag(text: &str) -> String {
@@ -519,6 +521,11 @@ pub(super) fn feed(hash: &mut Sha256, bytes: &[u8]) {
     hash.update(bytes);
 }
 
-fn feed_number(hash: &mut Sha256, number: usize) {
-    hash.update((number as u64).to_le_bytes());
+/// Seven bits in a byte, the last one without the eighth: most are one byte, and none begins another.
+fn feed_number(hash: &mut Sha256, mut number: usize) {
+    while number >= 0x80 {
+        hash.update([(number & 0x7f) as u8 | 0x80]);
+        number >>= 7;
+    }
+    hash.update([number as u8]);
 }
