@@ -9,7 +9,7 @@ use std::time::Duration;
 use aws_credential_types::Credentials;
 use aws_smithy_http_client::tls;
 use aws_smithy_runtime_api::client::http::{HttpClient, SharedHttpClient};
-use aws_smithy_runtime_api::client::interceptors::SharedInterceptor;
+use aws_smithy_runtime_api::client::interceptors::Intercept;
 
 use super::identity::{Names, Scope, account_namespace};
 use super::layer::Layer;
@@ -79,8 +79,8 @@ impl CachedClient {
 
     /// The interceptor to put on a service's configuration, beside the HTTP client.
     #[must_use]
-    pub fn interceptor(&self) -> SharedInterceptor {
-        SharedInterceptor::new(Mark(Arc::clone(&self.shared)))
+    pub fn interceptor(&self) -> impl Intercept + use<> {
+        Mark(Arc::clone(&self.shared))
     }
 
     /// The HTTP client to put on a service's configuration: this cache in front of a HTTPS client like

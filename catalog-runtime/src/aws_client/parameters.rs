@@ -39,6 +39,8 @@ const TRAVELLING: [&str; 19] = [
 /// The parameters of a request.
 #[derive(Debug, Default)]
 pub(super) struct Parameters<'a> {
+    /// Scheme and authority.
+    endpoint: &'a str,
     method: &'a str,
     path: &'a str,
     /// Sorted by name; of one name, in their order.
@@ -73,10 +75,8 @@ impl<'a> Parameters<'a> {
     pub(super) fn of(request: &'a HttpRequest) -> Self {
         let body = request.body().bytes();
         let kind = request.headers().get("content-type").unwrap_or_default();
-        let target = request
-            .uri()
-            .strip_prefix(endpoint(request.uri()))
-            .unwrap_or_default();
+        let endpoint = endpoint(request.uri());
+        let target = request.uri().strip_prefix(endpoint).unwrap_or_default();
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let mut query: Vec<_> = pairs(query).collect();
         query.sort_by_key(|(name, _)| *name);
@@ -87,6 +87,7 @@ impl<'a> Parameters<'a> {
             .collect();
         headers.sort_by_key(|(name, _)| *name);
         Self {
+            endpoint,
             method: request.method(),
             path,
             query,
@@ -116,6 +117,7 @@ impl<'a> Parameters<'a> {
 
     /// Feeds all of it to a hash, so that no two different requests feed the same.
     pub(super) fn digest(&self, hash: &mut Sha256) {
+        feed(hash, self.endpoint.as_bytes());
         feed(hash, self.method.as_bytes());
         feed(hash, self.path.as_bytes());
         feed_number(hash, self.query.len());
@@ -415,10 +417,15 @@ fn tag(text: &str) -> String {
 }
 
 pub(super) fn hex<'a>(bytes: impl Iterator<Item = &'a u8>) -> String {
-    let nibbles = bytes.flat_map(|byte| [byte >> 4, byte & 15]);
-    nibbles
-        .filter_map(|nibble| char::from_digit(nibble.into(), 16))
-        .collect()
+    let mut text = String::with_capacity(32);
+    for nibble in bytes.flat_map(|byte| [byte >> 4, byte & 15]) {
+        text.push(char::from(if nibble < 10 {
+            b'0' + nibble
+        } else {
+            b'a' + nibble - 10
+        }));
+    }
+    text
 }
 
 /// The segments of a REST path that name something, and are not words of the API: a segment is such a
@@ -492,7 +499,7 @@ fn is_travelling(header: &str) -> bool {
 }
 
 /// Scheme and authority of a URI.
-pub(super) fn endpoint(uri: &str) -> &str {
+fn endpoint(uri: &str) -> &str {
     let authority = uri.find("://").map_or(0, |at| at + 3);
     let path = uri.get(authority..).and_then(|rest| rest.find(['/', '?']));
     path.and_then(|path| uri.get(..authority + path))
