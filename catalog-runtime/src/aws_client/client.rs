@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use aws_credential_types::Credentials;
 use aws_smithy_http_client::tls;
 use aws_smithy_runtime_api::client::http::{HttpClient, SharedHttpClient};
-use aws_smithy_runtime_api::client::interceptors::SharedInterceptor;
+use aws_smithy_runtime_api::client::interceptors::Intercept;
 
-use super::identity::{Names, account_namespace};
+use super::identity::{Names, Scope, account_namespace};
 use super::layer::Layer;
 use super::mark::Mark;
 use super::rules::{Kind, Rules, service_word};
@@ -50,6 +51,8 @@ pub(super) struct Shared {
     /// Those that reads were kept in.
     namespaces: Mutex<Vec<Namespace>>,
     warned: AtomicBool,
+    /// Who asked last, and what followed from it: it is mostly the same.
+    last: Mutex<Option<(Credentials, String, Scope)>>,
 }
 
 /// How the requests of an operation are treated.
@@ -76,8 +79,8 @@ impl CachedClient {
 
     /// The interceptor to put on a service's configuration, beside the HTTP client.
     #[must_use]
-    pub fn interceptor(&self) -> SharedInterceptor {
-        SharedInterceptor::new(Mark(Arc::clone(&self.shared)))
+    pub fn interceptor(&self) -> impl Intercept + use<> {
+        Mark(Arc::clone(&self.shared))
     }
 
     /// The HTTP client to put on a service's configuration: this cache in front of a HTTPS client like
@@ -178,6 +181,20 @@ impl Shared {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// Whose entries these credentials may see in this region.
+    pub(super) fn scope(&self, credentials: Credentials, region: &str) -> Option<Scope> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((who, of, scope)) = last.as_ref()
+            && *who == credentials
+            && of == region
+        {
+            return Some(*scope);
+        }
+        let scope = self.names.scope(&credentials, region)?;
+        *last = Some((credentials, region.to_owned(), scope));
+        Some(scope)
     }
 
     /// Says once that nothing can be cached.
@@ -281,6 +298,7 @@ impl CachedClientBuilder {
             plans: RwLock::default(),
             namespaces: Mutex::default(),
             warned: AtomicBool::new(false),
+            last: Mutex::default(),
         };
         // A name of the caller's is known from the start, so that a change can be told at once.
         if let Some(name) = &shared.names.namespace {

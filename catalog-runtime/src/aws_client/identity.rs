@@ -25,10 +25,10 @@ impl<'a> Signed<'a> {
         let authorization = request.headers().get("authorization")?;
         // AWS4-HMAC-SHA256 Credential=KEY/DATE/REGION/SERVICE/aws4_request, …; with an asymmetric
         // signature the regions are in a header of their own.
-        let credential = authorization
+        let (_, credential) = authorization
             .strip_prefix("AWS4-")?
-            .split([',', ' '])
-            .find_map(|part| part.strip_prefix("Credential="))?;
+            .split_once("Credential=")?;
+        let credential = credential.split(',').next()?;
         let mut scope = credential.rsplitn(5, '/');
         let (end, _service, region) = (scope.next()?, scope.next()?, scope.next()?);
         if end != "aws4_request" {

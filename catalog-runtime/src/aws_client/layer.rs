@@ -22,7 +22,7 @@ use sha2::{Digest, Sha256};
 use super::client::{Plan, Shared};
 use super::identity::{Scope, Signed, credentials};
 use super::mark::{Marked, Unanswered};
-use super::parameters::{Parameters, endpoint, feed, hex};
+use super::parameters::{Parameters, feed, hex};
 use super::reply::{self, Looked};
 use super::rules::{ALL, Kind};
 use super::writes::Pending;
@@ -273,7 +273,6 @@ impl Wire {
         feed(&mut hash, b"aws-client 1");
         feed(&mut hash, &scope.identity);
         feed(&mut hash, region.as_bytes());
-        feed(&mut hash, endpoint(request.uri()).as_bytes());
         parameters.digest(&mut hash);
         let tags = parameters.tags(&plan.operation, self.shared.rules.scopes(&plan.service));
         let mut tags = tags.iter().map(String::as_str);
@@ -292,7 +291,7 @@ impl Wire {
         let signed = Signed::of(request)?;
         let region = signed.region.to_owned();
         let credentials = credentials(signed.access_key(), &self.components).await?;
-        let scope = self.shared.names.scope(&credentials, &region);
+        let scope = self.shared.scope(credentials, &region);
         if scope.is_none() {
             self.shared.warn_of_nobody();
         }

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use aws_smithy_runtime_api::box_error::BoxError;
-use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextMut;
+use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
@@ -24,6 +24,7 @@ pub(super) struct Unanswered;
 #[derive(Debug)]
 pub(super) struct Mark(pub(super) Arc<Shared>);
 
+#[dyn_dispatch_hint]
 impl Intercept for Mark {
     fn name(&self) -> &'static str {
         "CachedClient"
@@ -51,6 +52,7 @@ impl Intercept for Mark {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoCache;
 
+#[dyn_dispatch_hint]
 impl Intercept for NoCache {
     fn name(&self) -> &'static str {
         "NoCache"

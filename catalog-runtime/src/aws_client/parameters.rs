@@ -39,6 +39,8 @@ const TRAVELLING: [&str; 19] = [
 /// The parameters of a request.
 #[derive(Debug, Default)]
 pub(super) struct Parameters<'a> {
+    /// Scheme and authority.
+    endpoint: &'a str,
     method: &'a str,
     path: &'a str,
     /// Sorted by name; of one name, in their order.
@@ -73,10 +75,8 @@ impl<'a> Parameters<'a> {
     pub(super) fn of(request: &'a HttpRequest) -> Self {
         let body = request.body().bytes();
         let kind = request.headers().get("content-type").unwrap_or_default();
-        let target = request
-            .uri()
-            .strip_prefix(endpoint(request.uri()))
-            .unwrap_or_default();
+        let endpoint = endpoint(request.uri());
+        let target = request.uri().strip_prefix(endpoint).unwrap_or_default();
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let mut query: Vec<_> = pairs(query).collect();
         query.sort_by_key(|(name, _)| *name);
@@ -87,6 +87,7 @@ impl<'a> Parameters<'a> {
             .collect();
         headers.sort_by_key(|(name, _)| *name);
         Self {
+            endpoint,
             method: request.method(),
             path,
             query,
@@ -116,6 +117,7 @@ impl<'a> Parameters<'a> {
 
     /// Feeds all of it to a hash, so that no two different requests feed the same.
     pub(super) fn digest(&self, hash: &mut Sha256) {
+        feed(hash, self.endpoint.as_bytes());
         feed(hash, self.method.as_bytes());
         feed(hash, self.path.as_bytes());
         feed_number(hash, self.query.len());
@@ -183,20 +185,24 @@ impl<'a> Parameters<'a> {
 
     /// The tags of all that the request names, in the order of its parts.
     pub(super) fn tags(&self, operation: &str, scopes: &[String]) -> Vec<String> {
-        let scoped = self.tags_of_scopes(scopes);
+        let scoped: Vec<_> = scopes.iter().flat_map(|scope| self.named(scope)).collect();
+        let is_scoped = |piece: &str| {
+            scoped
+                .iter()
+                .any(|value| pieces(value).any(|of| of == piece))
+        };
         let mut tags: Vec<String> = Vec::new();
         let segments = identifiers(self.path, operation);
         let values = self
             .all()
             .filter(|(name, _, is_text)| *is_text && !is_about_the_call(name))
             .map(|(_, value, _)| value);
-        for tag in segments
-            .into_iter()
-            .chain(values)
-            .flat_map(|value| tags_of(&value))
-        {
-            if !scoped.contains(&tag) && !tags.contains(&tag) {
-                tags.push(tag);
+        for value in segments.into_iter().chain(values) {
+            for piece in pieces(&value).filter(|piece| !is_scoped(piece)) {
+                let tag = tag(piece);
+                if !tags.contains(&tag) {
+                    tags.push(tag);
+                }
             }
         }
         tags
@@ -230,8 +236,8 @@ impl<'a> Body<'a> {
         }
         if kind.contains("json") {
             let mut leaves = Vec::new();
-            let flat = serde_json::from_slice::<&RawValue>(bytes)
-                .is_ok_and(|json| flatten(json, &mut String::new(), &mut leaves).is_some());
+            let flat = std::str::from_utf8(bytes)
+                .is_ok_and(|json| flatten(json.trim(), &mut String::new(), &mut leaves).is_some());
             leaves.sort_unstable();
             // Two values of one name: which of them counts is not ours to say.
             let twice = leaves
@@ -253,13 +259,13 @@ impl<'a> Body<'a> {
 
 /// Takes a JSON value apart; `None` where it is too deep or broken. Numbers stay as they are written: to
 /// read one may round it, and then two questions would be one.
-fn flatten<'a>(json: &'a RawValue, name: &mut String, leaves: &mut Vec<Leaf<'a>>) -> Option<()> {
-    let text = json.get();
+fn flatten<'a>(text: &'a str, name: &mut String, leaves: &mut Vec<Leaf<'a>>) -> Option<()> {
     let here = name.len();
     match text.as_bytes().first()? {
         b'{' => {
             let mut parser = serde_json::Deserializer::from_str(text);
             let members = parser.deserialize_map(Members).ok()?;
+            parser.end().ok()?;
             if members.is_empty() {
                 leaves.push(Leaf {
                     name: name.clone(),
@@ -270,7 +276,7 @@ fn flatten<'a>(json: &'a RawValue, name: &mut String, leaves: &mut Vec<Leaf<'a>>
             for (member, value) in members {
                 name.extend((here > 0).then_some('.'));
                 escape(&member, name);
-                flatten(value, name, leaves)?;
+                flatten(value.get(), name, leaves)?;
                 name.truncate(here);
             }
         }
@@ -285,7 +291,7 @@ fn flatten<'a>(json: &'a RawValue, name: &mut String, leaves: &mut Vec<Leaf<'a>>
             }
             for (index, item) in items.into_iter().enumerate() {
                 name.push_str(&format!("[{index}]"));
-                flatten(item, name, leaves)?;
+                flatten(item.get(), name, leaves)?;
                 name.truncate(here);
             }
         }
@@ -384,28 +390,26 @@ fn is_about_the_call(name: &str) -> bool {
     begins("max") || ends.iter().any(ends_in) || is.iter().any(|is| last.eq_ignore_ascii_case(is))
 }
 
-/// The tags of what a value names: of an ARN, the parts of its resource without its type, so that a thing
-/// is the same by its ARN and by its id. A tag is a hash, because names and account ids do not belong in
-/// keys, which are logged.
+/// The tags of what a value names. A tag is a hash, because names and account ids do not belong in keys,
+/// which are logged.
 pub(super) fn tags_of(value: &str) -> Vec<String> {
+    pieces(value).map(tag).collect()
+}
+
+/// What a value names: itself, or of an ARN the parts of its resource without its type, so that a thing is
+/// the same by its ARN and by its id.
+fn pieces(value: &str) -> impl Iterator<Item = &str> {
     let resource = value
         .strip_prefix("arn:")
         .and_then(|rest| rest.splitn(5, ':').nth(4));
-    let Some(resource) = resource else {
-        return if value.is_empty() {
-            Vec::new()
-        } else {
-            vec![tag(value)]
-        };
-    };
-    let parts: Vec<&str> = resource
-        .split(['/', ':'])
-        .filter(|part| !part.is_empty())
-        .collect();
-    match parts.as_slice() {
-        [_, named @ ..] if !named.is_empty() => named.iter().map(|part| tag(part)).collect(),
-        only => only.iter().map(|part| tag(part)).collect(),
-    }
+    let separators: &[char] = if resource.is_some() { &['/', ':'] } else { &[] };
+    let resource = resource.unwrap_or(value);
+    let is_piece = |piece: &&str| !piece.is_empty();
+    let has_type = resource.split(separators).filter(is_piece).nth(1).is_some();
+    resource
+        .split(separators)
+        .filter(is_piece)
+        .skip(usize::from(has_type))
 }
 
 fn tag(text: &str) -> String {
@@ -413,10 +417,15 @@ fn tag(text: &str) -> String {
 }
 
 pub(super) fn hex<'a>(bytes: impl Iterator<Item = &'a u8>) -> String {
-    let nibbles = bytes.flat_map(|byte| [byte >> 4, byte & 15]);
-    nibbles
-        .filter_map(|nibble| char::from_digit(nibble.into(), 16))
-        .collect()
+    let mut text = String::with_capacity(32);
+    for nibble in bytes.flat_map(|byte| [byte >> 4, byte & 15]) {
+        text.push(char::from(if nibble < 10 {
+            b'0' + nibble
+        } else {
+            b'a' + nibble - 10
+        }));
+    }
+    text
 }
 
 /// The segments of a REST path that name something, and are not words of the API: a segment is such a
@@ -490,7 +499,7 @@ fn is_travelling(header: &str) -> bool {
 }
 
 /// Scheme and authority of a URI.
-pub(super) fn endpoint(uri: &str) -> &str {
+fn endpoint(uri: &str) -> &str {
     let authority = uri.find("://").map_or(0, |at| at + 3);
     let path = uri.get(authority..).and_then(|rest| rest.find(['/', '?']));
     path.and_then(|path| uri.get(..authority + path))
@@ -519,6 +528,11 @@ pub(super) fn feed(hash: &mut Sha256, bytes: &[u8]) {
     hash.update(bytes);
 }
 
-fn feed_number(hash: &mut Sha256, number: usize) {
-    hash.update((number as u64).to_le_bytes());
+/// Seven bits in a byte, the last one without the eighth: most are one byte, and none begins another.
+fn feed_number(hash: &mut Sha256, mut number: usize) {
+    while number >= 0x80 {
+        hash.update([(number & 0x7f) as u8 | 0x80]);
+        number >>= 7;
+    }
+    hash.update([number as u8]);
 }

@@ -205,7 +205,11 @@ impl Rules {
         Ok(Self {
             never: never.collect::<Result<_, Error>>()?,
             harmless: harmless.collect::<Result<_, Error>>()?,
-            unsettled: file.unsettled,
+            unsettled: file
+                .unsettled
+                .iter()
+                .map(|word| word.to_ascii_lowercase())
+                .collect(),
             scopes: file.scopes,
             writes: file
                 .writes
@@ -272,14 +276,26 @@ impl Rules {
         self.scopes.get(service).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether an answer says that something is on its way: the next one will be another.
+    /// Whether an answer says that something is on its way: the next one will be another. That is said in a
+    /// status or a state, under whatever longer name; most answers have neither.
     pub(super) fn is_unsettled(&self, body: &[u8]) -> bool {
-        let longest = self.unsettled.iter().map(String::len).max().unwrap_or(0);
-        body.split(|byte| matches!(byte, b'"' | b'>' | b'<'))
-            .filter(|text| !text.is_empty() && text.len() <= longest)
+        let has = |part: &[u8]| memchr::memmem::find(body, part).is_some();
+        if !has(b"tatus") && !has(b"tate") {
+            return false;
+        }
+        let letter = |byte: u8| 1_u32 << (byte.to_ascii_lowercase().wrapping_sub(b'a') & 31);
+        let firsts = self.unsettled.iter().filter_map(|word| word.bytes().next());
+        let firsts = firsts.fold(0, |firsts, byte| firsts | letter(byte));
+        memchr::memchr2_iter(b'"', b'>', body)
+            .filter_map(|at| body.get(at + 1..))
+            .filter(|text| text.first().is_some_and(|byte| firsts & letter(*byte) != 0))
             .any(|text| {
-                let is = |word: &String| word.as_bytes().eq_ignore_ascii_case(text);
-                self.unsettled.iter().any(is)
+                self.unsettled.iter().any(|word| {
+                    let is = text
+                        .get(..word.len())
+                        .is_some_and(|text| word.as_bytes().eq_ignore_ascii_case(text));
+                    is && matches!(text.get(word.len()), Some(b'"' | b'<'))
+                })
             })
     }
 

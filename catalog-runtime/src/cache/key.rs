@@ -311,6 +311,9 @@ fn is_plain(byte: u8) -> bool {
 }
 
 fn escape(part: &str, into: &mut String) {
+    if part.bytes().all(is_plain) {
+        return into.push_str(part);
+    }
     for byte in part.bytes() {
         if is_plain(byte) {
             into.push(char::from(byte));

@@ -277,7 +277,7 @@ async fn large_bodies_streams_and_broken_ones_pass() {
         ),
         Fault::Says(
             json,
-            Bytes::from_static(b"{\"Users\":[{\"UserId\":\"u\",\"Title\":\"CREATING\"}]}"),
+            Bytes::from_static(b"{\"Users\":[{\"UserId\":\"u\",\"UserStatus\":\"CREATING\"}]}"),
         ),
     ];
     for answer in answers {

@@ -206,14 +206,18 @@ fn an_answer_may_say_that_it_will_change() {
     let rules = shipped();
     for unsettled in [
         r#"{"status":"CREATING"}"#,
+        r#"{"modelStatus":"Creating"}"#,
         "<State>pending</State>",
-        r#"["In_Progress"]"#,
+        r#"{"States":["a","In_Progress"]}"#,
+        r#"{"jobStatus":"in progress"}"#,
     ] {
         assert!(rules.is_unsettled(unsettled.as_bytes()), "{unsettled}");
     }
     for settled in [
         r#"{"status":"READY"}"#,
-        r#"{"d":"creating a thing"}"#,
+        r#"{"status":"creating a thing"}"#,
+        r#"{"status":"READY","title":"creatin"}"#,
+        r#"{"title":"creating"}"#,
         "",
         "creatingx",
     ] {
