@@ -173,7 +173,7 @@ fn status_shape(value: &Value) -> &Value {
             "overlay",
             "error",
         ],
-        &["error_kind", "format", "version"],
+        &["asked_at", "error_kind", "format", "version"],
     );
     let source = value["source"].as_str().unwrap();
     assert!(["api", "cache", "bundle"].contains(&source));
