@@ -50,7 +50,10 @@ fn child() {
         return;
     }
     let clock = clock();
+    // Of one answer: the servers' threads are in this process too, and each leaves a little behind.
+    let worst = std::cell::Cell::new(0);
     let ask = |answer: &[u8], endless| {
+        let before = peak();
         let options = RedisOptions::from_url(&serve(answer.to_vec(), endless)).unwrap();
         // Who says little and waits is waited for; who sends for ever has the usual time for it.
         let patience = Duration::from_millis(if endless { 250 } else { 50 });
@@ -60,11 +63,12 @@ fn child() {
         assert!(error.is_tier_failure(), "{error}");
         assert!(tier.put(&entry(&key(1), "v", &clock)).is_err());
         assert!(!tier.health().ok);
+        worst.set(worst.get().max(peak() - before));
         error.kind()
     };
     // All that is needed once.
     ask(b"-ERR not now\r\n", false);
-    let before = peak();
+    worst.set(0);
     for answer in [
         b"$1073741824\r\n".as_slice(),
         b"*2\r\n$1073741824\r\n",
@@ -98,7 +102,7 @@ fn child() {
     }
     ask(&[b'*'; 100_000], false);
     ask("*1\r\n".repeat(100_000).as_bytes(), false);
-    println!("grew={}", peak() - before);
+    println!("grew={}", worst.get());
 }
 
 /// The promise of 1 GiB, and all kinds of garbage: at most 16 MiB, no panic.
