@@ -201,8 +201,11 @@ impl Wire {
                 body,
             } => {
                 let body = written.get(body..).unwrap_or_default();
-                let kept = if self.shared.rules.is_unsettled(body) {
+                let rules = &self.shared.rules;
+                let kept = if rules.is_unsettled(body) {
                     Err(NotKept("it says that something is on its way"))
+                } else if rules.is_secret(body) {
+                    Err(NotKept("it holds a secret"))
                 } else {
                     Ok(written)
                 };

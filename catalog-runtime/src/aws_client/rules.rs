@@ -52,6 +52,7 @@ pub struct Rules {
     never: Vec<Never>,
     harmless: Vec<Operations>,
     unsettled: Vec<String>,
+    secrets: Vec<String>,
     scopes: BTreeMap<String, Vec<String>>,
     writes: Vec<Write>,
 }
@@ -67,6 +68,8 @@ struct File {
     harmless: Vec<String>,
     #[serde(default)]
     unsettled: Vec<String>,
+    #[serde(default)]
+    secrets: Vec<String>,
     #[serde(default)]
     scopes: BTreeMap<String, Vec<String>>,
     #[serde(default)]
@@ -202,6 +205,9 @@ impl Rules {
         if file.unsettled.iter().any(|word| word.is_empty()) {
             return Err(wrong("an empty word under \"unsettled\""));
         }
+        if file.secrets.iter().any(|name| name.is_empty()) {
+            return Err(wrong("an empty word under \"secrets\""));
+        }
         Ok(Self {
             never: never.collect::<Result<_, Error>>()?,
             harmless: harmless.collect::<Result<_, Error>>()?,
@@ -210,6 +216,7 @@ impl Rules {
                 .iter()
                 .map(|word| word.to_ascii_lowercase())
                 .collect(),
+            secrets: file.secrets,
             scopes: file.scopes,
             writes: file
                 .writes
@@ -226,6 +233,7 @@ impl Rules {
         self.never.extend(others.never);
         self.harmless.extend(others.harmless);
         self.unsettled.extend(others.unsettled);
+        self.secrets.extend(others.secrets);
         for (service, names) in others.scopes {
             self.scopes.entry(service).or_default().extend(names);
         }
@@ -277,7 +285,8 @@ impl Rules {
     }
 
     /// Whether an answer says that something is on its way: the next one will be another. That is said in a
-    /// status or a state, under whatever longer name; most answers have neither.
+    /// status or a state, under whatever longer name; most answers have neither. A word may be a part of
+    /// a longer one, as in `CREATE_IN_PROGRESS`.
     pub(super) fn is_unsettled(&self, body: &[u8]) -> bool {
         let has = |part: &[u8]| memchr::memmem::find(body, part).is_some();
         if !has(b"tatus") && !has(b"tate") {
@@ -288,15 +297,25 @@ impl Rules {
         let firsts = firsts.fold(0, |firsts, byte| firsts | letter(byte));
         memchr::memchr2_iter(b'"', b'>', body)
             .filter_map(|at| body.get(at + 1..))
-            .filter(|text| text.first().is_some_and(|byte| firsts & letter(*byte) != 0))
-            .any(|text| {
-                self.unsettled.iter().any(|word| {
-                    let is = text
-                        .get(..word.len())
-                        .is_some_and(|text| word.as_bytes().eq_ignore_ascii_case(text));
-                    is && matches!(text.get(word.len()), Some(b'"' | b'<'))
-                })
+            .filter_map(|text| {
+                let value = text.get(..LONGEST_STATUS).unwrap_or(text);
+                value.get(..memchr::memchr2(b'"', b'<', value)?)
             })
+            .any(|value| {
+                let joins = value.iter().enumerate().filter(|(_, byte)| is_join(byte));
+                let starts = std::iter::once(0).chain(joins.map(|(at, _)| at + 1));
+                let texts = starts.filter_map(|at| value.get(at..));
+                texts
+                    .filter(|text| text.first().is_some_and(|byte| firsts & letter(*byte) != 0))
+                    .any(|text| self.unsettled.iter().any(|word| begins(text, word)))
+            })
+    }
+
+    /// Whether an answer has a member that is called like a secret, whatever the operation is called.
+    pub(super) fn is_secret(&self, body: &[u8]) -> bool {
+        self.secrets
+            .iter()
+            .any(|name| memchr::memmem::find(body, name.as_bytes()).is_some())
     }
 
     /// The entries that a write drops.
@@ -345,13 +364,30 @@ impl Rules {
             if tags.is_empty() {
                 to.push(Pattern::under([service]));
             } else {
-                to.push(Pattern::glob(&format!("{service}:List*")));
+                for lists in ["List*", "Describe*s:*", "Get*s:*"] {
+                    to.push(Pattern::glob(&format!("{service}:{lists}")));
+                }
                 to.push(Pattern::glob(&format!("{service}:*:{ALL}:*")));
                 to.extend(tags.iter().map(|tag| naming(service, "*", tag)));
             }
         }
         dropped.into_values().map(Pattern::any).collect()
     }
+}
+
+/// The longest word for a status that is looked at.
+const LONGEST_STATUS: usize = 64;
+
+/// What joins the words of a status: `CREATE_IN_PROGRESS`.
+fn is_join(byte: &u8) -> bool {
+    matches!(byte, b'_' | b'-')
+}
+
+/// Whether the text begins with the whole word.
+fn begins(text: &[u8], word: &str) -> bool {
+    text.split_at_checked(word.len()).is_some_and(|(is, rest)| {
+        word.as_bytes().eq_ignore_ascii_case(is) && rest.first().is_none_or(is_join)
+    })
 }
 
 /// In place of an identifier, where a request names nothing.

@@ -257,8 +257,20 @@ impl LiveCatalogBuilder {
         if named("CACHE") {
             self.store = config.store;
         }
-        if named("FRESH_FOR") || named("KEEP_FOR") {
-            self.horizons = config.horizons;
+        // Who fits one to the other means the one that is named.
+        match (named("FRESH_FOR"), named("KEEP_FOR")) {
+            (true, true) => self.horizons = config.horizons,
+            (true, false) => {
+                let fresh_for = config.horizons.fresh_for;
+                self.horizons.fresh_for = fresh_for;
+                self.horizons.keep_for = self.horizons.keep_for.max(fresh_for);
+            }
+            (false, true) => {
+                let keep_for = config.horizons.keep_for;
+                self.horizons.keep_for = keep_for;
+                self.horizons.fresh_for = self.horizons.fresh_for.min(keep_for);
+            }
+            (false, false) => {}
         }
         if named("CACHE_MAX_BYTES") {
             self.max_bytes = config.max_bytes;
@@ -272,6 +284,10 @@ impl LiveCatalogBuilder {
                 .map(str::trim)
                 .filter(|region| !region.is_empty());
             self.regions = regions.map(str::to_owned).collect();
+            if self.regions.is_empty() {
+                let allowed = "region ids with commas between";
+                return Err(refused(&env.variable("REGIONS"), "no region", allowed));
+            }
         }
         if let Some(path) = env.path("OVERLAY") {
             self.overlay = OverlaySource::File(path);

@@ -27,6 +27,8 @@ use reasons::Reasons;
 /// How long after a failure nobody asks again, and what is added at random so that a fleet does not
 /// ask in step.
 const RETRY: Duration = Duration::from_secs(60);
+/// Until what another process is asking for is looked for again.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// The key of the one catalog of a namespace.
 pub(super) fn catalog_key() -> Key {
@@ -113,7 +115,10 @@ impl Inner {
     pub(super) async fn refresh(self: &Arc<Self>) -> Result<Arc<Snapshot>, Error> {
         let refreshed = self.turn.join(async {
             let _ = self.in_time(self.look_at_overlay()).await;
-            let asked = self.ask(true).await;
+            let asked = self.ask(true).await.and_then(|asked| {
+                let why = "another process is asking just now";
+                asked.ok_or_else(|| Error::new(ErrorKind::Unavailable, why))
+            });
             self.clean_up_from_now_on();
             match asked {
                 Ok(snapshot) => {
@@ -155,12 +160,24 @@ impl Inner {
         let cached = cache.off_thread(read).await;
         let fresh = cached.catalog.is_fresh() && !forced;
         let stale = match self.usable(cached, &mut tried) {
-            Some(snapshot) if fresh => return Ok(self.adopt(snapshot)),
+            Some(snapshot) if fresh && self.is_fresh(&snapshot) => {
+                return Ok(self.adopt(snapshot));
+            }
             stale => stale,
         };
-        let kind = match self.ask(forced).await {
-            Ok(snapshot) => return Ok(self.adopt(snapshot)),
-            Err(error) => {
+        let kind = match (self.ask(forced).await, &stale) {
+            (Ok(Some(snapshot)), _) => return Ok(self.adopt(snapshot)),
+            // Nothing is wrong: what there is serves until the other one is done.
+            (Ok(None), Some(stale)) => {
+                let mut snapshot = stale.clone();
+                snapshot.renew_at = self.moment_in(LOOK_AGAIN);
+                return Ok(self.adopt(snapshot));
+            }
+            (Ok(None), None) => {
+                tried.note("AWS", "another process is asking just now");
+                ErrorKind::Unavailable
+            }
+            (Err(error), _) => {
                 tried.note("AWS", &error);
                 error.kind()
             }
@@ -212,6 +229,10 @@ impl Inner {
                 if let Some(reasons) = cached.reasons {
                     reasons.tell_if_same(&mut snapshot);
                 }
+                if hit.age() > self.config.horizons.keep_for {
+                    tried.note("cache", "older than it may be served");
+                    return None;
+                }
                 let age = snapshot.age(self.now());
                 let left = self.config.horizons.fresh_for.saturating_sub(age);
                 snapshot.renew_at = self.renewal(left);
@@ -250,7 +271,16 @@ impl Inner {
     /// When to ask again, if there is anyone to ask: after `left`, and up to a tenth more. Not at
     /// once: what was written a moment ago may count as fresh for a moment longer.
     pub(super) fn renewal(&self, left: Duration) -> Option<Moment> {
-        let left = left.max(RETRY.min(self.config.horizons.fresh_for));
+        self.moment_in(left.max(RETRY.min(self.config.horizons.fresh_for)))
+    }
+
+    /// Whether it is young enough here, whatever who cached it thinks.
+    pub(super) fn is_fresh(&self, snapshot: &Snapshot) -> bool {
+        snapshot.age(self.now()) <= self.config.horizons.fresh_for
+    }
+
+    /// After `left`, and up to a tenth more.
+    pub(super) fn moment_in(&self, left: Duration) -> Option<Moment> {
         // The addresses of a process and its clock differ enough to spread a fleet.
         let noise = std::hash::BuildHasher::hash_one(&foldhash::fast::RandomState::default(), left);
         let jitter = left.mul_f64((noise % 1024) as f64 / 10_240.0);

@@ -3,6 +3,15 @@
 use crate::*;
 
 #[test]
+fn offline_a_refresh_asks_nobody() {
+    let desk = Desk::new();
+    let call = desk.call("refresh --offline --json");
+    assert_eq!(call.code, 1, "{}", call.stderr);
+    assert!(document(&call.stdout)["error"]["message"].is_string());
+    assert_eq!(desk.requests(), 0);
+}
+
+#[test]
 fn a_refresh_says_what_it_brought_and_is_kept() {
     let desk = Desk::new();
     let brought = desk.json("refresh");

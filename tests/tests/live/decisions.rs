@@ -13,7 +13,7 @@ enum Cached {
     Fresh,
     Stale,
     Expired,
-    /// Fresh by its envelope, as the next three.
+    /// Fresh by its envelope, as the next three, and yet too old.
     OlderThanTheBundle,
     OfTheFuture,
     OfAnotherPartition,
@@ -46,7 +46,7 @@ fn expected(case: Case) -> Option<&'static str> {
         Cached::OlderThanTheBundle => !case.bundle,
         _ => false,
     };
-    let is_fresh = matches!(case.cached, Cached::Fresh | Cached::OlderThanTheBundle);
+    let is_fresh = case.cached == Cached::Fresh;
     let obtained = match case.aws {
         Aws::Answers => true,
         Aws::AnswersInPart => !case.all_required,
@@ -64,9 +64,8 @@ fn expected(case: Case) -> Option<&'static str> {
 /// Whether it is less than what was asked for: where nobody is to be asked, what there is is all.
 fn degraded(case: Case) -> bool {
     let from_aws = expected(case) == Some("api");
-    let as_cached = expected(case) == Some("cache") && !case.forced && {
-        matches!(case.cached, Cached::Fresh | Cached::OlderThanTheBundle)
-    };
+    let as_cached =
+        expected(case) == Some("cache") && !case.forced && { case.cached == Cached::Fresh };
     match case.aws {
         Aws::NotGiven | Aws::Offline => false,
         _ if as_cached => false,

@@ -1,8 +1,11 @@
 //! Where a catalog comes from, in order: a fresh cache, AWS, a stale cache, the bundle; else an error.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use bedrock_catalog::cache::{Horizons, Key, Terms};
+use bedrock_catalog::cache::tier::LeaseOutcome;
+use bedrock_catalog::cache::tier::disk::{DiskTier, Locations};
+use bedrock_catalog::cache::{Codec, Horizons, Key, Terms, Tier};
 use bedrock_catalog::{CacheMode, Catalog, ErrorKind, LiveCatalog, catalog_to_json, transform};
 use bedrock_catalog_tests::fake_bedrock::{Fault, Memory, Rule};
 use tracing::Level;
@@ -50,6 +53,47 @@ async fn a_fresh_cache_is_used_without_a_request() {
     assert_eq!(status.asked_at, None, "not by this one");
     assert!(!status.degraded, "{:?}", status.error);
     assert_eq!(**snapshot, **first.snapshot());
+}
+
+#[tokio::test]
+async fn who_wants_it_younger_than_who_wrote_it_asks_sooner() {
+    let (folder, clock, wire) = (tempfile::tempdir().unwrap(), clock(), wire());
+    let writer = in_files(&wire, &clock, folder.path()).build().unwrap();
+    writer.load().await.unwrap();
+    clock.advance(2 * HOUR);
+    let younger = in_files(&wire, &clock, folder.path()).max_age(HOUR);
+    let snapshot = younger.build().unwrap().load().await.unwrap();
+    assert_eq!(snapshot.source().as_str(), "api");
+    assert_eq!(wire.stage().requests(), 8);
+    // Nor is it served for longer than the reader keeps things.
+    clock.advance(2 * HOUR);
+    let offline = in_files(&wire, &clock, folder.path()).offline(true);
+    let kept = offline.max_age(HOUR).keep_for(HOUR).build().unwrap();
+    assert_eq!(kept.load().await.unwrap().source().as_str(), "bundle");
+}
+
+#[tokio::test]
+async fn while_another_process_asks_a_stale_catalog_serves_and_nothing_is_wrong() {
+    let (folder, clock, wire) = (tempfile::tempdir().unwrap(), clock(), wire());
+    let live = || in_files(&wire, &clock, folder.path()).build().unwrap();
+    live().load().await.unwrap();
+    clock.advance(25 * HOUR);
+    // As another process has it.
+    let (live, key) = (live(), Key::new("catalog", "get", "all"));
+    let disk = DiskTier::new(
+        Locations::given([folder.path()]),
+        Codec::new(live.status().version),
+    );
+    let disk = disk
+        .with_clock(Arc::new(clock.clone()))
+        .with_well_known(key.clone(), "catalog");
+    let namespace = live.cache().namespace();
+    let lease = disk.try_lease(&namespace, &key, Duration::ZERO, HOUR);
+    assert!(matches!(lease, Ok(LeaseOutcome::Held(_))), "{lease:?}");
+    let snapshot = live.load().await.unwrap();
+    assert_eq!(snapshot.source().as_str(), "cache");
+    assert_eq!((snapshot.error(), wire.stage().requests()), (None, 4));
+    drop(lease);
 }
 
 #[tokio::test]
@@ -329,6 +373,13 @@ fn the_environment_changes_only_what_it_names() {
         ["memory"]
     );
     assert!(files(folder.path()).is_empty());
+    let kept = LiveCatalog::builder().max_age(HOUR);
+    let kept = kept.from_environment(&env(&[("BEDROCK_CATALOG_KEEP_FOR", "7d")]));
+    let live = kept.unwrap().cache_mode(CacheMode::Memory).build().unwrap();
+    let horizons = live.cache().settings().horizons;
+    assert_eq!((horizons.fresh_for, horizons.keep_for), (HOUR, 7 * DAY));
+    let none = LiveCatalog::builder().from_environment(&env(&[("BEDROCK_CATALOG_REGIONS", ",")]));
+    assert!(none.unwrap_err().to_string().contains("REGIONS"));
     let wrong = LiveCatalog::builder().from_environment(&env(&[("BEDROCK_CATALOG_CACHE", "disc")]));
     assert!(
         wrong

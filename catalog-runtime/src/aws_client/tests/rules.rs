@@ -202,6 +202,21 @@ fn rules_add_up() {
 }
 
 #[test]
+fn an_answer_with_a_secret_is_known_by_its_members() {
+    let rules = shipped();
+    for secret in [
+        r#"{"Credentials":{"SecretAccessKey":"s"}}"#,
+        r#"{"UserPoolClient":{"ClientSecret":"s"}}"#,
+        "<SecretAccessKey>s</SecretAccessKey>",
+        r#"{"password":"s"}"#,
+    ] {
+        assert!(rules.is_secret(secret.as_bytes()), "{secret}");
+    }
+    assert!(!rules.is_secret(br#"{"PasswordPolicy":{"MinimumLength":8}}"#));
+    assert!(Rules::from_json(r#"{"format":1,"secrets":[""]}"#).is_err());
+}
+
+#[test]
 fn an_answer_may_say_that_it_will_change() {
     let rules = shipped();
     for unsettled in [
@@ -210,6 +225,9 @@ fn an_answer_may_say_that_it_will_change() {
         "<State>pending</State>",
         r#"{"States":["a","In_Progress"]}"#,
         r#"{"jobStatus":"in progress"}"#,
+        "<StackStatus>CREATE_IN_PROGRESS</StackStatus>",
+        r#"{"Status":"PENDING_VALIDATION"}"#,
+        r#"{"State":{"Name":"shutting-down"}}"#,
     ] {
         assert!(rules.is_unsettled(unsettled.as_bytes()), "{unsettled}");
     }

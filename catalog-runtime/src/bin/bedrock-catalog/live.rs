@@ -42,8 +42,8 @@ pub(crate) fn run(output: &Output, cli: &Cli) -> Result<(), No> {
                 ..
             } => {
                 let source = Source {
-                    live: true,
-                    offline: false,
+                    live: !cli.source.offline,
+                    offline: cli.source.offline,
                     cache_dir: cli.source.cache_dir.clone(),
                 };
                 let mut builder = builder(&source).await?;

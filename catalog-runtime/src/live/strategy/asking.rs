@@ -48,10 +48,24 @@ fn told(failed: &BTreeMap<String, String>) -> String {
     told.collect::<Vec<_>>().join("; ")
 }
 
+/// What came of asking with others.
+enum Others {
+    /// One asked, here or elsewhere.
+    Asked(Snapshot),
+    /// Another process is asking just now.
+    AreAsking,
+    /// What another one cached is too old here, or cannot be used.
+    HaveNothing,
+}
+
 impl Inner {
     /// A catalog from AWS, or from another process of the machine that asked at the same time.
-    /// `forced` asks whatever the cache has.
-    pub(in crate::live) async fn ask(self: &Arc<Self>, forced: bool) -> Result<Snapshot, Error> {
+    /// `forced` asks whatever the cache has. `None`, where it is not forced: another process is asking
+    /// just now, and there is a stale catalog to serve meanwhile.
+    pub(in crate::live) async fn ask(
+        self: &Arc<Self>,
+        forced: bool,
+    ) -> Result<Option<Snapshot>, Error> {
         let config = &self.config;
         if !config.can_ask() {
             let why = match config.offline {
@@ -60,14 +74,24 @@ impl Inner {
             };
             return Err(Error::new(ErrorKind::Unavailable, why));
         }
-        // What is asked from now on is what the caller wants to know.
-        let since = config.clock.now();
+        // What is asked from now on is what the caller wants to know; or what is not too old for it.
+        let now = config.clock.now();
+        let since = match forced {
+            true => now,
+            false => now
+                .checked_sub(config.horizons.fresh_for)
+                .unwrap_or(UNIX_EPOCH),
+        };
         let cache = self.identified().await;
         let asking = async {
-            if !forced && let Some(snapshot) = self.ask_with_others(&cache).await? {
-                return Ok(snapshot);
+            if !forced {
+                match self.ask_with_others(&cache).await? {
+                    Others::Asked(snapshot) => return Ok(Some(snapshot)),
+                    Others::AreAsking => return Ok(None),
+                    Others::HaveNothing => {}
+                }
             }
-            self.ask_after(&cache, since).await
+            self.ask_after(&cache, since).await.map(Some)
         };
         // The fetch ends by itself in time; another process that asks need not.
         match self.bounded(config.asking().mul_f64(1.05), asking).await {
@@ -79,9 +103,8 @@ impl Inner {
         }
     }
 
-    /// Of all who miss the catalog, here and in other processes, one asks. `None` where what
-    /// another one cached cannot be used.
-    async fn ask_with_others(&self, cache: &Cache) -> Result<Option<Snapshot>, Error> {
+    /// Of all who miss the catalog, here and in other processes, one asks.
+    async fn ask_with_others(&self, cache: &Cache) -> Result<Others, Error> {
         let slot: Mutex<Option<Result<Snapshot, Error>>> = Mutex::new(None);
         let compute = || async {
             let asked = self.asked(cache, self.config.asking()).await;
@@ -97,17 +120,16 @@ impl Inner {
             .await;
         // Asked here: used whether or not it could be written, and its error is the error.
         if let Some(asked) = slot.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            return asked.map(Some);
+            return asked.map(Others::Asked);
         }
         match computed {
             Ok(answer) if answer.is_fresh() => {
                 let cached = cache.off_thread(|cache| Cached::of(answer, cache)).await;
-                Ok(self.usable(cached, &mut Tried::default()))
+                let usable = self.usable(cached, &mut Tried::default());
+                let fresh = usable.filter(|snapshot| self.is_fresh(snapshot));
+                Ok(fresh.map_or(Others::HaveNothing, Others::Asked))
             }
-            Ok(_) => {
-                let message = "another one asked a moment ago, and got nothing";
-                Err(Error::new(ErrorKind::Unavailable, message))
-            }
+            Ok(_) => Ok(Others::AreAsking),
             Err(error) => Err(Error::new(ErrorKind::Unavailable, error.to_string())),
         }
     }
@@ -200,7 +222,14 @@ impl Inner {
 
     /// Caches a catalog, unless it was overtaken.
     pub(super) async fn keep(&self, cache: &Cache, snapshot: &Snapshot, watched: Watched) {
-        let (json, terms) = (catalog_to_json(&snapshot.base), self.terms());
+        // Where parts of it are older, the whole is no younger for having been written now.
+        let age = snapshot.age(self.now());
+        let horizons = Horizons {
+            fresh_for: self.config.horizons.fresh_for.saturating_sub(age),
+            keep_for: self.config.horizons.keep_for.saturating_sub(age),
+        };
+        let json = catalog_to_json(&snapshot.base);
+        let terms = Terms::source("api").holding(horizons);
         let write = move |cache: &Cache| cache.put_unless_overtaken(&watched, json, &terms);
         cache.off_thread(write).await;
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::super::handle::{Inner, Renewal};
 use super::super::snapshot::Retry;
-use super::is_due;
+use super::{LOOK_AGAIN, is_due};
 
 /// Why something is renewed.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -41,7 +41,9 @@ impl Inner {
     /// Renews what is served when it is due.
     pub(in crate::live) fn renew_when_due(self: &Arc<Self>) {
         if let Some(at) = self.current.load().renew_at {
+            // Not at once: the task that renews works itself until it has come to its end.
             let wait = at.steady.saturating_sub(self.config.clock.steady());
+            let wait = wait.max(Duration::from_millis(1));
             self.spawn(wait, Cause::Due);
         }
     }
@@ -84,6 +86,14 @@ impl Inner {
         }
     }
 
+    /// Another process is asking: what it got is looked for in a moment.
+    fn look_again(&self) {
+        let _serving = self.serving.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut same = (*self.current.load_full()).clone();
+        same.renew_at = self.moment_in(LOOK_AGAIN);
+        self.current.store(Arc::new(same));
+    }
+
     async fn renew(self: &Arc<Self>, cause: Cause) {
         let _turn = self.turn.turn().await;
         let _ = self.in_time(self.look_at_overlay()).await;
@@ -93,7 +103,13 @@ impl Inner {
         let again = |retry: &Retry| cause == Cause::Due && !is_due(retry.all_at, now);
         let asked = match retry.filter(again) {
             Some(retry) => self.ask_again(&retry).await,
-            None => self.ask(false).await.map(Some),
+            None => {
+                let asked = self.ask(false).await;
+                if matches!(asked, Ok(None)) {
+                    self.look_again();
+                }
+                asked
+            }
         };
         match asked {
             Ok(Some(snapshot)) => {

@@ -156,7 +156,9 @@ if token or at then
   local floor = tonumber(redis.call('HGET', fence, 'floor')) or 0
   number = token or math.min(at * 1000, clock())
   local overtaken = number < floor
-  if (overtaken or (not token and there and there > at)) and stays() then
+  -- A number whose counter is gone, evicted or lost in a restart, says nothing: the clock has to do.
+  local counted = token and redis.call('EXISTS', fence) == 1
+  if (overtaken or (not counted and there and at and there > at)) and stays() then
     return {1, redis.call('GET', entry)}
   end
   if overtaken then return {2} end
@@ -173,8 +175,16 @@ return {0}
             remove: script!(
                 r"
 local n = redis.call('UNLINK', KEYS[1])
-raise(KEYS[2], draw(KEYS[2], ARGV[1]), ARGV[1])
-if n > 0 then redis.pcall('PUBLISH', ARGV[2], ARGV[3]) end
+if n > 0 then
+  raise(KEYS[2], draw(KEYS[2], ARGV[1]), ARGV[1])
+  redis.pcall('PUBLISH', ARGV[2], ARGV[3])
+elseif redis.call('EXISTS', KEYS[2]) == 1 then
+  -- Somebody may be computing, whose number keeps the counter for as long as that takes. No longer:
+  -- else whoever removes what is not there would keep it for ever.
+  local last = tonumber(redis.call('HGET', KEYS[2], 'last')) or 0
+  local now = text(math.max(clock(), last + 1))
+  redis.call('HSET', KEYS[2], 'last', now, 'floor', now)
+end
 return n
 "
             ),
