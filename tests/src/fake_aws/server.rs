@@ -229,8 +229,10 @@ impl<'a> Call<'a> {
             Service::Bedrock => Reply::json(200, value),
             Service::Sts => {
                 let (operation, arn) = (self.operation, text(value, "/Arn"));
-                let secret = "<Credentials><AccessKeyId>K</AccessKeyId><SecretAccessKey>S</SecretAccessKey>\
+                let credentials = "<Credentials><AccessKeyId>K</AccessKeyId><SecretAccessKey>S</SecretAccessKey>\
                     <SessionToken>T</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration></Credentials>";
+                let is_harmless = ["GetCallerIdentity", "GetAccessKeyInfo"].contains(&operation);
+                let secret = if is_harmless { "" } else { credentials };
                 let body = format!(
                     "<{operation}Response xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><{operation}Result>\
                     <Arn>{arn}</Arn><UserId>u</UserId>{secret}</{operation}Result></{operation}Response>"
