@@ -405,7 +405,7 @@ impl Snapshot {
 
 #[cfg(not(feature = "aws"))]
 impl Inner {
-    pub(super) async fn ask(self: &Arc<Self>, _forced: bool) -> Result<Snapshot, Error> {
+    pub(super) async fn ask(self: &Arc<Self>, _forced: bool) -> Result<Option<Snapshot>, Error> {
         let message = match self.config.offline {
             true => "offline",
             false => "this build has no feature `aws`",

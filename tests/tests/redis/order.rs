@@ -37,6 +37,45 @@ fn lose_the_lease(server: &RedisServer) {
     server.tell(&["DEL", &format!("{}:lease", name(&key(1)))]);
 }
 
+fn fence(n: u32) -> String {
+    format!("{}:fence", name(&key(n)))
+}
+
+#[test]
+fn a_counter_that_was_evicted_leaves_the_order_to_the_clocks() {
+    let Some(server) = server() else { return };
+    let clock = clock();
+    let (one, other) = (tier(&server.url(), &clock), tier(&server.url(), &clock));
+    let early = begun(one.begin(&ns(), &key(1)).unwrap(), &clock);
+    clock.advance(Duration::from_secs(1));
+    let newer = entry(&key(1), "newer", &clock);
+    other.put(&newer).unwrap();
+    server.tell(&["DEL", &fence(1)]);
+    // Written later, and yet the older.
+    clock.advance(Duration::from_secs(1));
+    let older = entry(&key(1), "older", &clock);
+    let receipt = one.put_begun(&older, &early).unwrap();
+    assert_eq!(receipt.superseded_by, Some(newer));
+}
+
+#[test]
+fn removing_what_is_not_there_keeps_no_counter() {
+    let Some(server) = server() else { return };
+    let clock = clock();
+    let tier = tier(&server.url(), &clock);
+    assert!(!tier.remove(&ns(), &key(2)).unwrap());
+    let there = server.tell(&["EXISTS", &fence(2)]);
+    assert!(matches!(there, redis::Value::Int(0)), "{there:?}");
+    let early = begun(tier.begin(&ns(), &key(1)).unwrap(), &clock);
+    server.tell(&["PEXPIRE", &fence(1), "5000"]);
+    assert!(!tier.remove(&ns(), &key(1)).unwrap());
+    let left = server.tell(&["PTTL", &fence(1)]);
+    assert!(matches!(left, redis::Value::Int(1..=5000)), "{left:?}");
+    // Who computed meanwhile is told all the same.
+    let receipt = tier.put_begun(&entry(&key(1), "old", &clock), &early);
+    assert!(receipt.unwrap().removed_since);
+}
+
 #[test]
 fn who_lost_its_lease_does_not_overwrite_who_took_it() {
     let Some(server) = server() else { return };
