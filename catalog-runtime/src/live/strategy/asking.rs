@@ -51,7 +51,7 @@ fn told(failed: &BTreeMap<String, String>) -> String {
 /// What came of asking with others.
 enum Others {
     /// One asked, here or elsewhere.
-    Asked(Snapshot),
+    Asked(Box<Snapshot>),
     /// Another process is asking just now.
     AreAsking,
     /// What another one cached is too old here, or cannot be used.
@@ -86,7 +86,7 @@ impl Inner {
         let asking = async {
             if !forced {
                 match self.ask_with_others(&cache).await? {
-                    Others::Asked(snapshot) => return Ok(Some(snapshot)),
+                    Others::Asked(snapshot) => return Ok(Some(*snapshot)),
                     Others::AreAsking => return Ok(None),
                     Others::HaveNothing => {}
                 }
@@ -120,14 +120,14 @@ impl Inner {
             .await;
         // Asked here: used whether or not it could be written, and its error is the error.
         if let Some(asked) = slot.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            return asked.map(Others::Asked);
+            return asked.map(|asked| Others::Asked(Box::new(asked)));
         }
         match computed {
             Ok(answer) if answer.is_fresh() => {
                 let cached = cache.off_thread(|cache| Cached::of(answer, cache)).await;
                 let usable = self.usable(cached, &mut Tried::default());
                 let fresh = usable.filter(|snapshot| self.is_fresh(snapshot));
-                Ok(fresh.map_or(Others::HaveNothing, Others::Asked))
+                Ok(fresh.map_or(Others::HaveNothing, |fresh| Others::Asked(Box::new(fresh))))
             }
             Ok(_) => Ok(Others::AreAsking),
             Err(error) => Err(Error::new(ErrorKind::Unavailable, error.to_string())),
