@@ -1,23 +1,18 @@
-//! Document → catalog: checks everything, numbers everything.
+//! Document → catalog: checks everything and numbers everything; [`tables`] lays it out.
+
+mod tables;
 
 use alloc::format;
-use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use crate::catalog::Catalog;
-use crate::document::{
-    AccessEntry, DestinationsEntry, Document, FORMAT, LifecycleEntry, ModelEntry, ProfileEntry,
-    geography_of,
-};
+use crate::document::{AccessEntry, DestinationsEntry, Document, FORMAT, ModelEntry, ProfileEntry};
 use crate::error::Error;
-use crate::query;
-use crate::rows::{
-    AccessRow, LifecycleRow, LinkRow, ModelRow, NONE, ProfileRow, RegionRow, Run, Tables,
-};
-use crate::text::{StaticList, StaticText, Text};
+use crate::rows::{AccessRow, LinkRow, NONE, Run};
+use crate::text::Text;
 use crate::words::InferenceType;
 
 /// The most models, profiles or (model, region) pairs; numbers are 16 bits and one is taken.
@@ -83,22 +78,28 @@ struct Pair {
     region: u16,
     types: u16,
     flags: u8,
-}
-
-/// A route while it is being gathered.
-struct Link {
-    pair: u16,
+    /// The last profile that serves it.
     profile: u16,
-    destinations: Run,
-    global: bool,
 }
 
-impl Link {
-    /// The order of the table as one number: by pair, bounded before global, then by destinations
-    /// and profile (profiles are numbered in the order of their ids).
-    fn order(&self) -> u64 {
-        let (pair, len) = (u64::from(self.pair), u64::from(self.destinations.len));
-        pair << 33 | u64::from(self.global) << 32 | len << 16 | u64::from(self.profile)
+/// Recorded regions and regions known as destinations only.
+struct Regions<'d> {
+    /// Their ids, sorted, and whether they are recorded.
+    rows: Vec<(&'d str, bool)>,
+    numbers: Numbers<'d>,
+}
+
+impl<'d> Regions<'d> {
+    /// Of distinct ids.
+    fn new(rows: impl Iterator<Item = (&'d str, bool)>) -> Self {
+        let mut rows: Vec<(&str, bool)> = rows.collect();
+        rows.sort_unstable();
+        let numbers = rows.iter().map(|&(id, _)| id).zip(0u16..).collect();
+        Self { rows, numbers }
+    }
+
+    fn find(&self, id: &str) -> Option<u16> {
+        self.numbers.get(id).copied()
     }
 }
 
@@ -106,17 +107,15 @@ struct Builder<'d> {
     document: &'d Document<'d>,
     models: Numbers<'d>,
     profiles: Numbers<'d>,
-    /// Recorded regions and regions known as destinations only.
-    regions: Numbers<'d>,
-    /// Their ids, sorted, and whether they are recorded.
-    regions_rows: Vec<(&'d str, bool)>,
+    regions: Regions<'d>,
     /// In the order they were met; `place` finds them.
     pairs: Vec<Pair>,
     /// The pair of each (model, region), model by model.
     place: Vec<u16>,
     types: Vec<Vec<InferenceType>>,
     destinations: Vec<u16>,
-    links: Vec<Link>,
+    /// Their `access` is the pair, until the pairs are in order.
+    links: Vec<LinkRow>,
 }
 
 impl<'d> Builder<'d> {
@@ -152,18 +151,22 @@ impl<'d> Builder<'d> {
             DestinationsEntry::Regions(destinations) => destinations.as_slice(),
             DestinationsEntry::Global => &[],
         });
-        let mut all: HashMap<&str, bool> = recorded.into_keys().map(|id| (id, true)).collect();
+        let mut regions = Regions::new(recorded.into_keys().map(|id| (id, true)));
+        let mut others = HashSet::new();
         for id in destinations.chain(&document.former_regions) {
-            all.entry(&**id).or_insert(false);
-            if all.len() > MOST_REGIONS {
+            if regions.find(id).is_none() {
+                others.insert(&**id);
+            }
+            if regions.rows.len() + others.len() > MOST_REGIONS {
                 return Err(too_many("regions", MOST_REGIONS));
             }
         }
-        let mut regions_rows: Vec<(&str, bool)> = all.into_iter().collect();
-        regions_rows.sort_unstable();
-        check_ids("regions", regions_rows.iter().map(|(id, _)| id))?;
-        let regions: Numbers<'_> = regions_rows.iter().map(|&(id, _)| id).zip(0u16..).collect();
-        let cells = models.len() * regions.len();
+        if !others.is_empty() {
+            let others = others.into_iter().map(|id| (id, false));
+            regions = Regions::new(regions.rows.into_iter().chain(others));
+        }
+        check_ids("regions", regions.rows.iter().map(|(id, _)| id))?;
+        let cells = models.len() * regions.rows.len();
         if cells > MOST_CELLS {
             return Err(too_many("models times regions", MOST_CELLS));
         }
@@ -177,7 +180,6 @@ impl<'d> Builder<'d> {
             models,
             profiles,
             regions,
-            regions_rows,
             pairs: Vec::with_capacity(listed.min(MOST_ROWS)),
             place: vec![NONE; cells],
             types: Vec::new(),
@@ -188,19 +190,21 @@ impl<'d> Builder<'d> {
 
     /// The number of a region that has rows.
     fn source(&self, id: &str, of: &str) -> Result<u16, Error> {
-        let number = self.regions.get(id).copied();
-        let row = number.and_then(|number| self.regions_rows.get(usize::from(number)));
-        match (number, row) {
-            (Some(number), Some((_, true))) => Ok(number),
-            _ => Err(Error::invalid(format!(
+        let found = self.regions.find(id);
+        let recorded = |number: &u16| {
+            let row = self.regions.rows.get(usize::from(*number));
+            row.is_some_and(|(_, recorded)| *recorded)
+        };
+        found.filter(recorded).ok_or_else(|| {
+            Error::invalid(format!(
                 "{of:?} names region {id:?}, which is not among the regions"
-            ))),
-        }
+            ))
+        })
     }
 
     /// The pair of a model and a region, made on first sight.
     fn pair(&mut self, model: u16, region: u16) -> Result<u16, Error> {
-        let cell = usize::from(model) * self.regions.len() + usize::from(region);
+        let cell = usize::from(model) * self.regions.rows.len() + usize::from(region);
         let new = u16::try_from(self.pairs.len())
             .ok()
             .filter(|&new| new != NONE);
@@ -214,6 +218,7 @@ impl<'d> Builder<'d> {
                 region,
                 types: NONE,
                 flags: 0,
+                profile: NONE,
             });
         }
         Ok(*place)
@@ -270,7 +275,7 @@ impl<'d> Builder<'d> {
 
     fn link(&mut self, entry: &'d ProfileEntry<'d>) -> Result<(), Error> {
         let profile = self.profiles.get(&*entry.id).copied().unwrap_or(NONE);
-        let first_link = self.links.len();
+        let mut numbers: Vec<u16> = Vec::new();
         for route in &entry.routes {
             let Some(&model) = self.models.get(&*route.model) else {
                 return Err(Error::invalid(format!(
@@ -281,11 +286,9 @@ impl<'d> Builder<'d> {
             let global = route.destinations == DestinationsEntry::Global;
             let start = self.destinations.len();
             if let DestinationsEntry::Regions(ids) = &route.destinations {
-                let mut numbers: Vec<u16> = ids
-                    .iter()
-                    .filter_map(|id| self.regions.get(&**id))
-                    .copied()
-                    .collect();
+                let found = ids.iter().filter_map(|id| self.regions.find(id));
+                numbers.clear();
+                numbers.extend(found);
                 numbers.sort_unstable();
                 numbers.dedup();
                 if numbers.is_empty() {
@@ -294,7 +297,7 @@ impl<'d> Builder<'d> {
                         "profile {id:?} has no destinations"
                     )));
                 }
-                self.destinations.append(&mut numbers);
+                self.destinations.extend_from_slice(&numbers);
             }
             let len = u16::try_from(self.destinations.len() - start);
             let (Ok(start), Ok(len)) = (u32::try_from(start), len) else {
@@ -308,242 +311,26 @@ impl<'d> Builder<'d> {
             }
             for source in &route.sources {
                 let source = self.source(source, &entry.id)?;
-                let pair = self.pair(model, source)?;
-                self.links.push(Link {
-                    pair,
+                let number = self.pair(model, source)?;
+                if let Some(pair) = self.pairs.get_mut(usize::from(number)) {
+                    if pair.profile == profile {
+                        return Err(Error::invalid(format!(
+                            "profile {:?} serves one model from one region twice",
+                            entry.id
+                        )));
+                    }
+                    pair.profile = profile;
+                }
+                self.links.push(LinkRow {
+                    access: u32::from(number),
                     profile,
                     destinations: Run::new(start, len),
                     global,
                 });
             }
         }
-        let own = self.links.get_mut(first_link..).unwrap_or_default();
-        own.sort_unstable_by_key(|link| link.pair);
-        if own.array_windows().any(|[a, b]| a.pair == b.pair) {
-            return Err(Error::invalid(format!(
-                "profile {:?} serves one model from one region twice",
-                entry.id
-            )));
-        }
         Ok(())
     }
-
-    fn tables(mut self) -> Result<Tables, Error> {
-        let document = self.document;
-        for entry in &document.models {
-            for access in &entry.access {
-                self.list(entry, access)?;
-            }
-        }
-        for entry in &document.profiles {
-            self.link(entry)?;
-        }
-        u32::try_from(self.links.len()).map_err(|_| too_many("routes", u32::MAX as usize))?;
-        // From the order of sight to the order of (model, region): what `place` walks.
-        let mut rank = vec![0u16; self.pairs.len()];
-        let met = self.place.iter().filter(|&&pair| pair != NONE);
-        for (&pair, number) in met.zip(0u16..) {
-            if let Some(rank) = rank.get_mut(usize::from(pair)) {
-                *rank = number;
-            }
-        }
-        for link in &mut self.links {
-            link.pair = rank
-                .get(usize::from(link.pair))
-                .copied()
-                .unwrap_or_default();
-        }
-        self.links.sort_unstable_by_key(Link::order);
-        let (access, links) = self.access();
-        let mut model_profiles = Vec::new();
-        let mut profile_links = Vec::new();
-        let models = self.models(&access, &links, &mut model_profiles);
-        let facets = models.iter().map(|row| {
-            let has_way_in = row.access.of(&access).iter().any(AccessRow::has_way_in);
-            query::facets(row, has_way_in)
-        });
-        Ok(Tables {
-            brand: crate::id::UNBRANDED,
-            partition: owned(&document.partition),
-            observed_at: document.observed_at,
-            digest: StaticText::Borrowed(""),
-            facets: facets.collect::<Vec<_>>().into(),
-            models: models.into(),
-            profiles: self.profiles(&links, &mut profile_links).into(),
-            regions: self.regions(&access, &links).into(),
-            cells: self.cells(&rank).into(),
-            access: access.into(),
-            links: links.into(),
-            types: self
-                .types
-                .drain(..)
-                .map(StaticList::Owned)
-                .collect::<Vec<_>>()
-                .into(),
-            destinations: self.destinations.into(),
-            model_profiles: model_profiles.into(),
-            profile_links: profile_links.into(),
-        })
-    }
-
-    fn access(&self) -> (Vec<AccessRow>, Vec<LinkRow>) {
-        let mut access = Vec::with_capacity(self.pairs.len());
-        let mut links = Vec::with_capacity(self.links.len());
-        let mut rest = &*self.links;
-        let met = self
-            .place
-            .iter()
-            .filter_map(|&pair| self.pairs.get(usize::from(pair)));
-        for (pair, number) in met.zip(0u32..) {
-            let own = rest.partition_point(|link| u32::from(link.pair) <= number);
-            let (own, others) = rest.split_at_checked(own).unwrap_or_default();
-            rest = others;
-            let bounded = own.partition_point(|link| !link.global);
-            access.push(AccessRow {
-                model: pair.model,
-                region: pair.region,
-                types: pair.types,
-                flags: pair.flags,
-                // Both fit: a pair has at most one link per profile.
-                links: Run::new(links.len() as u32, own.len() as u16),
-                bounded: bounded as u16,
-            });
-            links.extend(own.iter().map(|link| LinkRow {
-                access: number,
-                profile: link.profile,
-                destinations: link.destinations,
-                global: link.global,
-            }));
-        }
-        (access, links)
-    }
-
-    fn models(
-        &self,
-        access: &[AccessRow],
-        links: &[LinkRow],
-        pool: &mut Vec<u16>,
-    ) -> Vec<ModelRow> {
-        let mut entries: Vec<&ModelEntry<'_>> = self.document.models.iter().collect();
-        entries.sort_unstable_by(|a, b| a.id.cmp(&b.id));
-        let mut rest = access;
-        let row = |(entry, number): (&ModelEntry<'_>, u16)| {
-            let own = rest.partition_point(|row| row.model <= number);
-            let start = access.len() - rest.len();
-            let (own, others) = rest.split_at_checked(own).unwrap_or_default();
-            rest = others;
-            let mut profiles: Vec<u16> = own
-                .iter()
-                .flat_map(|row| row.links.of(links))
-                .map(|link| link.profile)
-                .collect();
-            profiles.sort_unstable();
-            profiles.dedup();
-            let run = Run::new(pool.len() as u32, profiles.len() as u16);
-            pool.append(&mut profiles);
-            ModelRow {
-                id: owned(&entry.id),
-                name: entry.name.as_ref().map(owned),
-                provider: entry.provider.as_ref().map(owned),
-                input: entry.input_modalities.as_deref().map(list),
-                output: entry.output_modalities.as_deref().map(list),
-                streaming: entry.streaming,
-                customizations: entry.customizations.as_deref().map(list),
-                lifecycle: LifecycleRow::from(&entry.lifecycle),
-                last_seen: entry.last_seen,
-                retired: entry.retired,
-                constant: entry.constant.as_ref().map(owned),
-                access: Run::new(start as u32, own.len() as u16),
-                profiles: run,
-            }
-        };
-        entries.into_iter().zip(0u16..).map(row).collect()
-    }
-
-    fn profiles(&self, links: &[LinkRow], pool: &mut Vec<u32>) -> Vec<ProfileRow> {
-        let mut entries: Vec<&ProfileEntry<'_>> = self.document.profiles.iter().collect();
-        entries.sort_unstable_by(|a, b| a.id.cmp(&b.id));
-        // By profile, then access row: model, then region; both in one number.
-        let numbered = (0u32..).zip(links);
-        let mut order: Vec<u64> = numbered
-            .map(|(number, link)| u64::from(link.profile) << 32 | u64::from(number))
-            .collect();
-        order.sort_unstable();
-        let mut rest = &*order;
-        let row = |(entry, number): (&ProfileEntry<'_>, u16)| {
-            let own = rest.partition_point(|&place| place >> 32 <= u64::from(number));
-            let (own, others) = rest.split_at_checked(own).unwrap_or_default();
-            rest = others;
-            let run = Run::new(pool.len() as u32, own.len() as u16);
-            pool.extend(own.iter().map(|&place| place as u32));
-            let models = entry.routes.iter().map(|route| &*route.model);
-            let geography = entry.geography.clone();
-            ProfileRow {
-                id: owned(&entry.id),
-                name: entry.name.as_ref().map(owned),
-                description: entry.description.as_ref().map(owned),
-                status: entry.status.as_ref().map(owned),
-                geography: geography.or_else(|| geography_of(&entry.id, models)),
-                last_seen: entry.last_seen,
-                retired: entry.retired,
-                constant: entry.constant.as_ref().map(owned),
-                links: run,
-            }
-        };
-        entries.into_iter().zip(0u16..).map(row).collect()
-    }
-
-    fn regions(&self, access: &[AccessRow], links: &[LinkRow]) -> Vec<RegionRow> {
-        let mut rows: Vec<RegionRow> = self
-            .regions_rows
-            .iter()
-            .map(|&(id, recorded)| RegionRow {
-                id: StaticText::Owned(String::from(id)),
-                recorded,
-                stale_since: self.document.stale.get(id).copied(),
-                models: 0,
-                on_demand: 0,
-                profiles: 0,
-            })
-            .collect();
-        for row in access {
-            if let Some(region) = rows.get_mut(usize::from(row.region)) {
-                region.models += 1;
-                region.on_demand += u16::from(row.is(AccessRow::ON_DEMAND));
-            }
-        }
-        let mut sources: Vec<u32> = links
-            .iter()
-            .filter_map(|link| {
-                let row = access.get(link.access as usize)?;
-                Some(u32::from(row.region) << 16 | u32::from(link.profile))
-            })
-            .collect();
-        sources.sort_unstable();
-        sources.dedup();
-        for source in sources {
-            if let Some(region) = rows.get_mut((source >> 16) as usize) {
-                region.profiles += 1;
-            }
-        }
-        rows
-    }
-
-    /// The access row of each (region, model), region by region.
-    fn cells(&self, rank: &[u16]) -> Vec<u16> {
-        let (models, regions) = (self.models.len(), self.regions.len());
-        let cell = |(region, model): (usize, usize)| {
-            let pair = self.place.get(model * regions + region).copied();
-            let rank = pair.and_then(|pair| rank.get(usize::from(pair)));
-            rank.copied().unwrap_or(NONE)
-        };
-        let cells = (0..regions).flat_map(|region| (0..models).map(move |model| (region, model)));
-        cells.map(cell).collect()
-    }
-}
-
-fn owned(text: &Text<'_>) -> StaticText {
-    text.clone().into_static()
 }
 
 fn sorted<T: Clone + Ord>(words: &[T]) -> Vec<T> {
@@ -551,20 +338,4 @@ fn sorted<T: Clone + Ord>(words: &[T]) -> Vec<T> {
     words.sort_unstable();
     words.dedup();
     words
-}
-
-fn list<T: Clone + Ord>(words: &[T]) -> StaticList<T> {
-    StaticList::Owned(sorted(words))
-}
-
-impl From<&LifecycleEntry> for LifecycleRow {
-    fn from(entry: &LifecycleEntry) -> Self {
-        Self {
-            status: entry.status.clone(),
-            start: entry.start,
-            legacy: entry.legacy,
-            extended_access: entry.extended_access,
-            end_of_life: entry.end_of_life,
-        }
-    }
 }
