@@ -2,17 +2,23 @@
 //! nothing for us, so whether a read was a request is told by the client's own statistics, and whether it
 //! was needed by the answers.
 
+use aws_sdk_bedrock::types::{LoggingConfig, OutputDataConfig, S3Config, Tag, TrainingDataConfig};
 use aws_sdk_identitystore::types::{MemberId, Name};
 use aws_sdk_ssoadmin::types::{PrincipalType, TargetType};
 
-use crate::stage::{ACCOUNT, cached, config, credentials, sso, store};
+use crate::stage::{ACCOUNT, bedrock, cached, config, credentials, sso, store};
+
+fn emulator(test: &str) -> Option<String> {
+    let url = std::env::var("BEDROCK_CATALOG_EMULATOR").ok();
+    if url.is_none() {
+        println!("skipped: {test}; BEDROCK_CATALOG_EMULATOR is not set");
+    }
+    url
+}
 
 #[tokio::test]
 async fn people_and_permissions_at_an_emulator() {
-    let Ok(url) = std::env::var("BEDROCK_CATALOG_EMULATOR") else {
-        println!(
-            "skipped: people_and_permissions_at_an_emulator; BEDROCK_CATALOG_EMULATOR is not set"
-        );
+    let Some(url) = emulator("people_and_permissions_at_an_emulator") else {
         return;
     };
     let cached = cached(|builder| builder);
@@ -187,4 +193,67 @@ async fn people_and_permissions_at_an_emulator() {
         .await
         .unwrap();
     assert!(users().await.is_none());
+}
+
+#[tokio::test]
+async fn tags_and_logging_at_an_emulator() {
+    let Some(url) = emulator("tags_and_logging_at_an_emulator") else {
+        return;
+    };
+    let cached = cached(|builder| builder);
+    let config = config(&url, credentials("AKIDEMULATOR", Some(ACCOUNT)));
+    let bedrock = bedrock(&config, &cached);
+    let asked = || cached.statistics().asked;
+
+    let logged = async || {
+        let answer = bedrock.get_model_invocation_logging_configuration().send();
+        let logging = answer.await.unwrap().logging_config;
+        logging.and_then(|logging| logging.text_data_delivery_enabled)
+    };
+    let log = async |text: bool| {
+        let bucket = S3Config::builder().bucket_name("logs").build().unwrap();
+        let logging = LoggingConfig::builder()
+            .s3_config(bucket)
+            .text_data_delivery_enabled(text)
+            .build();
+        let write = bedrock.put_model_invocation_logging_configuration();
+        write.logging_config(logging).send().await.unwrap();
+    };
+    log(true).await;
+    assert_eq!(logged().await, Some(true));
+    let before = asked();
+    assert_eq!(logged().await, Some(true));
+    assert_eq!(asked(), before, "no request");
+    log(false).await;
+    assert_eq!(logged().await, Some(false));
+    let write = bedrock.delete_model_invocation_logging_configuration();
+    write.send().await.unwrap();
+    assert_eq!(logged().await, None);
+
+    // The list of custom models has times in a form there that the SDK does not read; their tags have none.
+    let out = OutputDataConfig::builder().s3_uri("s3://out").build();
+    let made = bedrock
+        .create_model_customization_job()
+        .job_name(format!("job-{}", std::process::id()))
+        .custom_model_name(format!("ours-{}", std::process::id()))
+        .role_arn(format!("arn:aws:iam::{ACCOUNT}:role/tuner"))
+        .base_model_identifier("anthropic.claude-v2")
+        .training_data_config(TrainingDataConfig::builder().s3_uri("s3://in").build())
+        .output_data_config(out.unwrap());
+    let job = made.send().await.unwrap().job_arn;
+    let tags = async || {
+        let listed = bedrock.list_tags_for_resource().resource_arn(&job);
+        listed.send().await.unwrap().tags.unwrap_or_default().len()
+    };
+    assert_eq!(tags().await, 0);
+    let before = asked();
+    assert_eq!(tags().await, 0);
+    assert_eq!(asked(), before, "no request");
+    let tag = Tag::builder().key("team").value("ours").build().unwrap();
+    let write = bedrock.tag_resource().resource_arn(&job).tags(tag);
+    write.send().await.unwrap();
+    assert_eq!(tags().await, 1);
+    let write = bedrock.untag_resource().resource_arn(&job);
+    write.tag_keys("team").send().await.unwrap();
+    assert_eq!(tags().await, 0);
 }
