@@ -8,6 +8,7 @@
     clippy::indexing_slicing
 )]
 
+mod acl;
 mod changes;
 mod children;
 mod conformance;

@@ -82,13 +82,16 @@ impl From<RedisError> for Fault {
             | (_, ErrorKind::Server(ServerErrorKind::ReadOnly)) => {
                 told(Kind::Unavailable, "Redis takes no writes".to_owned(), false)
             }
-            (Some("NOAUTH" | "WRONGPASS" | "NOPERM"), _) | (_, ErrorKind::AuthenticationFailed) => {
-                told(
-                    Kind::Refused,
-                    "Redis refuses these credentials".to_owned(),
-                    false,
-                )
-            }
+            (Some("NOPERM"), _) => told(
+                Kind::Refused,
+                "the ACL of this Redis user does not allow it".to_owned(),
+                false,
+            ),
+            (Some("NOAUTH" | "WRONGPASS"), _) | (_, ErrorKind::AuthenticationFailed) => told(
+                Kind::Refused,
+                "Redis refuses these credentials".to_owned(),
+                false,
+            ),
             (Some("LOADING" | "BUSY" | "TRYAGAIN" | "CLUSTERDOWN"), _) => {
                 told(Kind::Unavailable, "Redis is not ready".to_owned(), false)
             }
