@@ -4,33 +4,67 @@ use std::sync::Arc;
 
 use bedrock_catalog::cache::testing::conformance;
 use bedrock_catalog::cache::{ManualClock, Tier, TierErrorKind};
+use bedrock_catalog_tests::redis_server::{RedisCluster, RedisServer};
 
 use crate::stage::*;
 
 const MANUAL: &str = include_str!("../../../docs/operators.md");
 
+/// Makes the user of the manual there, and one that may `more`; the URL to come as that user.
+fn admit(server: &RedisServer, more: &str) -> String {
+    let line = MANUAL.lines().find(|line| line.starts_with("ACL SETUSER "));
+    let line = line.unwrap().replace("PASSWORD", "open-sesame") + more;
+    let words: Vec<&str> = line.split_whitespace().collect();
+    assert_eq!(server.tell(&words), redis::Value::Okay);
+    format!("redis://catalog:open-sesame@127.0.0.1:{}", server.port())
+}
+
+/// What the user wanted to do and may not.
+fn refused(server: &RedisServer) -> redis::Value {
+    server.tell(&["ACL", "LOG"])
+}
+
+const NOTHING: redis::Value = redis::Value::Array(vec![]);
+
 #[test]
 fn the_user_of_the_manual_is_enough_and_no_more() {
     let Some(server) = server() else { return };
-    let line = MANUAL.lines().find(|line| line.starts_with("ACL SETUSER "));
-    let line = line.unwrap().replace("PASSWORD", "open-sesame");
-    let words: Vec<&str> = line.split_whitespace().collect();
-    assert_eq!(server.tell(&words), redis::Value::Okay);
-    let url = format!("redis://catalog:open-sesame@127.0.0.1:{}", server.port());
+    let url = admit(&server, "");
     let clock = ManualClock::new();
     let of_the_manual = || tier_under("bedrock-catalog", &url, &clock);
     conformance::check(&clock, &|| {
         server.tell(&["FLUSHALL"]);
         Arc::new(of_the_manual())
     });
-    // Nothing it did was refused, and quietly left out.
-    let refused = server.tell(&["ACL", "LOG"]);
-    assert_eq!(refused, redis::Value::Array(vec![]));
     assert!(of_the_manual().health().ok);
+    // Nothing it did was refused, and quietly left out.
+    assert_eq!(refused(&server), NOTHING);
 
     let elsewhere = tier_under("other", &url, &clock);
     let error = elsewhere.get(&ns(), &key(1)).unwrap_err();
     assert_eq!(error.kind(), TierErrorKind::Refused, "{error}");
     assert!(error.to_string().contains("ACL"), "{error}");
-    assert_ne!(server.tell(&["ACL", "LOG"]), redis::Value::Array(vec![]));
+    assert_ne!(refused(&server), NOTHING);
+}
+
+#[test]
+fn the_user_of_the_manual_is_enough_in_a_cluster() {
+    let Some(cluster) = RedisCluster::start() else {
+        return;
+    };
+    let more = MANUAL.split_once("For a Cluster, also `").unwrap().1;
+    let more = format!(" {}", more.split_once('`').unwrap().0);
+    let urls = cluster.servers.iter().map(|server| admit(server, &more));
+    let url = urls.collect::<Vec<_>>().join(",");
+    let clock = ManualClock::new();
+    conformance::check(&clock, &|| {
+        for server in &cluster.servers {
+            server.tell(&["FLUSHALL"]);
+        }
+        Arc::new(tier_under("bedrock-catalog", &url, &clock))
+    });
+    assert!(tier_under("bedrock-catalog", &url, &clock).health().ok);
+    for server in &cluster.servers {
+        assert_eq!(refused(server), NOTHING);
+    }
 }
