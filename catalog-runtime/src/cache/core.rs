@@ -75,6 +75,18 @@ impl fmt::Debug for Inner {
 }
 
 impl Inner {
+    /// Writes every entry of this namespace that matches, in a turn; other entries go on.
+    pub(super) fn sweep<R>(
+        &self,
+        namespace: Namespace,
+        pattern: &Pattern,
+        write: impl FnOnce() -> R,
+    ) -> R {
+        let pattern = pattern.clone();
+        let is_written = move |(ns, key): &Name| *ns == namespace && pattern.matches(key);
+        self.order.write_matching(is_written, write)
+    }
+
     /// The time to write into an entry. It does not go back when the clock is set back a little, so
     /// that tiers shared with other processes, which go by it, keep the order of this one's writes.
     fn written_now(&self) -> SystemTime {
@@ -334,10 +346,7 @@ impl Cache {
                 .inner
                 .order
                 .write(&[(self.namespace, key.clone())], remove),
-            None => self.inner.order.write_matching(
-                |(ns, key)| *ns == self.namespace && pattern.matches(key),
-                remove,
-            ),
+            None => self.inner.sweep(self.namespace, pattern, remove),
         };
         self.inner.counts.invalidated.add(removed);
         tracing::debug!(%pattern, removed, "cache entries invalidated");
