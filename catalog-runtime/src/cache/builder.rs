@@ -1,7 +1,7 @@
 //! Makes a cache of tiers, a clock and settings. This file may not know what a cache does with them.
 
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, RwLock, Weak};
+use std::sync::{Arc, Mutex, RwLock};
 
 use super::core::Inner;
 use super::flight::Flights;
@@ -113,19 +113,15 @@ impl CacheBuilder {
             package_version: self.package_version,
             last_written: AtomicU64::new(0),
             listeners: RwLock::default(),
+            heard: Mutex::default(),
         };
         let inner = Arc::new(inner);
         for (index, level) in inner.levels.iter().enumerate() {
             let weak = Arc::downgrade(&inner);
             level.tier.on_change(Arc::new(move |changed| {
-                // Its turn may be long in coming: not on the thread that brings the message.
-                let weak = Weak::clone(&weak);
-                let tell = move || {
-                    if let Some(inner) = weak.upgrade() {
-                        inner.changed(index, &changed);
-                    }
-                };
-                blocking::unblock(tell).detach();
+                if let Some(inner) = weak.upgrade() {
+                    inner.hear(index, changed);
+                }
             }));
         }
         Ok(Cache {

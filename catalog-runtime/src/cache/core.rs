@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -12,7 +12,7 @@ use super::entry::{CLOCK_SKEW, from_millis, to_millis};
 use super::flight::Flights;
 use super::level::{Done, Level};
 use super::order::{Order, Watch};
-use super::others::{Begins, ChangeListener};
+use super::others::{Begins, ChangeListener, Heard};
 use super::search::Search;
 use super::statistics::Counts;
 use super::{
@@ -63,6 +63,7 @@ pub(super) struct Inner {
     /// When the last entry was written, in milliseconds.
     pub(super) last_written: AtomicU64,
     pub(super) listeners: RwLock<Vec<ChangeListener>>,
+    pub(super) heard: Mutex<Heard>,
 }
 
 impl fmt::Debug for Inner {

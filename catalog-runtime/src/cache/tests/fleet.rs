@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::*;
 use crate::cache::testing::Op;
 use crate::cache::tier::{Found, Health, Listed, Listener, Receipt, Size};
-use crate::cache::{Begun, Changed, Clock, Entry, Tier, TierError};
+use crate::cache::{Begun, Change, Changed, Clock, Entry, Pattern, Tier, TierError};
 
 /// A tier that is told what to answer, over one that works.
 #[derive(Clone, Default)]
@@ -21,6 +21,7 @@ struct Told {
     begun: Vec<Begun>,
     instead: Option<fn(&Entry) -> Receipt>,
     listener: Option<Listener>,
+    holds: Option<Key>,
 }
 
 impl std::fmt::Debug for Shared {
@@ -33,8 +34,13 @@ impl Tier for Shared {
     fn name(&self) -> &'static str {
         "shared"
     }
-    fn get(&self, _: &Namespace, _: &Key) -> Result<Option<Found>, TierError> {
-        Ok(None)
+    fn get(&self, namespace: &Namespace, key: &Key) -> Result<Option<Found>, TierError> {
+        let holds = self.0.lock().unwrap().holds.as_ref() == Some(key);
+        let entry = || {
+            let at = SystemTime::UNIX_EPOCH;
+            crate::cache::testing::conformance::entry(*namespace, key, "theirs", at, 100_000 * DAY)
+        };
+        Ok(holds.then(|| Found::new(entry(), None)))
     }
     fn put(&self, _: &Entry) -> Result<Receipt, TierError> {
         Ok(Receipt::default())
@@ -191,14 +197,14 @@ fn what_another_process_changed_is_not_believed_above() {
     let (cache, clock, files) = over(&shared);
     let heard = Arc::new(Mutex::new(Vec::new()));
     let hear = Arc::clone(&heard);
-    cache.on_change(move |_, key| hear.lock().unwrap().push(key.clone()));
+    cache.on_change(move |_, changed| hear.lock().unwrap().push(changed.clone()));
     let listener = shared.0.lock().unwrap().listener.clone().unwrap();
-    let tell = |key: Key, written_at| {
+    let tell = |pattern: Pattern, change| {
         let before = heard.lock().unwrap().len();
         listener(Changed {
             namespace: ns(),
-            key,
-            written_at,
+            pattern,
+            change,
         });
         let start = Instant::now();
         while heard.lock().unwrap().len() == before {
@@ -206,27 +212,84 @@ fn what_another_process_changed_is_not_believed_above() {
             std::thread::yield_now();
         }
     };
+    let written = |key: Key, at| tell(Pattern::exact(&key), Change::Written(at));
+    let removed = |pattern: Pattern| tell(pattern, Change::Removed);
     cache.put(&key(1), "v", &terms());
     // As old as what is here, or older: nothing to doubt.
-    tell(key(1), Some(clock.now()));
-    tell(key(1), Some(clock.now() - SECOND));
+    written(key(1), clock.now());
+    written(key(1), clock.now() - SECOND);
     assert_eq!(data(&cache).as_deref(), Some(b"v".as_slice()));
     // Newer: what is here is not the answer any more, in no tier above.
-    tell(key(1), Some(clock.now() + SECOND));
+    written(key(1), clock.now() + SECOND);
     assert_eq!(data(&cache), None);
     // Other keys are.
-    tell(key(2), None);
+    removed(Pattern::exact(&key(2)));
     clock.advance(2 * SECOND);
     cache.put(&key(1), "w", &terms());
     assert_eq!(data(&cache).as_deref(), Some(b"w".as_slice()));
-    tell(key(1), None);
+    removed(Pattern::exact(&key(1)));
     assert_eq!(data(&cache), None);
     // A message from the far future counts for no more than a clock that is a little ahead.
     cache.put(&key(1), "x", &terms());
-    tell(key(1), Some(clock.now() + 1000 * DAY));
+    written(key(1), clock.now() + 1000 * DAY);
     assert_eq!(data(&cache), None);
     clock.advance(HOUR);
     cache.put(&key(1), "y", &terms());
     assert_eq!(data(&cache).as_deref(), Some(b"y".as_slice()));
-    assert!(files.calls(Op::Get) > 0);
+    // Many at once: they are removed above, and others are not.
+    removed(Pattern::under(["others"]));
+    assert_eq!(data(&cache).as_deref(), Some(b"y".as_slice()));
+    removed(Pattern::under(["things"]));
+    assert_eq!(data(&cache), None);
+    assert!(!files.holds(&ns(), &key(1)));
+}
+
+#[test]
+fn what_another_process_could_not_remove_is_not_believed_here_either() {
+    let shared = Shared::default();
+    let (cache, ..) = over(&shared);
+    shared.0.lock().unwrap().holds = Some(key(1));
+    assert_eq!(data(&cache).as_deref(), Some(b"theirs".as_slice()));
+    let (told, hear) = std::sync::mpsc::channel();
+    cache.on_change(move |_, _| told.send(()).unwrap_or(()));
+    let listener = shared.0.lock().unwrap().listener.clone().unwrap();
+    listener(Changed {
+        namespace: ns(),
+        pattern: Pattern::under(["things"]),
+        change: Change::PartlyRemoved,
+    });
+    hear.recv_timeout(60 * SECOND).unwrap();
+    assert_eq!(data(&cache), None);
+}
+
+#[test]
+fn many_messages_at_once_are_one_after_another_and_none_is_missed() {
+    let shared = Shared::default();
+    let (cache, _, files) = over(&shared);
+    let listener = shared.0.lock().unwrap().listener.clone().unwrap();
+    let (told, hear) = std::sync::mpsc::channel();
+    cache.on_change(move |_, changed| drop(told.send(changed.clone())));
+    cache.put(&key(999), "v", &terms());
+    // The first waits in the tier until all are there.
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let wait = Mutex::new(wait);
+    files.before(move |op| {
+        if op == Op::Scan {
+            let _ = wait.lock().unwrap().recv();
+        }
+    });
+    for n in 0..1000 {
+        listener(Changed {
+            namespace: ns(),
+            pattern: Pattern::under(["things", "get", &n.to_string()]),
+            change: Change::Removed,
+        });
+    }
+    drop(go);
+    let mut told = 0;
+    while data(&cache).is_some() || cache.get(&key(999)).hit().is_some() {
+        hear.recv_timeout(60 * SECOND).unwrap();
+        told += 1;
+    }
+    assert!(told <= 520, "{told} sweeps for what is one");
 }

@@ -247,15 +247,26 @@ pub struct Begun {
     pub at: SystemTime,
 }
 
-/// What another process did to an entry.
+/// What another process did to entries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Changed {
-    /// Whose entry.
+    /// Whose entries.
     pub namespace: Namespace,
-    /// Which entry.
-    pub key: Key,
-    /// When it was written by that process's clock; `None` where it was removed.
-    pub written_at: Option<SystemTime>,
+    /// Which of them: one, or where they were removed, all that match.
+    pub pattern: Pattern,
+    /// What became of them.
+    pub change: Change,
+}
+
+/// What became of entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// Written, at this time by that process's clock.
+    Written(SystemTime),
+    /// Removed from the tier, and to be removed above it.
+    Removed,
+    /// The same, but that process could not get to the end: the tier may still hold some.
+    PartlyRemoved,
 }
 
 /// Who is told of changes.
