@@ -107,6 +107,14 @@ struct Computed {
     is_shared: bool,
 }
 
+/// What a leader leaves to those who wait for it.
+#[derive(Debug, Clone)]
+pub(super) enum Outcome {
+    Answer(Freshness),
+    /// Another process is computing, and there is nothing to serve.
+    Busy,
+}
+
 /// What a leader does next.
 enum Next {
     /// The value is there by now, or a stale one has to do.
@@ -150,8 +158,8 @@ impl Cache {
         let name = self.name_of(key);
         let ticket = self.inner.flights.join(&name, self.inner.clock.steady());
         let mut lead = ticket.lead_blocking();
-        if let Some(answer) = self.landed(&lead) {
-            return Ok(answer);
+        if let Some(landed) = self.landed(&lead, terms) {
+            return landed;
         }
         let watch = self.inner.order.watch(&name);
         if let Some(failure) = lead.recent_failure(self.inner.clock.steady()) {
@@ -159,10 +167,13 @@ impl Cache {
         }
         let Claim { leases, begins } = match self.next(key, terms) {
             Next::Serve(answer) => {
-                lead.succeeded((!watch.is_overtaken()).then(|| answer.clone()));
+                lead.succeeded((!watch.is_overtaken()).then(|| Outcome::Answer(answer.clone())));
                 return Ok(answer);
             }
-            Next::Busy => return Err(ComputeError(Reason::Busy)),
+            Next::Busy => {
+                lead.succeeded(Some(Outcome::Busy));
+                return Err(ComputeError(Reason::Busy));
+            }
             Next::Compute(claim) => claim,
         };
         let computed = compute().map(|data| self.store(key, data, terms, &watch, &begins));
@@ -190,8 +201,8 @@ impl Cache {
         let name = self.name_of(key);
         let ticket = self.inner.flights.join(&name, self.inner.clock.steady());
         let mut lead = ticket.lead().await;
-        if let Some(answer) = self.landed(&lead) {
-            return Ok(answer);
+        if let Some(landed) = self.landed(&lead, terms) {
+            return landed;
         }
         let watch = self.inner.order.watch(&name);
         let (owned, asked) = (key.clone(), terms.clone());
@@ -204,10 +215,13 @@ impl Cache {
             .await
         {
             Next::Serve(answer) => {
-                lead.succeeded((!watch.is_overtaken()).then(|| answer.clone()));
+                lead.succeeded((!watch.is_overtaken()).then(|| Outcome::Answer(answer.clone())));
                 return Ok(answer);
             }
-            Next::Busy => return Err(ComputeError(Reason::Busy)),
+            Next::Busy => {
+                lead.succeeded(Some(Outcome::Busy));
+                return Err(ComputeError(Reason::Busy));
+            }
             Next::Compute(claim) => (Leased(claim.leases), claim.begins),
         };
         let (owned, asked) = (key.clone(), terms.clone());
@@ -316,11 +330,21 @@ impl Cache {
         Next::Compute(claim)
     }
 
-    /// The answer of a leader who was at work when this caller came.
-    fn landed(&self, lead: &Lead<'_, Name, Freshness>) -> Option<Freshness> {
-        let answer = lead.answer()?;
-        self.inner.counts.joined.one();
-        Some(answer)
+    /// What a leader left who was at work when this caller came.
+    fn landed<E>(
+        &self,
+        lead: &Lead<'_, Name, Outcome>,
+        terms: &Terms,
+    ) -> Option<Result<Freshness, ComputeError<E>>> {
+        match lead.answer()? {
+            Outcome::Answer(answer) => {
+                self.inner.counts.joined.one();
+                Some(Ok(answer))
+            }
+            // It has waited for all of them.
+            Outcome::Busy if terms.give_up_when_busy => Some(Err(ComputeError(Reason::Busy))),
+            Outcome::Busy => None,
+        }
     }
 
     /// Computing failed a moment ago: what there is has to do.
@@ -345,11 +369,11 @@ impl Cache {
         key: &Key,
         computed: Result<Computed, E>,
         stale: Option<Freshness>,
-        lead: &mut Lead<'_, Name, Freshness>,
+        lead: &mut Lead<'_, Name, Outcome>,
     ) -> Result<Freshness, ComputeError<E>> {
         let cause = match computed {
             Ok(Computed { answer, is_shared }) => {
-                lead.succeeded(is_shared.then(|| answer.clone()));
+                lead.succeeded(is_shared.then(|| Outcome::Answer(answer.clone())));
                 return Ok(answer);
             }
             Err(cause) => cause,

@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 
+use super::compute::Outcome;
 use super::entry::{CLOCK_SKEW, from_millis, to_millis};
 use super::flight::Flights;
 use super::level::{Done, Level};
@@ -57,7 +58,7 @@ pub(super) struct Inner {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) settings: RwLock<Settings>,
     pub(super) order: Arc<Order<Name>>,
-    pub(super) flights: Flights<Name, Freshness>,
+    pub(super) flights: Flights<Name, Outcome>,
     pub(super) counts: Counts,
     pub(super) package_version: String,
     /// When the last entry was written, in milliseconds.
