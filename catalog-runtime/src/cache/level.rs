@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::breaker::{Breaker, BreakerLimits};
 use super::doubt::{Doubt, Doubts, Missed, Trust};
 use super::statistics::TierCounts;
-use super::tier::{Begun, Found, Receipt, Tier, TierError, TierErrorKind};
+use super::tier::{Begun, Found, Lease, Receipt, Tier, TierError, TierErrorKind};
 use super::{Clock, Entry, Envelope, Key, Namespace, Pattern, Standing};
 
 #[derive(Debug)]
@@ -83,6 +83,17 @@ impl Level {
             tracing::debug!(tier = self.name(), action, of = %of, path, error = %error, "the cache entry is not ours to use");
         } else {
             tracing::warn!(tier = self.name(), action, of = %of, path, error = %error, "a cache tier failed; going on without it");
+        }
+    }
+
+    /// Gives a lease back; where the tier is not to be asked, it runs out by itself.
+    pub(super) fn give_back(&self, key: &Key, lease: Lease) {
+        let mut lease = Some(lease);
+        self.call("release", key, |_| {
+            lease.take().map_or(Ok(()), Lease::give_back)
+        });
+        if let Some(lease) = lease {
+            lease.leave();
         }
     }
 

@@ -2,6 +2,7 @@
 //! keeps instead of ours, and what it tells of other processes.
 
 use std::collections::BTreeSet;
+use std::future::Future;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
@@ -142,6 +143,82 @@ fn the_leases_of_all_tiers_are_held_together() {
         Ok::<_, String>("w".into())
     });
     assert_eq!(computed.unwrap().into_hit().unwrap().data.as_ref(), b"w");
+}
+
+/// A tier whose leases are seen, and the set of them.
+fn leasing(stage: &Stage) -> (FaultyTier, Arc<Mutex<BTreeSet<(Namespace, Key)>>>) {
+    let leases = Arc::default();
+    stage.lower[1].share_leases(&leases);
+    (stage.lower[1].clone(), leases)
+}
+
+#[test]
+fn leases_are_given_back_by_a_panic_and_by_a_dropped_future() {
+    let stage = Stage::new();
+    let (tier, leases) = leasing(&stage);
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        stage
+            .cache
+            .get_or_compute(&key(1), &terms(), || -> Result<bytes::Bytes, String> {
+                assert_eq!(leases.lock().unwrap().len(), 1);
+                panic!("in compute")
+            })
+    }));
+    assert!(panicked.is_err());
+    assert_eq!(leases.lock().unwrap().len(), 0, "given back in place");
+    let (key, terms, computing) = (key(2), terms(), std::cell::Cell::new(false));
+    let mut dropped = Box::pin(stage.cache.get_or_compute_async(&key, &terms, || async {
+        computing.set(true);
+        std::future::pending::<Result<bytes::Bytes, String>>().await
+    }));
+    futures_lite::future::block_on(futures_lite::future::poll_fn(|cx| {
+        let polled = dropped.as_mut().poll(cx);
+        assert!(polled.is_pending());
+        if computing.get() {
+            std::task::Poll::Ready(())
+        } else {
+            std::task::Poll::Pending
+        }
+    }));
+    assert_eq!(leases.lock().unwrap().len(), 1);
+    // On another thread: a future is dropped where nothing may block.
+    let dropping = std::thread::current().id();
+    tier.before(move |op| {
+        assert!(op != Op::Release || std::thread::current().id() != dropping);
+    });
+    drop(dropped);
+    let start = Instant::now();
+    while !leases.lock().unwrap().is_empty() {
+        assert!(start.elapsed() < 60 * SECOND, "never given back");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_lease_is_left_to_itself_where_its_tier_is_not_asked() {
+    let stage = Stage::new();
+    let (tier, leases) = leasing(&stage);
+    let fails = tier.clone();
+    let computed = stage.cache.get_or_compute(&key(1), &terms(), || {
+        fails.fail(crate::cache::TierErrorKind::Unavailable);
+        // The breaker opens.
+        (0..5).for_each(|n| drop(stage.cache.get(&key(format!("missing{n}")))));
+        Ok::<_, String>("v".into())
+    });
+    assert!(computed.unwrap().is_fresh());
+    assert_eq!(tier.calls(Op::Release), 0);
+    assert_eq!(leases.lock().unwrap().len(), 1, "it runs out by itself");
+    // Where giving it back fails, that counts like any other failure.
+    let stage = Stage::new();
+    let (tier, _leases) = leasing(&stage);
+    tier.plan(|op| (op == Op::Release).then_some(crate::cache::TierErrorKind::Unavailable));
+    let computed = stage
+        .cache
+        .get_or_compute(&key(1), &terms(), || Ok::<_, String>("v".into()));
+    assert!(computed.unwrap().is_fresh());
+    let errors = |tier: &crate::cache::TierStatistics| (tier.name, tier.errors);
+    let errors: Vec<_> = stage.cache.statistics().tiers.iter().map(errors).collect();
+    assert_eq!(errors, [("memory", 0), ("middle", 0), ("bottom", 1)]);
 }
 
 #[test]
