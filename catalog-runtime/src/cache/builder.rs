@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, RwLock};
 
 use super::core::Inner;
 use super::flight::Flights;
-use super::level::Level;
+use super::level::{Lates, Level};
 use super::order::Order;
 use super::statistics::Counts;
 use super::{
@@ -93,16 +93,19 @@ impl CacheBuilder {
             return Err(ConfigError::new("tiers", *name, "each name once"));
         }
         let instant = tiers.iter().take_while(|tier| tier.is_instant()).count();
+        let lates = Lates::default();
         let level = |tier| {
             Level::new(
                 tier,
                 &self.name,
                 self.settings.breaker,
                 Arc::clone(&self.clock),
+                lates.clone(),
             )
         };
         let inner = Inner {
             levels: tiers.into_iter().map(level).collect(),
+            lates: lates.clone(),
             memory,
             instant,
             clock: self.clock,

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::core::Name;
 use super::flight::{Failure, Lead};
 use super::lease::{Asked, Claim, Then};
+use super::level::Mark;
 use super::order::Watch;
 use super::others::Begins;
 use super::{Cache, Freshness, Hit, Key, Terms};
@@ -134,6 +135,7 @@ impl Cache {
         terms: &Terms,
         compute: impl FnOnce() -> Result<Bytes, E>,
     ) -> Result<Freshness, ComputeError<E>> {
+        let since = self.inner.lates.mark();
         let first = self.get(key);
         if first.is_fresh() {
             return Ok(first);
@@ -146,14 +148,14 @@ impl Cache {
         }
         let watch = self.inner.order.watch(&name);
         if let Some(failure) = lead.recent_failure(self.inner.clock.steady()) {
-            return self.after_failure(failure, self.look_again(key));
+            return self.after_failure(failure, self.look_again(key, since));
         }
-        let claim = match self.claimed(self.next(key, terms), &watch, &mut lead) {
+        let claim = match self.claimed(self.next(key, terms, since), &watch, &mut lead) {
             Ok(claim) => claim,
             Err(answer) => return answer,
         };
         let (data, cause) = split(compute());
-        let left = self.finish(key, data, terms, &watch, claim);
+        let left = self.finish(key, data, terms, &watch, claim, since);
         self.conclude(key, left, cause, &mut lead)
     }
 
@@ -168,6 +170,7 @@ impl Cache {
         terms: &Terms,
         compute: impl FnOnce() -> F,
     ) -> Result<Freshness, ComputeError<E>> {
+        let since = self.inner.lates.mark();
         let first = self.get_async(key).await;
         if first.is_fresh() {
             return Ok(first);
@@ -181,10 +184,12 @@ impl Cache {
         let watch = self.inner.order.watch(&name);
         let (owned, asked) = (key.clone(), terms.clone());
         if let Some(failure) = lead.recent_failure(self.inner.clock.steady()) {
-            let stale = self.off_thread(move |cache| cache.look_again(&owned)).await;
+            let stale = self
+                .off_thread(move |cache| cache.look_again(&owned, since))
+                .await;
             return self.after_failure(failure, stale);
         }
-        let next = self.off_thread(move |cache| match cache.next(&owned, &asked) {
+        let next = self.off_thread(move |cache| match cache.next(&owned, &asked, since) {
             Next::Compute(claim) => Next::Compute(claim.in_a_future()),
             other => other,
         });
@@ -194,7 +199,7 @@ impl Cache {
         };
         let (data, cause) = split(compute().await);
         let (owned, asked) = (key.clone(), terms.clone());
-        let finish = move |cache: &Self| cache.finish(&owned, data, &asked, &watch, claim);
+        let finish = move |cache: &Self| cache.finish(&owned, data, &asked, &watch, claim, since);
         let left = self.off_thread(finish).await;
         self.conclude(key, left, cause, &mut lead)
     }
@@ -216,20 +221,20 @@ impl Cache {
     }
 
     /// Looks again, now that this caller leads, and takes the leases.
-    fn next(&self, key: &Key, terms: &Terms) -> Next {
+    fn next(&self, key: &Key, terms: &Terms, since: Mark) -> Next {
         let serve = |answer| {
             self.inner.counts.joined.one();
             Next::Serve(answer)
         };
-        let again = self.look_again(key);
+        let again = self.look_again(key, since);
         if again.is_fresh() {
             return serve(again);
         }
         let settings = self.settings();
         let step = settings.patience.max(MIN_STEP);
         let mut waited = Duration::ZERO;
-        let claimed = self.claim(key, step, |asked| {
-            let latest = self.look_again(key);
+        let claimed = self.claim(key, step, since, |asked| {
+            let latest = self.look_again(key, since);
             let is_busy = asked == Asked::Busy;
             if latest.is_fresh() || (is_busy && !latest.is_missing()) {
                 return Then::Stop(serve(latest));
@@ -304,7 +309,8 @@ impl Cache {
     }
 
     /// Stores what was computed, or looks what there is where computing failed: it may have been
-    /// invalidated meanwhile. Then the leases are given back.
+    /// invalidated meanwhile. Then the leases are given back. A level that was late before, or is now, is
+    /// not waited for again.
     fn finish(
         &self,
         key: &Key,
@@ -312,14 +318,19 @@ impl Cache {
         terms: &Terms,
         watch: &Watch<Name>,
         claim: Claim,
+        since: Mark,
     ) -> Left {
+        let now = self.inner.lates.mark();
         let Claim { mut leases, begins } = claim;
         let left = match data {
             Some(data) => self.store(key, data, terms, watch, &begins),
-            None => Left::Looked(self.look_again(key)),
+            None => Left::Looked(self.look_again(key, since)),
         };
         // On this thread, also where they belong to a future.
-        leases.give_back_here();
+        leases.give_back_here(|index| {
+            let level = self.inner.levels.get(index);
+            begins.late.contains(&index) || level.is_some_and(|level| level.was_late_since(now))
+        });
         left
     }
 

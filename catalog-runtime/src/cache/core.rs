@@ -11,7 +11,7 @@ use bytes::Bytes;
 use super::compute::Outcome;
 use super::entry::{CLOCK_SKEW, from_millis, to_millis};
 use super::flight::Flights;
-use super::level::{Done, Level};
+use super::level::{Done, Lates, Level};
 use super::order::{Order, Watch};
 use super::others::{Begins, ChangeListener, Heard};
 use super::search::Search;
@@ -51,6 +51,7 @@ pub struct Cache {
 
 pub(super) struct Inner {
     pub(super) levels: Vec<Level>,
+    pub(super) lates: Lates,
     /// The first level, where it is our own memory.
     pub(super) memory: Option<Arc<MemoryTier>>,
     /// So many of the first levels answer without blocking.
@@ -360,7 +361,10 @@ impl Cache {
         let mut stored = vec![Stored::default(); entries.len()];
         for (index, level) in self.inner.levels.iter().enumerate() {
             let begun = begins.map(|begins| begins.of(index));
-            let done = level.put(entries, begun.as_ref());
+            let done = match begins.is_some_and(|begins| begins.late.contains(&index)) {
+                true => level.leave_out(entries),
+                false => level.put(entries, begun.as_ref()),
+            };
             for ((stored, entry), done) in stored.iter_mut().zip(entries).zip(done) {
                 let name = Pattern::exact(&entry.envelope().key);
                 match done {

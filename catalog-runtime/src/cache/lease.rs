@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::core::Inner;
+use super::level::Mark;
 use super::others::Begins;
 use super::search::Search;
 use super::tier::{Lease, LeaseOutcome};
@@ -32,15 +33,17 @@ impl Leases {
     /// Gives them back, and waits until they are: a process that ends may not come to it otherwise.
     pub(crate) async fn give_back(mut self) {
         if !self.held.is_empty() {
-            blocking::unblock(move || self.give_back_here()).await;
+            blocking::unblock(move || self.give_back_here(|_| false)).await;
         }
     }
 
-    /// The same on this thread, which may block.
-    pub(super) fn give_back_here(&mut self) {
-        for (level, lease) in self.held.drain(..) {
-            if let Some(level) = self.inner.levels.get(level) {
-                level.give_back(&self.key, lease);
+    /// The same on this thread, which may block. Those of levels that are not to be asked run out by
+    /// themselves.
+    pub(super) fn give_back_here(&mut self, is_left: impl Fn(usize) -> bool) {
+        for (index, lease) in self.held.drain(..) {
+            match self.inner.levels.get(index) {
+                Some(level) if !is_left(index) => level.give_back(&self.key, lease),
+                _ => lease.leave(),
             }
         }
     }
@@ -49,7 +52,7 @@ impl Leases {
 impl Drop for Leases {
     fn drop(&mut self) {
         if self.may_block || self.held.is_empty() {
-            return self.give_back_here();
+            return self.give_back_here(|_| false);
         }
         let mut left = Self {
             inner: Arc::clone(&self.inner),
@@ -57,7 +60,7 @@ impl Drop for Leases {
             held: std::mem::take(&mut self.held),
             may_block: true,
         };
-        blocking::unblock(move || left.give_back_here()).detach();
+        blocking::unblock(move || left.give_back_here(|_| false)).detach();
     }
 }
 
@@ -100,11 +103,12 @@ pub(super) enum Then<R> {
 impl Cache {
     /// Takes the leases of a key, the nearest tier's first: of the processes of a machine one stands for
     /// all in the queue of the fleet. Each is waited for `wait` long; a tier that cannot be asked, or has
-    /// no leases, holds nobody up. May block.
+    /// no leases, holds nobody up, and one that was late since the call began is not asked. May block.
     pub(super) fn claim<R>(
         &self,
         key: &Key,
         wait: Duration,
+        since: Mark,
         mut then: impl FnMut(Asked) -> Then<R>,
     ) -> Result<Claim, R> {
         let lasting = self.settings().lease;
@@ -118,7 +122,7 @@ impl Cache {
             begins: self.begins(),
         };
         for (index, level) in self.inner.levels.iter().enumerate() {
-            loop {
+            while !level.was_late_since(since) {
                 let asked = level.call("lease", key, |tier| {
                     tier.try_lease(&self.namespace, key, wait, lasting)
                 });
@@ -147,6 +151,9 @@ impl Cache {
         }
         // From here on others may store what is newer than what is computed now.
         claim.begins.at = self.inner.clock.now();
+        let levels = self.inner.levels.iter().enumerate();
+        let late = levels.filter(|(_, level)| level.was_late_since(since));
+        claim.begins.late.extend(late.map(|(index, _)| index));
         Ok(claim)
     }
 
@@ -155,7 +162,8 @@ impl Cache {
     pub(crate) async fn try_lease(&self, key: &Key) -> Option<Leases> {
         let key = key.clone();
         self.off_thread(move |cache| {
-            let claim = cache.claim(&key, cache.settings().patience, |asked| match asked {
+            let (wait, since) = (cache.settings().patience, cache.inner.lates.mark());
+            let claim = cache.claim(&key, wait, since, |asked| match asked {
                 Asked::Held => Then::GoOn,
                 Asked::Busy => Then::Stop(()),
             });

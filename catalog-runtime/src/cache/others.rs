@@ -33,6 +33,8 @@ pub(super) struct Begins {
     pub(super) at: SystemTime,
     /// By level; levels that gave none, or were not asked, may be left out.
     pub(super) tokens: Vec<(usize, u64)>,
+    /// The levels that did not answer in time, and are not waited for again.
+    pub(super) late: Vec<usize>,
 }
 
 impl Begins {
@@ -66,6 +68,7 @@ impl Cache {
         Begins {
             at: self.inner.clock.now(),
             tokens: Vec::new(),
+            late: Vec::new(),
         }
     }
 

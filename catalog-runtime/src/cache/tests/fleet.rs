@@ -221,6 +221,76 @@ fn a_lease_is_left_to_itself_where_its_tier_is_not_asked() {
     assert_eq!(errors, [("memory", 0), ("middle", 0), ("bottom", 1)]);
 }
 
+/// What each of the lower tiers was asked, in all.
+fn asked(stage: &Stage) -> [u64; 2] {
+    let ops = [Op::Get, Op::Put, Op::Lease, Op::Release];
+    let sum = |tier: &FaultyTier| ops.iter().map(|op| tier.calls(*op)).sum();
+    [sum(&stage.lower[0]), sum(&stage.lower[1])]
+}
+
+#[test]
+fn a_tier_that_does_not_answer_in_time_is_asked_once_in_a_call() {
+    use crate::cache::TierErrorKind::Timeout;
+    let compute = |stage: &Stage, n: u32, is_async: bool, fails: bool| {
+        let made = || match fails {
+            true => Err("down".to_owned()),
+            false => Ok(bytes::Bytes::from("v")),
+        };
+        let (key, terms) = (key(n), terms());
+        let answer = match is_async {
+            true => futures_lite::future::block_on(stage.cache.get_or_compute_async(
+                &key,
+                &terms,
+                || async { made() },
+            )),
+            false => stage.cache.get_or_compute(&key, &terms, made),
+        };
+        assert_eq!(answer.is_err(), fails);
+    };
+    for is_async in [false, true] {
+        for fails in [false, true] {
+            let stage = Stage::new();
+            stage.lower[1].fail(Timeout);
+            compute(&stage, 1, is_async, fails);
+            assert_eq!(asked(&stage)[1], 1);
+            // The next call asks again.
+            compute(&stage, 2, is_async, fails);
+            assert_eq!(asked(&stage)[1], 2);
+            // And what was not stored there is not believed to be there.
+            stage.lower[1].heal();
+            assert!(!stage.lower[1].holds(&ns(), &key(1)));
+        }
+    }
+    // From whatever operation on it hangs; other failures cost no time.
+    for (op, most) in [(Op::Lease, 3), (Op::Put, 5), (Op::Release, 6)] {
+        let stage = Stage::new();
+        let (tier, _leases) = leasing(&stage);
+        let before = tier.clone();
+        let hangs = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        tier.plan(move |now| {
+            let hang = hangs.fetch_or(now == op, std::sync::atomic::Ordering::SeqCst);
+            (hang || now == op).then_some(Timeout)
+        });
+        compute(&stage, 1, false, false);
+        let errors = stage.cache.statistics().tiers[2].errors;
+        assert_eq!((asked(&stage)[1], errors), (most, 1), "{op:?}");
+        assert_eq!(before.calls(op), 1);
+    }
+}
+
+#[test]
+fn a_lookup_does_not_copy_to_a_tier_that_did_not_answer_in_time() {
+    let stage = Stage::new();
+    stage.cache.put(&key(1), "v", &terms());
+    stage
+        .cache
+        .invalidate_in("memory", &crate::cache::Pattern::all());
+    let before = asked(&stage)[0];
+    stage.lower[0].fail(crate::cache::TierErrorKind::Timeout);
+    assert_eq!(data(&stage.cache).as_deref(), Some(b"v".as_slice()));
+    assert_eq!(asked(&stage)[0] - before, 1);
+}
+
 #[test]
 fn a_computation_is_stored_with_its_number_or_its_time() {
     let shared = Shared::default();
