@@ -320,8 +320,9 @@ fn nothing_invalidated_comes_back_through_healing() {
             }),
             Box::new(move || {
                 for doubt in heals.all() {
+                    let covered = doubt.clone();
                     healer.order.write_matching(
-                        |name| doubt.covers(&0, name),
+                        move |name| covered.covers(&0, name),
                         || {
                             heals.heal(&doubt, |_| {
                                 *lock(&healer.below) = None;

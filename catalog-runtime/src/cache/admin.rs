@@ -191,8 +191,9 @@ impl Inner {
         for level in &self.levels {
             for doubt in level.doubts.all() {
                 // A turn: what was read before is not promoted after.
+                let covered = doubt.clone();
                 self.order.write_matching(
-                    |(namespace, key)| doubt.covers(namespace, key),
+                    move |(namespace, key)| covered.covers(namespace, key),
                     || level.doubts.heal(&doubt, |doubt| level.heal(doubt)),
                 );
             }

@@ -1,11 +1,11 @@
 //! Makes a cache of tiers, a clock and settings. This file may not know what a cache does with them.
 
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, RwLock, Weak};
+use std::sync::{Arc, Mutex, RwLock};
 
 use super::core::Inner;
 use super::flight::Flights;
-use super::level::Level;
+use super::level::{Lates, Level};
 use super::order::Order;
 use super::statistics::Counts;
 use super::{
@@ -93,16 +93,19 @@ impl CacheBuilder {
             return Err(ConfigError::new("tiers", *name, "each name once"));
         }
         let instant = tiers.iter().take_while(|tier| tier.is_instant()).count();
+        let lates = Lates::default();
         let level = |tier| {
             Level::new(
                 tier,
                 &self.name,
                 self.settings.breaker,
                 Arc::clone(&self.clock),
+                lates.clone(),
             )
         };
         let inner = Inner {
             levels: tiers.into_iter().map(level).collect(),
+            lates: lates.clone(),
             memory,
             instant,
             clock: self.clock,
@@ -113,19 +116,15 @@ impl CacheBuilder {
             package_version: self.package_version,
             last_written: AtomicU64::new(0),
             listeners: RwLock::default(),
+            heard: Mutex::default(),
         };
         let inner = Arc::new(inner);
         for (index, level) in inner.levels.iter().enumerate() {
             let weak = Arc::downgrade(&inner);
             level.tier.on_change(Arc::new(move |changed| {
-                // Its turn may be long in coming: not on the thread that brings the message.
-                let weak = Weak::clone(&weak);
-                let tell = move || {
-                    if let Some(inner) = weak.upgrade() {
-                        inner.changed(index, &changed);
-                    }
-                };
-                blocking::unblock(tell).detach();
+                if let Some(inner) = weak.upgrade() {
+                    inner.hear(index, changed);
+                }
             }));
         }
         Ok(Cache {

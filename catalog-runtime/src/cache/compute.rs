@@ -9,9 +9,10 @@ use bytes::Bytes;
 
 use super::core::Name;
 use super::flight::{Failure, Lead};
+use super::lease::{Asked, Claim, Then};
+use super::level::Mark;
 use super::order::Watch;
 use super::others::Begins;
-use super::tier::{Lease, LeaseOutcome};
 use super::{Cache, Freshness, Hit, Key, Terms};
 
 /// The shortest wait for another process between two looks.
@@ -75,36 +76,20 @@ impl<E: Display> Display for ComputeError<E> {
 
 impl<E: fmt::Debug + Display> std::error::Error for ComputeError<E> {}
 
-/// Leases held across an `await`. Giving them back may block, so a future that is dropped leaves that to
-/// another thread.
-struct Leased(Vec<Lease>);
-
-impl Leased {
-    /// Gives them back here.
-    fn give_back(mut self) {
-        self.0.clear();
-    }
+/// What there is after computing.
+enum Left {
+    /// What was computed, and whether it is also the answer of the others who wait.
+    Computed { answer: Freshness, is_shared: bool },
+    /// Computing failed: what else there is.
+    Looked(Freshness),
 }
 
-impl Drop for Leased {
-    fn drop(&mut self) {
-        let leases = std::mem::take(&mut self.0);
-        if !leases.is_empty() {
-            blocking::unblock(move || drop(leases)).detach();
-        }
-    }
-}
-
-/// The right to compute: one lease of each tier that has them, of the machine's and of the fleet's.
-struct Claim {
-    leases: Vec<Lease>,
-    begins: Begins,
-}
-
-/// What a leader made: the answer, and whether it is also that of the others who wait.
-struct Computed {
-    answer: Freshness,
-    is_shared: bool,
+/// What a leader leaves to those who wait for it.
+#[derive(Debug, Clone)]
+pub(super) enum Outcome {
+    Answer(Freshness),
+    /// Another process is computing, and there is nothing to serve.
+    Busy,
 }
 
 /// What a leader does next.
@@ -115,6 +100,13 @@ enum Next {
     Compute(Claim),
     /// Another process does, and there is nothing to serve.
     Busy,
+}
+
+fn split<E>(computed: Result<Bytes, E>) -> (Option<Bytes>, Option<E>) {
+    match computed {
+        Ok(data) => (Some(data), None),
+        Err(cause) => (None, Some(cause)),
+    }
 }
 
 impl Cache {
@@ -143,6 +135,7 @@ impl Cache {
         terms: &Terms,
         compute: impl FnOnce() -> Result<Bytes, E>,
     ) -> Result<Freshness, ComputeError<E>> {
+        let since = self.inner.lates.mark();
         let first = self.get(key);
         if first.is_fresh() {
             return Ok(first);
@@ -150,26 +143,20 @@ impl Cache {
         let name = self.name_of(key);
         let ticket = self.inner.flights.join(&name, self.inner.clock.steady());
         let mut lead = ticket.lead_blocking();
-        if let Some(answer) = self.landed(&lead) {
-            return Ok(answer);
+        if let Some(landed) = self.landed(&lead, terms) {
+            return landed;
         }
         let watch = self.inner.order.watch(&name);
         if let Some(failure) = lead.recent_failure(self.inner.clock.steady()) {
-            return self.after_failure(failure, self.look_again(key));
+            return self.after_failure(failure, self.look_again(key, since));
         }
-        let Claim { leases, begins } = match self.next(key, terms) {
-            Next::Serve(answer) => {
-                lead.succeeded((!watch.is_overtaken()).then(|| answer.clone()));
-                return Ok(answer);
-            }
-            Next::Busy => return Err(ComputeError(Reason::Busy)),
-            Next::Compute(claim) => claim,
+        let claim = match self.claimed(self.next(key, terms, since), &watch, &mut lead) {
+            Ok(claim) => claim,
+            Err(answer) => return answer,
         };
-        let computed = compute().map(|data| self.store(key, data, terms, &watch, &begins));
-        let stale = computed.is_err().then(|| self.look_again(key));
-        let answer = self.conclude(key, computed, stale, &mut lead);
-        drop(leases);
-        answer
+        let (data, cause) = split(compute());
+        let left = self.finish(key, data, terms, &watch, claim, since);
+        self.conclude(key, left, cause, &mut lead)
     }
 
     /// The same for async callers. Tiers that block are asked on another thread; `compute` runs
@@ -183,6 +170,7 @@ impl Cache {
         terms: &Terms,
         compute: impl FnOnce() -> F,
     ) -> Result<Freshness, ComputeError<E>> {
+        let since = self.inner.lates.mark();
         let first = self.get_async(key).await;
         if first.is_fresh() {
             return Ok(first);
@@ -190,46 +178,30 @@ impl Cache {
         let name = self.name_of(key);
         let ticket = self.inner.flights.join(&name, self.inner.clock.steady());
         let mut lead = ticket.lead().await;
-        if let Some(answer) = self.landed(&lead) {
-            return Ok(answer);
+        if let Some(landed) = self.landed(&lead, terms) {
+            return landed;
         }
         let watch = self.inner.order.watch(&name);
         let (owned, asked) = (key.clone(), terms.clone());
         if let Some(failure) = lead.recent_failure(self.inner.clock.steady()) {
-            let stale = self.off_thread(move |cache| cache.look_again(&owned)).await;
+            let stale = self
+                .off_thread(move |cache| cache.look_again(&owned, since))
+                .await;
             return self.after_failure(failure, stale);
         }
-        let (leased, begins) = match self
-            .off_thread(move |cache| cache.next(&owned, &asked))
-            .await
-        {
-            Next::Serve(answer) => {
-                lead.succeeded((!watch.is_overtaken()).then(|| answer.clone()));
-                return Ok(answer);
-            }
-            Next::Busy => return Err(ComputeError(Reason::Busy)),
-            Next::Compute(claim) => (Leased(claim.leases), claim.begins),
+        let next = self.off_thread(move |cache| match cache.next(&owned, &asked, since) {
+            Next::Compute(claim) => Next::Compute(claim.in_a_future()),
+            other => other,
+        });
+        let claim = match self.claimed(next.await, &watch, &mut lead) {
+            Ok(claim) => claim,
+            Err(answer) => return answer,
         };
+        let (data, cause) = split(compute().await);
         let (owned, asked) = (key.clone(), terms.clone());
-        let (computed, stale) = match compute().await {
-            Ok(data) => {
-                let store = move |cache: &Self| {
-                    let computed = cache.store(&owned, data, &asked, &watch, &begins);
-                    leased.give_back();
-                    computed
-                };
-                (Ok(self.off_thread(store).await), None)
-            }
-            Err(cause) => {
-                let look = move |cache: &Self| {
-                    let stale = cache.look_again(&owned);
-                    leased.give_back();
-                    stale
-                };
-                (Err(cause), Some(self.off_thread(look).await))
-            }
-        };
-        self.conclude(key, computed, stale, &mut lead)
+        let finish = move |cache: &Self| cache.finish(&owned, data, &asked, &watch, claim, since);
+        let left = self.off_thread(finish).await;
+        self.conclude(key, left, cause, &mut lead)
     }
 
     fn name_of(&self, key: &Key) -> Name {
@@ -248,79 +220,76 @@ impl Cache {
         blocking::unblock(move || work(&cache)).await
     }
 
-    /// Looks again, now that this caller leads, and takes the leases, the nearest tier's first: of the
-    /// processes of a machine one stands for all in the queue of the fleet.
-    fn next(&self, key: &Key, terms: &Terms) -> Next {
-        let again = self.look_again(key);
-        if again.is_fresh() {
+    /// Looks again, now that this caller leads, and takes the leases.
+    fn next(&self, key: &Key, terms: &Terms, since: Mark) -> Next {
+        let serve = |answer| {
             self.inner.counts.joined.one();
-            return Next::Serve(again);
+            Next::Serve(answer)
+        };
+        let again = self.look_again(key, since);
+        if again.is_fresh() {
+            return serve(again);
         }
         let settings = self.settings();
         let step = settings.patience.max(MIN_STEP);
         let mut waited = Duration::ZERO;
-        let mut claim = Claim {
-            leases: Vec::new(),
-            begins: self.begins(),
-        };
-        for (index, level) in self.inner.levels.iter().enumerate() {
-            // Without the lease, the number alone: what is stored in the end is still in order.
-            let only_begin = |claim: &mut Claim| {
-                let token = self.begin_in(index, key);
-                claim
-                    .begins
-                    .tokens
-                    .extend(token.map(|token| (index, token)));
-            };
-            loop {
-                let asked = level.call("lease", key, |tier| {
-                    tier.try_lease(&self.namespace, key, step, settings.lease)
-                });
-                match asked {
-                    None | Some(LeaseOutcome::Unsupported) => break,
-                    Some(LeaseOutcome::Overrun) => {
-                        only_begin(&mut claim);
-                        break;
-                    }
-                    Some(LeaseOutcome::Held(lease)) => {
-                        let token = lease.token().map(|token| (index, token));
-                        claim.begins.tokens.extend(token);
-                        claim.leases.push(lease);
-                        let latest = self.look_again(key);
-                        if latest.is_fresh() {
-                            self.inner.counts.joined.one();
-                            return Next::Serve(latest);
-                        }
-                        break;
-                    }
-                    Some(LeaseOutcome::Busy) => {
-                        waited += step;
-                        let latest = self.look_again(key);
-                        if !latest.is_missing() {
-                            self.inner.counts.joined.one();
-                            return Next::Serve(latest);
-                        }
-                        if terms.give_up_when_busy {
-                            return Next::Busy;
-                        }
-                        if waited >= settings.lease {
-                            only_begin(&mut claim);
-                            break;
-                        }
-                    }
-                }
+        let claimed = self.claim(key, step, since, |asked| {
+            let latest = self.look_again(key, since);
+            let is_busy = asked == Asked::Busy;
+            if latest.is_fresh() || (is_busy && !latest.is_missing()) {
+                return Then::Stop(serve(latest));
             }
-        }
-        // From here on others may store what is newer than what is computed now.
-        claim.begins.at = self.inner.clock.now();
-        Next::Compute(claim)
+            if !is_busy {
+                return Then::GoOn;
+            }
+            waited += step;
+            if terms.give_up_when_busy {
+                Then::Stop(Next::Busy)
+            } else if waited >= settings.lease {
+                Then::GoOn
+            } else {
+                Then::Again
+            }
+        });
+        claimed.map_or_else(|end| end, Next::Compute)
     }
 
-    /// The answer of a leader who was at work when this caller came.
-    fn landed(&self, lead: &Lead<'_, Name, Freshness>) -> Option<Freshness> {
-        let answer = lead.answer()?;
-        self.inner.counts.joined.one();
-        Some(answer)
+    /// The claim, or the answer where none is needed, which is also left to those who wait.
+    fn claimed<E>(
+        &self,
+        next: Next,
+        watch: &Watch<Name>,
+        lead: &mut Lead<'_, Name, Outcome>,
+    ) -> Result<Claim, Result<Freshness, ComputeError<E>>> {
+        match next {
+            Next::Compute(claim) => Ok(claim),
+            Next::Serve(answer) => {
+                let shared = (!watch.is_overtaken()).then(|| Outcome::Answer(answer.clone()));
+                lead.succeeded(shared);
+                Err(Ok(answer))
+            }
+            Next::Busy => {
+                lead.succeeded(Some(Outcome::Busy));
+                Err(Err(ComputeError(Reason::Busy)))
+            }
+        }
+    }
+
+    /// What a leader left who was at work when this caller came.
+    fn landed<E>(
+        &self,
+        lead: &Lead<'_, Name, Outcome>,
+        terms: &Terms,
+    ) -> Option<Result<Freshness, ComputeError<E>>> {
+        match lead.answer()? {
+            Outcome::Answer(answer) => {
+                self.inner.counts.joined.one();
+                Some(Ok(answer))
+            }
+            // It has waited for all of them.
+            Outcome::Busy if terms.give_up_when_busy => Some(Err(ComputeError(Reason::Busy))),
+            Outcome::Busy => None,
+        }
     }
 
     /// Computing failed a moment ago: what there is has to do.
@@ -339,20 +308,46 @@ impl Cache {
         }))
     }
 
-    /// `stale` is what there is after computing failed: it may have been invalidated meanwhile.
+    /// Stores what was computed, or looks what there is where computing failed: it may have been
+    /// invalidated meanwhile. Then the leases are given back. A level that was late before, or is now, is
+    /// not waited for again.
+    fn finish(
+        &self,
+        key: &Key,
+        data: Option<Bytes>,
+        terms: &Terms,
+        watch: &Watch<Name>,
+        claim: Claim,
+        since: Mark,
+    ) -> Left {
+        let now = self.inner.lates.mark();
+        let Claim { mut leases, begins } = claim;
+        let left = match data {
+            Some(data) => self.store(key, data, terms, watch, &begins),
+            None => Left::Looked(self.look_again(key, since)),
+        };
+        // On this thread, also where they belong to a future.
+        leases.give_back_here(|index| {
+            let level = self.inner.levels.get(index);
+            begins.late.contains(&index) || level.is_some_and(|level| level.was_late_since(now))
+        });
+        left
+    }
+
     fn conclude<E: Display>(
         &self,
         key: &Key,
-        computed: Result<Computed, E>,
-        stale: Option<Freshness>,
-        lead: &mut Lead<'_, Name, Freshness>,
+        left: Left,
+        cause: Option<E>,
+        lead: &mut Lead<'_, Name, Outcome>,
     ) -> Result<Freshness, ComputeError<E>> {
-        let cause = match computed {
-            Ok(Computed { answer, is_shared }) => {
-                lead.succeeded(is_shared.then(|| answer.clone()));
+        let (answer, cause) = match (left, cause) {
+            (Left::Computed { answer, is_shared }, _) => {
+                lead.succeeded(is_shared.then(|| Outcome::Answer(answer.clone())));
                 return Ok(answer);
             }
-            Err(cause) => cause,
+            (Left::Looked(answer), None) => return Ok(answer),
+            (Left::Looked(answer), Some(cause)) => (answer, cause),
         };
         self.inner.counts.failed.one();
         let until = self
@@ -364,12 +359,12 @@ impl Cache {
             message: cause.to_string(),
             until,
         });
-        let Some(Freshness::Fresh(hit) | Freshness::Stale(hit)) = &stale else {
+        let Some(hit) = answer.hit() else {
             return Err(ComputeError(Reason::Failed(cause)));
         };
         let path = hit.path().map(|path| path.display().to_string());
         tracing::warn!(%key, tier = hit.tier(), path, age_seconds = hit.age().as_secs(), error = %cause, "serving a stale cache entry");
-        stale.ok_or(ComputeError(Reason::Failed(cause)))
+        Ok(answer)
     }
 
     fn store(
@@ -379,7 +374,7 @@ impl Cache {
         terms: &Terms,
         watch: &Watch<Name>,
         begins: &Begins,
-    ) -> Computed {
+    ) -> Left {
         self.inner.counts.computed.one();
         let entry = self.entry(key, data, terms);
         let (envelope, data) = entry.clone().into_parts();
@@ -392,6 +387,6 @@ impl Cache {
             tier: None,
             path: None,
         });
-        Computed { answer, is_shared }
+        Left::Computed { answer, is_shared }
     }
 }

@@ -3,16 +3,17 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 
+use super::compute::Outcome;
 use super::entry::{CLOCK_SKEW, from_millis, to_millis};
 use super::flight::Flights;
-use super::level::{Done, Level};
+use super::level::{Done, Lates, Level};
 use super::order::{Order, Watch};
-use super::others::{Begins, ChangeListener};
+use super::others::{Begins, ChangeListener, Heard};
 use super::search::Search;
 use super::statistics::Counts;
 use super::{
@@ -50,6 +51,7 @@ pub struct Cache {
 
 pub(super) struct Inner {
     pub(super) levels: Vec<Level>,
+    pub(super) lates: Lates,
     /// The first level, where it is our own memory.
     pub(super) memory: Option<Arc<MemoryTier>>,
     /// So many of the first levels answer without blocking.
@@ -57,12 +59,13 @@ pub(super) struct Inner {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) settings: RwLock<Settings>,
     pub(super) order: Arc<Order<Name>>,
-    pub(super) flights: Flights<Name, Freshness>,
+    pub(super) flights: Flights<Name, Outcome>,
     pub(super) counts: Counts,
     pub(super) package_version: String,
     /// When the last entry was written, in milliseconds.
     pub(super) last_written: AtomicU64,
     pub(super) listeners: RwLock<Vec<ChangeListener>>,
+    pub(super) heard: Mutex<Heard>,
 }
 
 impl fmt::Debug for Inner {
@@ -75,6 +78,18 @@ impl fmt::Debug for Inner {
 }
 
 impl Inner {
+    /// Writes every entry of this namespace that matches, in a turn; other entries go on.
+    pub(super) fn sweep<R>(
+        &self,
+        namespace: Namespace,
+        pattern: &Pattern,
+        write: impl FnOnce() -> R,
+    ) -> R {
+        let pattern = pattern.clone();
+        let is_written = move |(ns, key): &Name| *ns == namespace && pattern.matches(key);
+        self.order.write_matching(is_written, write)
+    }
+
     /// The time to write into an entry. It does not go back when the clock is set back a little, so
     /// that tiers shared with other processes, which go by it, keep the order of this one's writes.
     fn written_now(&self) -> SystemTime {
@@ -334,10 +349,7 @@ impl Cache {
                 .inner
                 .order
                 .write(&[(self.namespace, key.clone())], remove),
-            None => self.inner.order.write_matching(
-                |(ns, key)| *ns == self.namespace && pattern.matches(key),
-                remove,
-            ),
+            None => self.inner.sweep(self.namespace, pattern, remove),
         };
         self.inner.counts.invalidated.add(removed);
         tracing::debug!(%pattern, removed, "cache entries invalidated");
@@ -349,7 +361,10 @@ impl Cache {
         let mut stored = vec![Stored::default(); entries.len()];
         for (index, level) in self.inner.levels.iter().enumerate() {
             let begun = begins.map(|begins| begins.of(index));
-            let done = level.put(entries, begun.as_ref());
+            let done = match begins.is_some_and(|begins| begins.late.contains(&index)) {
+                true => level.leave_out(entries),
+                false => level.put(entries, begun.as_ref()),
+            };
             for ((stored, entry), done) in stored.iter_mut().zip(entries).zip(done) {
                 let name = Pattern::exact(&entry.envelope().key);
                 match done {

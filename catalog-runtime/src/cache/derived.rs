@@ -66,7 +66,7 @@ impl Cache {
             ),
         );
         let before = self
-            .look_again(&at)
+            .look_again(&at, self.inner.lates.mark())
             .into_hit()
             .and_then(|hit| Key::parse(std::str::from_utf8(&hit.data).ok()?.trim_matches('"')));
         if before.as_ref() != Some(&key) {

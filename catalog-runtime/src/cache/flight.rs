@@ -142,6 +142,12 @@ impl<N: Hash + Eq + Clone, V: Clone> Flights<N, V> {
         lock(&self.lanes).seen
     }
 
+    /// How many have joined, in all lanes.
+    #[cfg(test)]
+    pub(super) fn joined(&self) -> usize {
+        lock(&self.lanes).by_name.values().map(|l| l.joined).sum()
+    }
+
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         lock(&self.lanes).by_name.len()

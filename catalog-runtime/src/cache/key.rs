@@ -230,6 +230,49 @@ impl Pattern {
         }
     }
 
+    /// The pattern as ASCII words with a space between, for a message; [`Pattern::read`] reads it. It
+    /// may reach a little further than this one.
+    #[cfg(any(feature = "redis", test))]
+    pub(crate) fn write(&self) -> String {
+        match &self.0 {
+            Kind::Exact(key) => format!("={key}"),
+            Kind::Under(text) => format!("/{text}"),
+            // Keys are printing ASCII: nothing else in a glob is to be found in one.
+            Kind::Glob(glob) => {
+                let plain = |b: u8| if b.is_ascii_graphic() { b } else { b'?' };
+                let glob = glob.bytes().map(|b| char::from(plain(b)));
+                std::iter::once('*').chain(glob).collect()
+            }
+            Kind::Any(patterns) => {
+                let words: Vec<String> = patterns.iter().map(Self::write).collect();
+                words.join(" ")
+            }
+        }
+    }
+
+    /// The pattern of these words; `None` where they are none.
+    #[cfg(any(feature = "redis", test))]
+    pub(crate) fn read<'a>(words: impl Iterator<Item = &'a str>) -> Option<Self> {
+        let one = |word: &str| {
+            let (kind, text) = word.split_at_checked(1)?;
+            let is_plain = text.bytes().all(|b| b.is_ascii_graphic());
+            match kind {
+                "=" => Key::parse(text).map(Kind::Exact),
+                "/" if is_plain => Some(Kind::Under(text.to_owned())),
+                "*" if is_plain => Some(Kind::Glob(text.to_owned())),
+                _ => None,
+            }
+        };
+        let mut all: Vec<Self> = words
+            .map(|word| one(word).map(Self))
+            .collect::<Option<_>>()?;
+        match all.len() {
+            0 => None,
+            1 => all.pop(),
+            _ => Some(Self(Kind::Any(all))),
+        }
+    }
+
     /// The one key, where the pattern is one key.
     #[must_use]
     pub fn as_exact(&self) -> Option<&Key> {

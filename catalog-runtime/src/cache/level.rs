@@ -4,12 +4,13 @@
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::breaker::{Breaker, BreakerLimits};
 use super::doubt::{Doubt, Doubts, Missed, Trust};
 use super::statistics::TierCounts;
-use super::tier::{Begun, Found, Receipt, Tier, TierError, TierErrorKind};
+use super::tier::{Begun, Found, Lease, Receipt, Tier, TierError, TierErrorKind};
 use super::{Clock, Entry, Envelope, Key, Namespace, Pattern, Standing};
 
 #[derive(Debug)]
@@ -20,6 +21,28 @@ pub(super) struct Level {
     pub(super) doubts: Doubts,
     clock: Arc<dyn Clock>,
     is_instant: bool,
+    /// Of all operations that did not end in time, the number of the last here.
+    late: AtomicU64,
+    lates: Lates,
+}
+
+/// How many operations of a cache did not end in time. What one call has waited for it does not wait for
+/// again: later in the same call such a tier is not asked.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Lates(Arc<AtomicU64>);
+
+/// A moment between two of them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Mark(u64);
+
+impl Lates {
+    pub(super) fn mark(&self) -> Mark {
+        Mark(self.0.load(Ordering::Acquire))
+    }
+
+    fn next(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::AcqRel) + 1
+    }
 }
 
 impl Level {
@@ -28,6 +51,7 @@ impl Level {
         cache: &str,
         limits: BreakerLimits,
         clock: Arc<dyn Clock>,
+        lates: Lates,
     ) -> Self {
         let counts = TierCounts::new(cache, Some(tier.name()));
         let is_instant = tier.is_instant();
@@ -38,7 +62,14 @@ impl Level {
             doubts: Doubts::default(),
             clock,
             is_instant,
+            late: AtomicU64::new(0),
+            lates,
         }
+    }
+
+    /// Whether an operation did not end in time since then, whoever waited for it.
+    pub(super) fn was_late_since(&self, mark: Mark) -> bool {
+        self.late.load(Ordering::Acquire) > mark.0
     }
 
     pub(super) fn name(&self) -> &'static str {
@@ -65,6 +96,9 @@ impl Level {
                 Some(result)
             }
             Err(error) => {
+                if error.kind() == TierErrorKind::Timeout {
+                    self.late.fetch_max(self.lates.next(), Ordering::AcqRel);
+                }
                 if error.is_tier_failure() {
                     pass.failed(self.clock.steady());
                 } else {
@@ -83,6 +117,17 @@ impl Level {
             tracing::debug!(tier = self.name(), action, of = %of, path, error = %error, "the cache entry is not ours to use");
         } else {
             tracing::warn!(tier = self.name(), action, of = %of, path, error = %error, "a cache tier failed; going on without it");
+        }
+    }
+
+    /// Gives a lease back; where the tier is not to be asked, it runs out by itself.
+    pub(super) fn give_back(&self, key: &Key, lease: Lease) {
+        let mut lease = Some(lease);
+        self.call("release", key, |_| {
+            lease.take().map_or(Ok(()), Lease::give_back)
+        });
+        if let Some(lease) = lease {
+            lease.leave();
         }
     }
 
@@ -184,7 +229,20 @@ impl Level {
             broken.map_or(Ok(()), Err)
         });
         done.resize_with(entries.len(), || Done::Missed);
-        for (entry, done) in entries.iter().zip(&done) {
+        self.doubt_what_was_missed(entries, &done);
+        done
+    }
+
+    /// As a [`Level::put`] that fails, without asking. Only within a turn.
+    pub(super) fn leave_out(&self, entries: &[Entry]) -> Vec<Done> {
+        self.counts.skipped.one();
+        let done: Vec<Done> = entries.iter().map(|_| Done::Missed).collect();
+        self.doubt_what_was_missed(entries, &done);
+        done
+    }
+
+    fn doubt_what_was_missed(&self, entries: &[Entry], done: &[Done]) {
+        for (entry, done) in entries.iter().zip(done) {
             let envelope = entry.envelope();
             match done {
                 Done::Stored(_) | Done::Superseded(_) | Done::Removed => {
@@ -197,7 +255,6 @@ impl Level {
                 ),
             }
         }
-        done
     }
 
     fn written(&self, entry: &Entry, receipt: Receipt) -> Done {
@@ -229,9 +286,10 @@ impl Level {
     /// brought it from another process's write; whether it was copied. Only within a turn.
     pub(super) fn promote(&self, entry: &Entry) -> bool {
         let envelope = entry.envelope();
-        let now = self.clock.moment();
+        let (now, mark) = (self.clock.moment(), self.lates.mark());
         let held = self.get(&envelope.namespace, &envelope.key, now.steady);
-        if held.is_some_and(|held| held.entry.envelope().supersedes(envelope, now.wall)) {
+        let stays = held.is_some_and(|held| held.entry.envelope().supersedes(envelope, now.wall));
+        if stays || self.was_late_since(mark) {
             return false;
         }
         let copied = self

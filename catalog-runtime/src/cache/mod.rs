@@ -60,4 +60,4 @@ pub use namespace::{Namespace, NotANamespace};
 pub use settings::{ConfigError, Settings};
 pub use shared::SharedCache;
 pub use statistics::{Statistics, TierStatistics};
-pub use tier::{Begun, Changed, MemoryLimits, MemoryTier, Tier, TierError, TierErrorKind};
+pub use tier::{Begun, Change, Changed, MemoryLimits, MemoryTier, Tier, TierError, TierErrorKind};

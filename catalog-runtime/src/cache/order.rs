@@ -4,6 +4,10 @@
 //! Writes of one name take turns; all tiers are written within a turn. Who reads in order to write
 //! later — to promote an entry, to store what was computed — first takes a [`Watch`] on the name, and
 //! writes only if nobody else had a turn since.
+//!
+//! Who writes all names of a kind, a sweep, cannot hold their turns: it takes long, and names that are
+//! not of the kind would wait too. It only leaves word with each stripe: then turns of such names wait
+//! until it is over, and all others go on.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, RandomState};
@@ -17,10 +21,29 @@ const STRIPES: usize = 64;
 #[derive(Debug)]
 pub(super) struct Order<N> {
     hasher: RandomState,
-    /// Held through a turn. Many names share a stripe; a name has one.
-    turns: Vec<Mutex<()>>,
+    /// Held through a turn. Many names share a stripe; a name has one. Inside is the sweep under way.
+    turns: Vec<Mutex<Option<Sweep<N>>>>,
+    /// Held through a sweep: there is one at a time.
+    sweeping: Mutex<()>,
     /// Held for a moment.
     watched: Vec<Mutex<HashMap<N, Watched>>>,
+}
+
+/// Which names a sweep writes.
+struct Sweep<N>(Arc<dyn Fn(&N) -> bool + Send + Sync>);
+
+impl<N> std::fmt::Debug for Sweep<N> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Sweep")
+    }
+}
+
+/// A turn, and the sweep it has to mind.
+type Turn<'a, N> = MutexGuard<'a, Option<Sweep<N>>>;
+
+/// Whether a sweep is writing this name.
+fn is_swept<N>(turn: &Turn<'_, N>, name: &N) -> bool {
+    turn.as_ref().is_some_and(|Sweep(is_swept)| is_swept(name))
 }
 
 #[derive(Debug)]
@@ -33,7 +56,8 @@ impl<N: Hash + Eq + Clone> Order<N> {
     pub(super) fn new() -> Self {
         Self {
             hasher: RandomState::new(),
-            turns: (0..STRIPES).map(|_| Mutex::new(())).collect(),
+            turns: (0..STRIPES).map(|_| Mutex::new(None)).collect(),
+            sweeping: Mutex::new(()),
             watched: (0..STRIPES).map(|_| Mutex::new(HashMap::new())).collect(),
         }
     }
@@ -61,14 +85,25 @@ impl<N: Hash + Eq + Clone> Order<N> {
         let mut stripes: Vec<usize> = names.iter().map(|name| self.stripe(name)).collect();
         stripes.sort_unstable();
         stripes.dedup();
-        let turns: Vec<_> = stripes
-            .iter()
-            .filter_map(|stripe| self.turn(*stripe))
-            .collect();
+        let turns = loop {
+            let turns: Vec<_> = stripes
+                .iter()
+                .filter_map(|stripe| self.turn(*stripe))
+                .collect();
+            // Their names share stripes, so not every turn minds every name; one that minds is enough.
+            let waits = turns
+                .iter()
+                .any(|turn| names.iter().any(|name| is_swept(turn, name)));
+            if !waits {
+                break turns;
+            }
+            drop(turns);
+            drop(lock(&self.sweeping));
+        };
         let taken = Taken {
             order: self,
             stripes,
-            is_written: |name: &N| names.contains(name),
+            names,
             _turns: turns,
         };
         let written = write();
@@ -76,25 +111,22 @@ impl<N: Hash + Eq + Clone> Order<N> {
         written
     }
 
-    /// Writes every name of which `is_written` is true.
+    /// Writes every name of which `is_written` is true. Turns of other names go on meanwhile.
     pub(super) fn write_matching<R>(
         &self,
-        is_written: impl Fn(&N) -> bool,
+        is_written: impl Fn(&N) -> bool + Send + Sync + 'static,
         write: impl FnOnce() -> R,
     ) -> R {
-        let stripes: Vec<usize> = (0..STRIPES).collect();
-        let turns: Vec<_> = stripes
-            .iter()
-            .filter_map(|stripe| self.turn(*stripe))
-            .collect();
-        let taken = Taken {
+        let sweeping = lock(&self.sweeping);
+        let sweep = Sweeping {
             order: self,
-            stripes,
-            is_written,
-            _turns: turns,
+            is_written: Arc::new(is_written),
+            _sweeping: sweeping,
         };
+        // Also waits for the turns under way.
+        sweep.tell(true);
         let written = write();
-        drop(taken);
+        drop(sweep);
         written
     }
 
@@ -109,7 +141,7 @@ impl<N: Hash + Eq + Clone> Order<N> {
         (self.hasher.hash_one(name) % STRIPES as u64) as usize
     }
 
-    fn turn(&self, stripe: usize) -> Option<MutexGuard<'_, ()>> {
+    fn turn(&self, stripe: usize) -> Option<Turn<'_, N>> {
         self.turns.get(stripe).map(lock)
     }
 
@@ -118,28 +150,55 @@ impl<N: Hash + Eq + Clone> Order<N> {
             with(&mut lock(watched));
         }
     }
+
+    /// Tells the watches of a stripe that these names had a turn.
+    fn overtake(&self, stripe: usize, is_written: impl Fn(&N) -> bool) {
+        self.with_watched(stripe, |watched| {
+            for (_, entry) in watched.iter_mut().filter(|(name, _)| is_written(name)) {
+                entry.turns += 1;
+            }
+        });
+    }
 }
 
-/// A turn. Its end, panic or not, is told to the watches before the next turn begins.
-struct Taken<'a, N: Hash + Eq + Clone, F: Fn(&N) -> bool> {
+/// Turns. Their end, panic or not, is told to the watches before the next turn begins.
+struct Taken<'a, N: Hash + Eq + Clone> {
     order: &'a Order<N>,
     stripes: Vec<usize>,
-    is_written: F,
-    _turns: Vec<MutexGuard<'a, ()>>,
+    names: &'a [N],
+    _turns: Vec<Turn<'a, N>>,
 }
 
-impl<N: Hash + Eq + Clone, F: Fn(&N) -> bool> Drop for Taken<'_, N, F> {
+impl<N: Hash + Eq + Clone> Drop for Taken<'_, N> {
     fn drop(&mut self) {
         for stripe in &self.stripes {
-            self.order.with_watched(*stripe, |watched| {
-                for (_, entry) in watched
-                    .iter_mut()
-                    .filter(|(name, _)| (self.is_written)(name))
-                {
-                    entry.turns += 1;
-                }
-            });
+            self.order
+                .overtake(*stripe, |name| self.names.contains(name));
         }
+    }
+}
+
+/// A sweep. The watches are told at its beginning, so that nothing from before it is written while it
+/// goes on, and at its end, panic or not, so that nothing is that was read meanwhile.
+struct Sweeping<'a, N: Hash + Eq + Clone> {
+    order: &'a Order<N>,
+    is_written: Arc<dyn Fn(&N) -> bool + Send + Sync>,
+    _sweeping: MutexGuard<'a, ()>,
+}
+
+impl<N: Hash + Eq + Clone> Sweeping<'_, N> {
+    fn tell(&self, begins: bool) {
+        for (stripe, turn) in self.order.turns.iter().enumerate() {
+            let mut turn = lock(turn);
+            *turn = begins.then(|| Sweep(Arc::clone(&self.is_written)));
+            self.order.overtake(stripe, &*self.is_written);
+        }
+    }
+}
+
+impl<N: Hash + Eq + Clone> Drop for Sweeping<'_, N> {
+    fn drop(&mut self) {
+        self.tell(false);
     }
 }
 
@@ -154,20 +213,25 @@ pub(super) struct Watch<N: Hash + Eq + Clone> {
 impl<N: Hash + Eq + Clone> Watch<N> {
     /// Writes the name, unless somebody else had a turn since the watch began.
     pub(super) fn write_unless_overtaken<R>(&self, write: impl FnOnce() -> R) -> Option<R> {
+        if self.is_overtaken() {
+            // For ever: no turn need be waited for.
+            return None;
+        }
         self.order.write(std::slice::from_ref(&self.name), || {
             (!self.is_overtaken()).then(write)
         })
     }
 
     /// Repeats what was read elsewhere, unless somebody else had a turn since the watch began or is
-    /// having one now. It is no turn of its own: nothing new is written.
+    /// having one now, or a sweep is. It is no turn of its own: nothing new is written.
     pub(super) fn repeat_unless_overtaken<R>(&self, write: impl FnOnce() -> R) -> Option<R> {
         let turn = self
             .order
             .turns
             .get(self.order.stripe(&self.name))
             .and_then(try_lock)?;
-        let written = (!self.is_overtaken()).then(write);
+        let free = !is_swept(&turn, &self.name) && !self.is_overtaken();
+        let written = free.then(write);
         drop(turn);
         written
     }

@@ -7,11 +7,25 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::core::{Inner, Watched};
 use super::doubt::Missed;
 use super::entry::CLOCK_SKEW;
-use super::tier::{Begun, Changed};
+use super::sync::lock;
+use super::tier::{Begun, Change, Changed};
 use super::{Cache, Key, Namespace, Pattern};
 
+/// So many removals of others are told apart while they wait to be repeated here; beyond, each is widened
+/// to all of its namespace, and of too many namespaces they are missed.
+const MAX_HEARD: usize = 256;
+
 /// Who is told of changes that other processes make.
-pub(super) type ChangeListener = Arc<dyn Fn(&Namespace, &Key) + Send + Sync>;
+pub(super) type ChangeListener = Arc<dyn Fn(&Namespace, &Pattern) + Send + Sync>;
+
+/// What others removed by patterns and has not been removed here yet: it takes its time, and messages
+/// come as fast as they like.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    /// By level.
+    waiting: Vec<(usize, Changed)>,
+    is_at_work: bool,
+}
 
 /// The beginning of a computation, for each of the levels.
 #[derive(Debug)]
@@ -19,6 +33,8 @@ pub(super) struct Begins {
     pub(super) at: SystemTime,
     /// By level; levels that gave none, or were not asked, may be left out.
     pub(super) tokens: Vec<(usize, u64)>,
+    /// The levels that did not answer in time, and are not waited for again.
+    pub(super) late: Vec<usize>,
 }
 
 impl Begins {
@@ -52,6 +68,7 @@ impl Cache {
         Begins {
             at: self.inner.clock.now(),
             tokens: Vec::new(),
+            late: Vec::new(),
         }
     }
 
@@ -61,10 +78,10 @@ impl Cache {
         level.call("begin", key, |tier| tier.begin(&self.namespace, key))?
     }
 
-    /// Tells the listener of the keys that other processes write or invalidate, as far as a tier
-    /// notices; from then on this cache asks below for them. What is missed is noticed when the
-    /// memory tier asks below by itself. The listener is called on a thread for blocking work.
-    pub fn on_change(&self, listener: impl Fn(&Namespace, &Key) + Send + Sync + 'static) {
+    /// Tells the listener which keys other processes write or invalidate, as far as a tier notices;
+    /// from then on this cache asks below for them. What is missed is noticed when the memory tier asks
+    /// below by itself. The listener is called on a thread for blocking work.
+    pub fn on_change(&self, listener: impl Fn(&Namespace, &Pattern) + Send + Sync + 'static) {
         self.inner
             .listeners
             .write()
@@ -74,11 +91,80 @@ impl Cache {
 }
 
 impl Inner {
-    /// Another process changed an entry of this level: what the levels above hold of it is not believed
+    /// Another process changed entries of this level. Does not block: the rest is left to another thread,
+    /// for its turn may be long in coming.
+    pub(super) fn hear(self: &Arc<Self>, level: usize, mut changed: Changed) {
+        let inner = Arc::clone(self);
+        if changed.pattern.as_exact().is_some() {
+            return blocking::unblock(move || inner.changed(level, &changed)).detach();
+        }
+        let mut heard = lock(&self.heard);
+        if heard.waiting.len() >= MAX_HEARD {
+            changed.pattern = Pattern::all();
+        }
+        let new = (level, changed);
+        if heard.waiting.contains(&new) || heard.waiting.len() >= 2 * MAX_HEARD {
+            return;
+        }
+        heard.waiting.push(new);
+        if !std::mem::replace(&mut heard.is_at_work, true) {
+            blocking::unblock(move || inner.repeat_what_was_heard()).detach();
+        }
+    }
+
+    fn repeat_what_was_heard(&self) {
+        loop {
+            let mut heard = lock(&self.heard);
+            let waiting = std::mem::take(&mut heard.waiting);
+            heard.is_at_work = !waiting.is_empty();
+            drop(heard);
+            if waiting.is_empty() {
+                return;
+            }
+            for (level, changed) in waiting {
+                self.changed(level, &changed);
+            }
+        }
+    }
+
+    /// Another process changed entries of this level: what the levels above hold of them is not believed
     /// any more, unless it is as new. Waits for turns.
-    pub(super) fn changed(&self, level: usize, changed: &Changed) {
-        let name = (changed.namespace, changed.key.clone());
-        let missed = match changed.written_at {
+    fn changed(&self, level: usize, changed: &Changed) {
+        let Changed {
+            namespace,
+            pattern,
+            change,
+        } = changed;
+        match pattern.as_exact() {
+            Some(key) => self.changed_one(level, namespace, key, *change),
+            None => self.sweep(*namespace, pattern, || {
+                for above in self.levels.iter().take(level) {
+                    above.remove(namespace, pattern);
+                }
+                // What that process could not get to is no more to be believed here than there.
+                if let (Change::PartlyRemoved, Some(there)) = (change, self.levels.get(level)) {
+                    let pattern = pattern.clone();
+                    there.doubts.add(*namespace, pattern, Missed::Removal);
+                }
+            }),
+        }
+        tracing::debug!(%pattern, "another process changed cache entries");
+        let listeners = self
+            .listeners
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        for listener in listeners {
+            listener(namespace, pattern);
+        }
+    }
+
+    fn changed_one(&self, level: usize, namespace: &Namespace, key: &Key, change: Change) {
+        let written_at = match change {
+            Change::Written(at) => Some(at),
+            Change::Removed | Change::PartlyRemoved => None,
+        };
+        let missed = match written_at {
             // The message tells only what others may do too: it cannot make us doubt what is written
             // long from now.
             Some(at) => Missed::Write(
@@ -88,26 +174,17 @@ impl Inner {
             ),
             None => Missed::Removal,
         };
+        let name = (*namespace, key.clone());
         self.order.write(std::slice::from_ref(&name), || {
             let now = self.clock.steady();
             for above in self.levels.iter().take(level) {
-                let held = above.get(&changed.namespace, &changed.key, now);
+                let held = above.get(namespace, key, now);
                 let held = held.map(|held| held.entry.envelope().written_at);
                 // Nothing there, or nothing older: nothing to doubt. The list of doubts is short.
-                if held.is_some_and(|held| changed.written_at.is_none_or(|at| held < at)) {
-                    let pattern = Pattern::exact(&changed.key);
-                    above.doubts.add(changed.namespace, pattern, missed);
+                if held.is_some_and(|held| written_at.is_none_or(|at| held < at)) {
+                    above.doubts.add(*namespace, Pattern::exact(key), missed);
                 }
             }
         });
-        tracing::debug!(key = %changed.key, "another process changed a cache entry");
-        let listeners = self
-            .listeners
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        for listener in listeners {
-            listener(&changed.namespace, &changed.key);
-        }
     }
 }

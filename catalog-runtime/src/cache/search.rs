@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::time::{Duration, SystemTime};
 
 use super::core::Name;
+use super::level::{Level, Mark};
 use super::order::Watch;
 use super::tier::Found;
 use super::{Cache, Freshness, Hit, Key, Standing};
@@ -14,6 +15,9 @@ pub(super) struct Search {
     best: Option<Candidate>,
     /// Taken before a tier was asked that is not the first.
     watch: Option<Watch<Name>>,
+    /// When the call began that asks, where it asks more than once. Who did not answer in time since
+    /// then is not asked again.
+    since: Option<Mark>,
     /// No other tier need be asked.
     pub(super) settled: bool,
 }
@@ -80,9 +84,10 @@ impl Cache {
     }
 
     /// Asks every tier again without counting it as a question.
-    pub(super) fn look_again(&self, key: &Key) -> Freshness {
+    pub(super) fn look_again(&self, key: &Key, since: Mark) -> Freshness {
         let mut search = Search {
             watch: Some(self.watch_name(key)),
+            since: Some(since),
             ..Search::default()
         };
         self.ask(key, &mut search, 0..self.inner.instant);
@@ -93,19 +98,17 @@ impl Cache {
         self.inner.order.watch(&(self.namespace, key.clone()))
     }
 
-    fn ask(&self, key: &Key, search: &mut Search, levels: Range<usize>) {
-        if search.settled || levels.is_empty() {
+    fn ask(&self, key: &Key, search: &mut Search, range: Range<usize>) {
+        if search.settled || range.is_empty() {
             return;
         }
         let now = self.inner.clock.moment();
-        for (index, level) in self
-            .inner
-            .levels
-            .iter()
-            .enumerate()
-            .take(levels.end)
-            .skip(levels.start)
-        {
+        let since = *search.since.get_or_insert_with(|| self.inner.lates.mark());
+        let levels = self.inner.levels.iter().enumerate();
+        for (index, level) in levels.take(range.end).skip(range.start) {
+            if level.was_late_since(since) {
+                continue;
+            }
             if let Some(found) = level.get(&self.namespace, key, now.steady)
                 && self.consider(search, index, found, now.wall)
             {
@@ -178,7 +181,9 @@ impl Cache {
             return Freshness::Missing;
         };
         if let Some(watch) = watch.filter(|_| level > 0) {
+            let is_late = |level: &Level| search.since.is_some_and(|at| level.was_late_since(at));
             let above = self.inner.levels.iter().take(level);
+            let above = above.filter(|level| !is_late(level));
             watch.repeat_unless_overtaken(|| {
                 above.for_each(|level| {
                     level.promote(&found.entry);

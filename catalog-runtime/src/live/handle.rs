@@ -284,9 +284,9 @@ impl Inner {
     /// From now on takes up what other processes of a fleet store, where a tier tells of it.
     fn hear_of_others(self: &Arc<Self>) {
         let weak = Arc::downgrade(self);
-        self.cache.on_change(move |namespace, key| {
+        self.cache.on_change(move |namespace, changed| {
             if let Some(inner) = weak.upgrade()
-                && *key == super::strategy::catalog_key()
+                && changed.matches(&super::strategy::catalog_key())
                 && *namespace == inner.namespaced(inner.known_account()).namespace()
             {
                 inner.renew_from_others();

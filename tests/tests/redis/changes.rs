@@ -1,12 +1,13 @@
 //! What one process stores, the others take up: by a message, and without one by asking below.
 
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
 
-use bedrock_catalog::cache::ManualClock;
 use bedrock_catalog::cache::tier::redis::RedisOptions;
+use bedrock_catalog::cache::{BreakerState, Cache, Clock, ManualClock, Pattern, Tier};
 use bedrock_catalog::{CacheMode, Catalog, LiveCatalog};
 use bedrock_catalog_tests::fake_bedrock::{FakeBedrock, Stage, sdk_config};
-use bedrock_catalog_tests::redis_server::until;
+use bedrock_catalog_tests::redis_server::{RedisServer, until};
 use bedrock_catalog_tests::synthetic;
 
 use crate::stage::*;
@@ -18,11 +19,11 @@ fn memory_follows_what_another_process_writes_and_removes() {
     let Some(server) = server() else { return };
     let clock = clock();
     let (one, other) = (cache(&server.url(), &clock), cache(&server.url(), &clock));
-    let told = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
+    let told = std::sync::Arc::new(AtomicU64::new(0));
     let count = std::sync::Arc::clone(&told);
     other.on_change(move |namespace, changed| {
-        assert_eq!((*namespace, changed), (ns(), &key(1)));
-        count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        assert_eq!((*namespace, changed.as_exact()), (ns(), Some(&key(1))));
+        count.fetch_add(1, Ordering::Relaxed);
     });
     one.put(&key(1), "0", &terms());
     assert_eq!(cached(&other, &key(1)).as_deref(), Some("0"));
@@ -40,7 +41,7 @@ fn memory_follows_what_another_process_writes_and_removes() {
     until("the other has nothing", SOON, || {
         cached(&other, &key(1)).is_none()
     });
-    assert!(told.load(std::sync::atomic::Ordering::Relaxed) > 0);
+    assert!(told.load(Ordering::Relaxed) > 0);
     // After a silence it listens again.
     one.put(&key(1), "again", &terms());
     assert_eq!(cached(&other, &key(1)).as_deref(), Some("again"));
@@ -51,6 +52,108 @@ fn memory_follows_what_another_process_writes_and_removes() {
         one.put(&key(1), n.to_string(), &terms());
         cached(&other, &key(1)) == Some(n.to_string())
     });
+}
+
+/// How many messages the server has passed on to a listener of our own, until it hears the word.
+fn messages(server: &RedisServer, meanwhile: impl FnOnce()) -> Vec<String> {
+    let mut connection = server.raw();
+    let mut heard = connection.as_pubsub();
+    heard.subscribe("tests:v1:changes").unwrap();
+    meanwhile();
+    server.tell(&["PUBLISH", "tests:v1:changes", "over"]);
+    let all = std::iter::repeat_with(|| heard.get_message().unwrap().get_payload().unwrap());
+    all.take_while(|message: &String| message != "over")
+        .collect()
+}
+
+#[test]
+fn removing_by_a_pattern_is_told_once_and_reaches_what_is_gone_from_redis() {
+    let Some(server) = server() else { return };
+    let clock = clock();
+    let (one, other) = (cache(&server.url(), &clock), cache(&server.url(), &clock));
+    until("the other listens", SOON, || {
+        one.put(&key(0), "v", &terms());
+        let _ = other.get(&key(0));
+        one.remove(&key(0));
+        other.get(&key(0)).is_missing()
+    });
+    let stays = bedrock_catalog::cache::Key::new("others", "get", "1");
+    let keys: Vec<_> = (1..=200).map(key).chain([stays.clone()]).collect();
+    one.put_many(keys.iter().map(|key| (key, "v")), &terms());
+    // A message that is being read at this moment may keep one from being copied up.
+    until("the other has all in memory", SOON, || {
+        let found = other.get_many(&keys);
+        let mut hits = found.iter().map(|found| found.hit());
+        hits.all(|hit| hit.is_some_and(|hit| hit.tier() == Some("memory")))
+    });
+    // Evicted, or lost in a restart.
+    server.tell(&["FLUSHALL"]);
+    one.put(&key(1), "v", &terms());
+    one.put(&key(2), "v", &terms());
+    let told = messages(&server, || {
+        assert_eq!(one.invalidate(&Pattern::under(["things"])), 200);
+    });
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0].ends_with(&format!(" {} - /things", ns())),
+        "{told:?}"
+    );
+    until("the other has none of them", SOON, || {
+        (1..=200).all(|n| other.get(&key(n)).is_missing())
+    });
+    assert_eq!(cached(&other, &stays).as_deref(), Some("v"));
+    // The same of one key.
+    one.remove(&stays);
+    until("nor this one", SOON, || other.get(&stays).is_missing());
+}
+
+/// A clock by which everything takes a second.
+#[derive(Debug)]
+struct Slow(AtomicU64);
+
+impl Clock for Slow {
+    fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    fn steady(&self) -> Duration {
+        Duration::from_secs(self.0.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+#[test]
+fn a_database_too_large_to_be_looked_through_is_not_believed_by_anyone() {
+    let Some(server) = server() else { return };
+    let clock = clock();
+    let slow = tier(&server.url(), &clock).with_clock(Slow(AtomicU64::new(0)));
+    let slow = cache_over(slow, &clock);
+    let other = cache(&server.url(), &clock);
+    until("the other listens", SOON, || {
+        slow.put(&key(0), "v", &terms());
+        let _ = other.get(&key(0));
+        slow.remove(&key(0));
+        other.get(&key(0)).is_missing()
+    });
+    let tier = tier(&server.url(), &clock);
+    let entries: Vec<_> = (0..1000).map(|n| entry(&key(n), "v", &clock)).collect();
+    assert!(tier.put_many(&entries).iter().all(Result::is_ok));
+    assert!(other.get(&key(1)).is_fresh() && slow.get(&key(1)).is_fresh());
+    let told = messages(&server, || {
+        assert_eq!(slow.invalidate(&Pattern::under(["things"])), 1, "of memory");
+    });
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].ends_with(" ? /things"), "{told:?}");
+    let left = tier.size().unwrap().entries;
+    assert!((1..1000).contains(&left), "{left} left");
+    let missing = |cache: &Cache| (0..1000).all(|n| cache.get(&key(n)).is_missing());
+    assert!(missing(&slow), "what was not reached is served");
+    until("the other believes none of it", SOON, || missing(&other));
+    assert_eq!(slow.health()[1].breaker, BreakerState::Closed, "it answers");
+    // One that has the time makes up for it, and it is over there.
+    other.cleanup();
+    assert_eq!(tier.size().unwrap().entries, 0);
+    tier.put(&entry(&key(1), "new", &clock)).unwrap();
+    assert_eq!(cached(&other, &key(1)).as_deref(), Some("new"));
 }
 
 fn live(fake: &FakeBedrock, url: &str, clock: &ManualClock) -> LiveCatalog {

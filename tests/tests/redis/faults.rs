@@ -88,6 +88,39 @@ fn a_server_that_hangs_before_it_was_ever_reached_holds_nobody_up() {
     });
 }
 
+/// Looking, the lease, storing and giving the lease back together: the first of them that hangs is waited
+/// for, and no other.
+#[test]
+fn computing_what_is_missing_waits_for_a_hanging_server_once() {
+    let Some(server) = server() else { return };
+    let limit = Duration::from_millis(250) + slack();
+    let clock = clock();
+    for computing in [false, true] {
+        let cache = cache(&server.url(), &clock);
+        let n = u64::from(computing);
+        cache.put(&key("reached"), "v", &terms());
+        if !computing {
+            server.freeze();
+        }
+        let (answer, took) = timed(|| {
+            cache.get_or_compute(&key(n), &terms(), || {
+                if computing {
+                    server.freeze();
+                }
+                Ok::<_, String>("v".into())
+            })
+        });
+        assert!(answer.unwrap().is_fresh());
+        assert!(took <= limit, "held for {took:?}");
+        println!("frozen {computing}: {took:?}");
+        assert_eq!(cached(&cache, &key(n)).as_deref(), Some("v"));
+        server.thaw();
+        until("it answers", SOON, || {
+            tier(&server.url(), &clock).health().ok
+        });
+    }
+}
+
 #[test]
 fn an_address_that_swallows_everything_holds_nobody_up() {
     // Connections are made, and never taken up.

@@ -54,10 +54,14 @@ pub(crate) fn clock() -> ManualClock {
 
 /// A cache as each process has one: memory over Redis.
 pub(crate) fn cache(url: &str, clock: &ManualClock) -> Cache {
+    cache_over(tier(url, clock), clock)
+}
+
+pub(crate) fn cache_over(tier: RedisTier, clock: &ManualClock) -> Cache {
     Cache::builder()
         .namespace(ns())
         .memory(MemoryLimits::default())
-        .tier(Arc::new(tier(url, clock)) as Arc<dyn Tier>)
+        .tier(Arc::new(tier) as Arc<dyn Tier>)
         .clock(clock.clone())
         .build()
         .unwrap()

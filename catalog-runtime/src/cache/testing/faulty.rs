@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 
 use crate::cache::tier::{
-    Found, Health, Lease, LeaseOutcome, Listed, Receipt, Size, Tier, TierError, TierErrorKind,
+    Found, Health, Held, Lease, LeaseOutcome, Listed, Receipt, Size, Tier, TierError, TierErrorKind,
 };
 use crate::cache::{Codec, Entry, Key, Namespace, Standing};
 
@@ -32,6 +32,8 @@ pub enum Op {
     Cleanup,
     /// `try_lease`
     Lease,
+    /// Giving a lease back.
+    Release,
 }
 
 /// The keys that are leased, shared by the tiers of several "processes".
@@ -307,15 +309,29 @@ impl Tier for FaultyTier {
             if !leases.lock().unwrap().insert(name.clone()) {
                 return Ok(LeaseOutcome::Busy);
             }
-            Ok(LeaseOutcome::Held(Lease::new(Held(leases, name), Some(1))))
+            Ok(LeaseOutcome::Held(Lease::new(
+                Leased {
+                    tier: self.clone(),
+                    name: name.clone(),
+                    leases,
+                },
+                Some(1),
+            )))
         })
     }
 }
 
-struct Held(Leases, (Namespace, Key));
+struct Leased {
+    tier: FaultyTier,
+    name: (Namespace, Key),
+    leases: Leases,
+}
 
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.0.lock().unwrap().remove(&self.1);
+impl Held for Leased {
+    fn give_back(self: Box<Self>) -> Result<(), TierError> {
+        self.tier.call(Op::Release, Some(&self.name.1), |_| {
+            self.leases.lock().unwrap().remove(&self.name);
+            Ok(())
+        })
     }
 }

@@ -328,6 +328,39 @@ fn who_does_not_get_the_lease_serves_stale() {
     );
 }
 
+/// All of them behind another process's lease: they wait for it together, not one after another.
+#[test]
+fn who_is_told_that_another_process_computes_tells_all_who_wait() {
+    let (one, _, tier) = processes(&Settings::default());
+    let leased = Arc::new(Mutex::new(BTreeSet::from([(ns(), key(1))])));
+    tier.share_leases(&leased);
+    let (callers, cache, first) = (8, one.clone(), AtomicUsize::new(0));
+    tier.before(move |op| {
+        if op == Op::Lease && first.fetch_add(1, Ordering::SeqCst) == 0 {
+            while cache.inner.flights.joined() < callers {
+                std::thread::yield_now();
+            }
+        }
+    });
+    let asked = || tier.calls(Op::Lease);
+    std::thread::scope(|scope| {
+        for _ in 0..callers {
+            scope.spawn(|| {
+                let terms = terms().giving_up_when_busy();
+                let answer = one.get_or_compute(&key(1), &terms, || ok("never"));
+                assert!(answer.unwrap_err().is_busy());
+            });
+        }
+    });
+    assert_eq!(asked(), 1);
+    // Who comes later asks anew, and so does who would rather wait.
+    let answer = one.get_or_compute(&key(1), &terms().giving_up_when_busy(), || ok("never"));
+    assert!(answer.unwrap_err().is_busy());
+    assert_eq!(asked(), 2);
+    leased.lock().unwrap().clear();
+    assert_eq!(data(one.get_or_compute(&key(1), &terms(), || ok("v"))), "v");
+}
+
 #[test]
 fn async_and_blocking_callers_share_one_flight() {
     let stage = Stage::new();

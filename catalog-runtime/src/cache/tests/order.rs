@@ -42,6 +42,53 @@ fn a_slow_read_does_not_bring_back_what_was_invalidated() {
 }
 
 #[test]
+fn while_many_are_invalidated_other_keys_are_written_and_promoted() {
+    let stage = Stage::new();
+    let other = |n: usize| super::Key::new("others", "get", &n.to_string());
+    stage.cache.put(&key(1), "v", &terms());
+    stage.cache.put(&other(0), "v", &terms());
+    stage.cache.invalidate_in("memory", &Pattern::all());
+    let (done, wait) = std::sync::mpsc::channel();
+    let (cache, once) = (stage.cache.clone(), AtomicBool::new(true));
+    let in_time = Arc::new(AtomicBool::new(false));
+    let was_in_time = Arc::clone(&in_time);
+    let wait = std::sync::Mutex::new(wait);
+    stage.lower[1].before(move |op| {
+        if op != Op::Scan || !once.swap(false, Ordering::SeqCst) {
+            return;
+        }
+        // More than there are stripes, and one that is only read.
+        let (cache, done) = (cache.clone(), done.clone());
+        std::thread::spawn(move || {
+            (1..200).for_each(|n| drop(cache.put(&other(n), "v", &terms())));
+            let _ = cache.get(&other(0));
+            let _ = done.send(cache.get(&other(0)).hit().and_then(|hit| hit.tier()));
+        });
+        let answered = wait.lock().unwrap().recv_timeout(5 * SECOND);
+        was_in_time.store(answered == Ok(Some("memory")), Ordering::SeqCst);
+    });
+    assert_eq!(stage.cache.invalidate(&Pattern::under(["things"])), 1);
+    assert!(in_time.load(Ordering::SeqCst), "other keys had to wait");
+}
+
+#[test]
+fn while_they_are_invalidated_nothing_of_them_is_promoted() {
+    let stage = Stage::new();
+    only_below(&stage);
+    // The last tier is told last: until then it is asked, and still answers.
+    stage.lower[0].invalidate(&ns(), &Pattern::all()).unwrap();
+    let cache = stage.cache.clone();
+    stage.lower[1].before(move |op| {
+        if op == Op::Scan {
+            let _ = cache.get(&key(1));
+        }
+    });
+    stage.cache.invalidate(&Pattern::under(["things"]));
+    stage.lower[1].unhook();
+    assert!(stage.cache.get(&key(1)).is_missing());
+}
+
+#[test]
 fn a_slow_read_does_not_replace_what_was_written() {
     let stage = Stage::new();
     only_below(&stage);

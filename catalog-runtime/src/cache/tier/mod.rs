@@ -247,15 +247,26 @@ pub struct Begun {
     pub at: SystemTime,
 }
 
-/// What another process did to an entry.
+/// What another process did to entries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Changed {
-    /// Whose entry.
+    /// Whose entries.
     pub namespace: Namespace,
-    /// Which entry.
-    pub key: Key,
-    /// When it was written by that process's clock; `None` where it was removed.
-    pub written_at: Option<SystemTime>,
+    /// Which of them: one, or where they were removed, all that match.
+    pub pattern: Pattern,
+    /// What became of them.
+    pub change: Change,
+}
+
+/// What became of entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// Written, at this time by that process's clock.
+    Written(SystemTime),
+    /// Removed from the tier, and to be removed above it.
+    Removed,
+    /// The same, but that process could not get to the end: the tier may still hold some.
+    PartlyRemoved,
 }
 
 /// Who is told of changes.
@@ -311,17 +322,28 @@ pub enum LeaseOutcome {
 /// The right to compute, given back when dropped.
 pub struct Lease {
     token: Option<u64>,
-    _held: Box<dyn Send + Sync>,
+    /// `None` once it is given back.
+    held: Option<Box<dyn Held>>,
+}
+
+/// What a [`Lease`] is made of. Dropped without being given back, it runs out by itself, and must not be
+/// kept alive any longer.
+pub trait Held: Send + Sync + 'static {
+    /// Gives it back.
+    ///
+    /// # Errors
+    /// The tier could not be asked; the lease runs out by itself.
+    fn give_back(self: Box<Self>) -> Result<(), TierError>;
 }
 
 impl Lease {
-    /// A lease that lasts until `held` is dropped. A tier whose leases can run out unnoticed gives
-    /// each a growing number, the fencing token.
+    /// A lease of a tier. A tier whose leases can run out unnoticed gives each a growing number, the
+    /// fencing token.
     #[must_use]
-    pub fn new(held: impl Send + Sync + 'static, token: Option<u64>) -> Self {
+    pub fn new(held: impl Held, token: Option<u64>) -> Self {
         Self {
             token,
-            _held: Box::new(held),
+            held: Some(Box::new(held)),
         }
     }
 
@@ -329,6 +351,28 @@ impl Lease {
     #[must_use]
     pub fn token(&self) -> Option<u64> {
         self.token
+    }
+
+    /// Gives it back, as dropping it does, and says whether that went well. May block.
+    ///
+    /// # Errors
+    /// The tier could not be asked; the lease runs out by itself.
+    pub fn give_back(mut self) -> Result<(), TierError> {
+        self.held.take().map_or(Ok(()), Held::give_back)
+    }
+
+    /// Leaves it to run out by itself, without asking the tier.
+    pub fn leave(mut self) {
+        self.held = None;
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(held) = self.held.take() {
+            // It runs out by itself.
+            let _ = held.give_back();
+        }
     }
 }
 

@@ -6,13 +6,14 @@
 //! write to the server can still make up entries, so it is to be guarded like a folder. Redis 6.2 or
 //! later, or Valkey, alone or as a Cluster.
 //!
-//! Besides `SCAN`, `SUBSCRIBE`, `INFO` and, in a Cluster, `CLUSTER SLOTS` and `DBSIZE`, everything is a
+//! Besides `SCAN`, `PUBLISH`, `SUBSCRIBE`, `INFO` and, in a Cluster, `CLUSTER SLOTS` and `DBSIZE`, everything is a
 //! script: a user of its own needs `EVAL`, `EVALSHA` and what the scripts call, on the keys and the
 //! channel of the prefix.
 //!
 //! A caller is held by one operation no longer than [`RedisOptions::timeout`], connecting included.
 //! Scans ask for page after page, each an operation of its own; they look through all keys of the
-//! database, so a server with millions of others should give the cache a database of its own.
+//! database, so a server with millions of others should give the cache a database of its own. Removing by
+//! a pattern is one scan, and ends after [`SWEEP`] in any case.
 
 mod fault;
 mod frame;
@@ -34,7 +35,7 @@ use std::time::{Duration, SystemTime};
 use redis::{FromRedisValue, Value};
 
 use super::{
-    Begun, Found, Health, LeaseOutcome, Listed, Listener, Receipt, Size, Tier, TierError,
+    Begun, Change, Found, Health, LeaseOutcome, Listed, Listener, Receipt, Size, Tier, TierError,
     TierErrorKind,
 };
 use crate::cache::{Clock, Codec, Entry, Key, Namespace, Pattern, Standing, SystemClock};
@@ -50,6 +51,10 @@ pub use options::RedisOptions;
 /// How long a key's counter outlives its last use: longer than any computation, of which the longest
 /// lease is an hour.
 const FENCE_FOR: Duration = Duration::from_secs(2 * 3600);
+/// How long removing by a pattern may take in all. What is left then is not believed by any process that
+/// hears of it, until one has removed it.
+pub const SWEEP: Duration = Duration::from_secs(2);
+
 /// The tier in Redis. Construction asks nothing and starts nothing; the first operation starts one
 /// thread, which ends with the tier.
 ///
@@ -107,18 +112,17 @@ impl RedisTier {
         &self.shared.worker
     }
 
-    /// What to tell other processes of a key.
-    fn message(&self, namespace: &Namespace, key: &Key, at: Option<SystemTime>) -> String {
-        self.worker().ear().message(namespace, key, at)
+    /// What to tell other processes.
+    fn message(&self, namespace: &Namespace, pattern: &Pattern, change: Change) -> String {
+        self.worker().ear().message(namespace, pattern, change)
     }
 
+    /// Removes, and tells nobody.
     fn removing(&self, namespace: &Namespace, key: &Key) -> Call {
         Call::new(&self.shared.scripts.remove)
             .key(self.names.entry(namespace, key))
             .key(self.names.fence(namespace, key))
             .arg(FENCE_FOR.as_millis().to_string())
-            .arg(self.worker().ear().channel().to_owned())
-            .arg(self.message(namespace, key, None))
     }
 
     /// Makes these calls at once, so many at a time as one operation; their answers in order.
@@ -145,22 +149,60 @@ impl RedisTier {
         answers
     }
 
-    /// Removes what matches, and what is being computed of it; how many entries.
+    /// Removes what matches, and what is being computed of it; how many entries. Others are told once,
+    /// when it is done: told before, they would bring back from here what is not removed yet.
     fn remove_matching(&self, namespace: &Namespace, pattern: &Pattern) -> Result<u64, TierError> {
         let mut removed = 0;
+        let start = self.clock.steady();
+        let is_late = || self.clock.steady().saturating_sub(start) >= SWEEP;
+        let mut all_seen = true;
         let names = self.names.all_of(namespace);
         let mut keys = std::collections::HashSet::new();
         scan::pages(self.worker(), &names, |page| {
             let new = page.iter().filter_map(|name| self.names.parse(name));
             let new = new.filter(|(of, key)| of == namespace && pattern.matches(key));
             let new = new.filter(|(_, key)| keys.insert(key.clone()));
-            let calls = new.map(|(_, key)| self.removing(namespace, &key)).collect();
-            for answer in self.call_all(calls) {
-                removed += number(answer)?;
+            let mut calls: Vec<Call> = new.map(|(_, key)| self.removing(namespace, &key)).collect();
+            loop {
+                if is_late() {
+                    all_seen = false;
+                    return Ok(ControlFlow::Break(()));
+                }
+                let later = calls.split_off(calls.len().min(scan::BATCH));
+                for answer in self.call_all(calls) {
+                    removed += number(answer)?;
+                }
+                if later.is_empty() {
+                    return Ok(ControlFlow::Continue(()));
+                }
+                calls = later;
             }
-            Ok(ControlFlow::Continue(()))
         })?;
-        Ok(removed)
+        let change = match all_seen {
+            true => Change::Removed,
+            false => Change::PartlyRemoved,
+        };
+        self.tell(self.message(namespace, pattern, change));
+        if all_seen {
+            return Ok(removed);
+        }
+        // It answers, so it can go on being asked.
+        let message = format!(
+            "too many keys to be looked through in {} s",
+            SWEEP.as_secs()
+        );
+        Err(TierError::new(TierErrorKind::TooLarge, message))
+    }
+
+    /// Tells other processes. Who misses it notices when it asks below, so a failure is none.
+    fn tell(&self, message: String) {
+        let channel = self.worker().ear().channel().to_owned();
+        let _ = self.worker().ask(move |mut connection| async move {
+            let mut publish = redis::cmd("PUBLISH");
+            publish.arg(channel).arg(message);
+            let told: Result<Value, _> = publish.query_async(&mut connection).await;
+            Ok(told.map(drop)?)
+        });
     }
 
     /// Shows each entry with its first bytes, page by page.
@@ -217,7 +259,11 @@ impl Tier for RedisTier {
     }
 
     fn remove(&self, namespace: &Namespace, key: &Key) -> Result<bool, TierError> {
-        let call = self.removing(namespace, key);
+        let pattern = Pattern::exact(key);
+        let call = self
+            .removing(namespace, key)
+            .arg(self.worker().ear().channel().to_owned())
+            .arg(self.message(namespace, &pattern, Change::Removed));
         let answer = self.worker().ask(move |connection| call.on(connection));
         Ok(number(answer)? > 0)
     }

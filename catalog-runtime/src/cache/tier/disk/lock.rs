@@ -18,6 +18,7 @@ use super::layout::LOCK;
 use super::reason::Reason;
 use super::steps::{self, Step};
 use crate::cache::CLOCK_SKEW;
+use crate::cache::tier::{Held, TierError};
 
 /// One poll. A wait is a number of polls, so that it ends whatever any clock says, and ends before its
 /// time is over where the polls take longer.
@@ -99,7 +100,7 @@ impl Claim {
     }
 }
 
-/// A lease on a name in a folder. Dropping it gives it back.
+/// A lease on a name in a folder.
 #[derive(Debug)]
 pub(crate) struct HeldLease {
     folder: Folder,
@@ -146,7 +147,7 @@ impl HeldLease {
         self.folder.path().join(&self.name)
     }
 
-    fn give_back(&self) -> Result<(), Reason> {
+    fn remove(&self) -> Result<(), Reason> {
         let _lock = Lock::take(&self.folder, 10 * POLL)?;
         // It may have run out and be another's by now.
         if read_claim(&self.folder, &self.name).is_some_and(|claim| claim.token == self.token) {
@@ -156,12 +157,10 @@ impl HeldLease {
     }
 }
 
-impl Drop for HeldLease {
-    fn drop(&mut self) {
-        if let Err(reason) = self.give_back() {
-            // It runs out by itself.
-            tracing::debug!(path = %self.path().display(), %reason, "lease not given back");
-        }
+impl Held for HeldLease {
+    fn give_back(self: Box<Self>) -> Result<(), TierError> {
+        self.remove()
+            .map_err(|reason| TierError::from(reason).at(self.path()))
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::task::AbortHandle;
 use super::scripts::Call;
 use super::{FENCE_FOR, RedisTier, Shared, link, token};
 use crate::cache::entry::duration_millis;
-use crate::cache::tier::{Lease, LeaseOutcome, TierError};
+use crate::cache::tier::{Held, Lease, LeaseOutcome, TierError};
 use crate::cache::{Key, Namespace};
 
 /// How long a lease lasts without a sign of life of who holds it: another process takes over so soon
@@ -45,7 +45,7 @@ impl RedisTier {
                 }
                 number => {
                     let token = token(number)?;
-                    let held = Held {
+                    let held = Kept {
                         shared: Arc::clone(&self.shared),
                         signs: self.signs_of_life(&name, token, lease),
                         name,
@@ -81,24 +81,29 @@ impl RedisTier {
     }
 }
 
-/// A lease. Dropping it gives it back; where that fails, it runs out by itself.
-struct Held {
+/// A lease, kept alive until dropped.
+struct Kept {
     shared: Arc<Shared>,
     signs: Option<AbortHandle>,
     name: String,
     token: u64,
 }
 
-impl Drop for Held {
+impl Held for Kept {
+    fn give_back(self: Box<Self>) -> Result<(), TierError> {
+        let call = Call::new(&self.shared.scripts.release)
+            .key(self.name.clone())
+            .arg(self.token.to_string());
+        let release = move |connection| async move { call.on(connection).await.map(|_| ()) };
+        // Waited for: who drops the tier next would take the thread away before it was sent.
+        Ok(self.shared.worker.ask(release)?)
+    }
+}
+
+impl Drop for Kept {
     fn drop(&mut self) {
         if let Some(signs) = self.signs.take() {
             signs.abort();
         }
-        let call = Call::new(&self.shared.scripts.release)
-            .key(std::mem::take(&mut self.name))
-            .arg(self.token.to_string());
-        let release = move |connection| async move { call.on(connection).await.map(|_| ()) };
-        // Waited for: who drops the tier next would take the thread away before it was sent.
-        let _ = self.shared.worker.ask(release);
     }
 }

@@ -1,12 +1,14 @@
 //! What other processes say they changed, and how it is said. A message that is missed is no harm: the
 //! tiers above ask below from time to time.
 //!
-//! A message is `WRITER NAMESPACE TIME KEY`, or `-` for the time of a removal: no more than the names
-//! of the keys say.
+//! A message is `1 WRITER NAMESPACE WHAT PATTERN`: the version of the message, who says it, whose
+//! entries, what became of them (the time of a write, `-` for a removal, `?` for one that was not done to
+//! the end), and which they are. That is no more than the names of the keys say. What is longer than
+//! [`MAX_MESSAGE`], or of another version, is not read.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use futures_lite::StreamExt;
 use redis::aio::PubSub;
@@ -14,8 +16,14 @@ use redis::aio::PubSub;
 use super::fault::Fault;
 use super::link::connect;
 use super::options::RedisOptions;
-use crate::cache::tier::{Changed, Listener};
-use crate::cache::{Key, Namespace};
+use crate::cache::entry::{from_millis, to_millis};
+use crate::cache::tier::{Change, Changed, Listener};
+use crate::cache::{Namespace, Pattern};
+
+/// The version of the messages, their first word.
+const VERSION: &str = "1";
+/// The longest message, in bytes. A pattern that is too long for it is told as every key.
+const MAX_MESSAGE: usize = 4096;
 
 /// How long is waited before the next try, at first and at most.
 const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(30)];
@@ -63,28 +71,44 @@ impl Ear {
     pub(super) fn message(
         &self,
         namespace: &Namespace,
-        key: &Key,
-        written_at: Option<SystemTime>,
+        pattern: &Pattern,
+        change: Change,
     ) -> String {
-        let at = written_at.and_then(|at| at.duration_since(UNIX_EPOCH).ok());
-        let at = at.map_or("-".to_owned(), |at| at.as_millis().to_string());
-        format!("{:x} {namespace} {at} {key}", self.writer())
+        let what = match change {
+            Change::Written(at) => to_millis(at).to_string(),
+            Change::Removed => "-".to_owned(),
+            Change::PartlyRemoved => "?".to_owned(),
+        };
+        let head = format!("{VERSION} {:x} {namespace} {what} ", self.writer());
+        let pattern = pattern.write();
+        if head.len() + pattern.len() > MAX_MESSAGE {
+            return head + &Pattern::all().write();
+        }
+        head + &pattern
     }
 
     fn read(&self, message: &[u8]) -> Option<Changed> {
+        if message.len() > MAX_MESSAGE {
+            return None;
+        }
         let mut words = std::str::from_utf8(message).ok()?.split(' ');
         let mut word = || words.next();
+        if word()? != VERSION {
+            return None;
+        }
         let writer = u64::from_str_radix(word()?, 16).ok()?;
         let namespace = word()?.parse().ok()?;
-        let written_at = match word()? {
-            "-" => None,
-            at => Some(UNIX_EPOCH.checked_add(Duration::from_millis(at.parse().ok()?))?),
+        let change = match word()? {
+            "-" => Change::Removed,
+            "?" => Change::PartlyRemoved,
+            at => Change::Written(from_millis(at.parse().ok()?)?),
         };
-        let key = Key::parse(word()?)?;
-        (writer != self.writer() && word().is_none()).then_some(Changed {
+        let pattern = Pattern::read(words)?;
+        let is_one = pattern.as_exact().is_some() || !matches!(change, Change::Written(_));
+        (writer != self.writer() && is_one).then_some(Changed {
             namespace,
-            key,
-            written_at,
+            pattern,
+            change,
         })
     }
 
@@ -140,27 +164,74 @@ impl Ear {
 
 #[cfg(test)]
 mod tests {
+    use std::time::UNIX_EPOCH;
+
     use super::*;
+    use crate::cache::Key;
 
     #[test]
     fn messages_are_read_as_they_are_written() {
         let (one, other) = (Ear::new("c".into()), Ear::new("c".into()));
         let (namespace, key) = (Namespace::of(["x"]), Key::new("a", "b", "c d"));
-        for written_at in [None, Some(UNIX_EPOCH + Duration::from_millis(1_234))] {
-            let message = one.message(&namespace, &key, written_at);
-            let changed = other.read(message.as_bytes()).unwrap();
-            assert_eq!(
-                (changed.namespace, changed.written_at),
-                (namespace, written_at)
-            );
-            assert_eq!(changed.key, key);
+        let exact = Pattern::exact(&key);
+        let written = Change::Written(UNIX_EPOCH + Duration::from_millis(1_234));
+        let told = |pattern: &Pattern, change| {
+            let message = one.message(&namespace, pattern, change);
             assert_eq!(one.read(message.as_bytes()), None, "its own");
+            assert!(message.len() <= MAX_MESSAGE);
+            other.read(message.as_bytes())
+        };
+        let changed = |pattern: &Pattern, change| {
+            Some(Changed {
+                namespace,
+                pattern: pattern.clone(),
+                change,
+            })
+        };
+        assert_eq!(told(&exact, written), changed(&exact, written));
+        for pattern in [
+            exact.clone(),
+            Pattern::under(["a", "b c"]),
+            Pattern::glob("a:*:?"),
+            Pattern::all(),
+            Pattern::any([Pattern::under(["a"]), exact]),
+        ] {
+            for change in [Change::Removed, Change::PartlyRemoved] {
+                assert_eq!(told(&pattern, change), changed(&pattern, change));
+            }
         }
+        // What cannot be told as it is reaches further.
+        let wide = told(&Pattern::glob("a b:é*"), Change::Removed).unwrap();
+        assert_eq!(wide.pattern, Pattern::glob("a?b:??*"));
+        let many = Pattern::any((0..300).map(|n| Pattern::under(["a", &format!("{n:020}")])));
+        let wide = told(&many, Change::Removed);
+        assert_eq!(wide, changed(&Pattern::all(), Change::Removed));
+    }
+
+    #[test]
+    fn what_is_no_message_of_this_version_is_not_read() {
+        let ear = Ear::new("c".into());
         let (zeros, far) = ("0".repeat(32), "9".repeat(20));
-        let long = format!("1 {zeros} - a b");
-        let late = format!("1 {zeros} {far} a");
-        for garbage in ["", "1", "1 2 3 4", "zz - - -", &long, &late] {
-            assert_eq!(other.read(garbage.as_bytes()), None, "{garbage}");
+        let long = format!("1 1 {zeros} - *{}", "a".repeat(MAX_MESSAGE));
+        assert!(ear.read(format!("1 1 {zeros} - *a").as_bytes()).is_some());
+        for garbage in [
+            "".to_owned(),
+            "1".to_owned(),
+            "1 2 3 4 5".to_owned(),
+            "1 zz - - -".to_owned(),
+            // Of another version, also of what was said before messages had one.
+            format!("2 1 {zeros} - *a"),
+            format!("1 {zeros} - a:b:c"),
+            // Nothing, no key, a word of another kind, a time beyond all, one write of many keys.
+            format!("1 1 {zeros} -"),
+            format!("1 1 {zeros} - =a"),
+            format!("1 1 {zeros} - !a"),
+            format!("1 1 {zeros} - é"),
+            format!("1 1 {zeros} {far} =a:b:c"),
+            format!("1 1 {zeros} 7 *a"),
+            long,
+        ] {
+            assert_eq!(ear.read(garbage.as_bytes()), None, "{garbage}");
         }
     }
 }

@@ -114,7 +114,7 @@ pub(super) struct Scripts {
     /// milliseconds of its beginning; both are empty for what was not computed. `max` of 0: whatever
     /// is there does not stay.
     pub(super) put: Lua,
-    /// `entry, fence; ttl, channel, message` → whether there was one.
+    /// `entry, fence; ttl`, and to tell of it `channel, message` → whether there was one.
     pub(super) remove: Lua,
     /// `entry; head` → whether it still began so, and is gone now.
     pub(super) remove_same: Lua,
@@ -175,9 +175,10 @@ return {0}
             remove: script!(
                 r"
 local n = redis.call('UNLINK', KEYS[1])
+-- Also where there was none: others may hold what is gone from here.
+if ARGV[3] then redis.pcall('PUBLISH', ARGV[2], ARGV[3]) end
 if n > 0 then
   raise(KEYS[2], draw(KEYS[2], ARGV[1]), ARGV[1])
-  redis.pcall('PUBLISH', ARGV[2], ARGV[3])
 elseif redis.call('EXISTS', KEYS[2]) == 1 then
   -- Somebody may be computing, whose number keeps the counter for as long as that takes. No longer:
   -- else whoever removes what is not there would keep it for ever.

@@ -7,8 +7,8 @@ use super::fault::Fault;
 use super::scripts::Call;
 use super::{FENCE_FOR, RedisTier};
 use crate::cache::entry::{duration_millis, to_millis};
-use crate::cache::tier::{Begun, Found, Receipt, TierError, TierErrorKind};
-use crate::cache::{CLOCK_SKEW, Entry, Key, Namespace};
+use crate::cache::tier::{Begun, Change, Found, Receipt, TierError, TierErrorKind};
+use crate::cache::{CLOCK_SKEW, Entry, Key, Namespace, Pattern};
 
 impl RedisTier {
     pub(super) fn getting(&self, namespace: &Namespace, key: &Key) -> Call {
@@ -71,7 +71,11 @@ impl RedisTier {
             .arg(if keeps { self.codec.max_len() } else { 0 }.to_string())
             .arg(FENCE_FOR.as_millis().to_string())
             .arg(self.worker().ear().channel().to_owned())
-            .arg(self.message(namespace, key, Some(envelope.written_at)))
+            .arg(self.message(
+                namespace,
+                &Pattern::exact(key),
+                Change::Written(envelope.written_at),
+            ))
     }
 
     /// What became of a write; `None` where what stays there cannot be read, and should not stay.

@@ -10,8 +10,8 @@ use super::store::Store;
 use super::{WORK, signed};
 use crate::cache::CLOCK_SKEW;
 use crate::cache::entry::{duration_millis, to_millis};
-use crate::cache::tier::TierError;
 use crate::cache::tier::disk::files::Absent;
+use crate::cache::tier::{Held, TierError};
 
 /// Between two looks at a lease that another process has.
 const POLL: Duration = Duration::from_millis(5);
@@ -19,9 +19,9 @@ const POLL: Duration = Duration::from_millis(5);
 /// What a lease is about: line, namespace and key.
 pub(super) type Subject = [String; 3];
 
-/// A lease; dropping it gives it back.
+/// A lease.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(super) struct Granted {
     store: Arc<Store>,
     subject: Subject,
     pub(super) token: u64,
@@ -34,7 +34,7 @@ pub(super) fn take(
     wait: Duration,
     now: SystemTime,
     length: Duration,
-) -> Result<Option<Held>, TierError> {
+) -> Result<Option<Granted>, TierError> {
     let start = Instant::now();
     loop {
         let token = claim(
@@ -44,7 +44,7 @@ pub(super) fn take(
             signed(duration_millis(length)),
         )?;
         if let Some(token) = token {
-            return Ok(Some(Held {
+            return Ok(Some(Granted {
                 store: Arc::clone(store),
                 subject,
                 token,
@@ -96,20 +96,18 @@ fn claim(
     Ok(token.flatten().map(i64::unsigned_abs))
 }
 
-impl Drop for Held {
-    fn drop(&mut self) {
+impl Held for Granted {
+    fn give_back(self: Box<Self>) -> Result<(), TierError> {
         let [line, namespace, key] = &self.subject;
-        let given_back = self.store.write(Absent::Leave, WORK, |work| {
-            // It may have run out and be another's by now. The row stays: its token has to grow.
-            let mut give = work.prepare_cached(
-                "UPDATE lease SET until = 0
+        self.store
+            .write(Absent::Leave, WORK, |work| {
+                // It may have run out and be another's by now. The row stays: its token has to grow.
+                let mut give = work.prepare_cached(
+                    "UPDATE lease SET until = 0
                  WHERE line = ?1 AND namespace = ?2 AND key = ?3 AND token = ?4",
-            )?;
-            Ok(give.execute(params![line, namespace, key, signed(self.token)])?)
-        });
-        if let Err(error) = given_back {
-            // It runs out by itself.
-            tracing::debug!(path = %self.store.path().display(), %error, "lease not given back");
-        }
+                )?;
+                Ok(give.execute(params![line, namespace, key, signed(self.token)])?)
+            })
+            .map(drop)
     }
 }
