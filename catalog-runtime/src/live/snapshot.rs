@@ -142,6 +142,15 @@ impl Snapshot {
         self
     }
 
+    /// Has all regions asked at this moment, and none of them before.
+    pub(super) fn renew_all_at(&mut self, at: Option<Moment>) {
+        self.renew_at = at;
+        #[cfg(feature = "aws")]
+        {
+            self.retry = None;
+        }
+    }
+
     /// The regions whose rows could not be renewed, with the reason.
     pub fn failed_regions(&self) -> &BTreeMap<String, String> {
         &self.failed
