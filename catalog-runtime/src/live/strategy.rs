@@ -101,6 +101,7 @@ impl Inner {
     pub(super) async fn refresh(self: &Arc<Self>) -> Result<Arc<Snapshot>, Error> {
         let refreshed = self.turn.join(async {
             let _ = self.in_time(self.look_at_overlay()).await;
+            self.ask_for_account_anew().await;
             let asked = self.ask(true).await.and_then(|asked| {
                 let why = "another process is asking just now";
                 asked.ok_or_else(|| Error::new(ErrorKind::Unavailable, why))
@@ -141,6 +142,7 @@ impl Inner {
     /// Obtains a catalog, whatever it takes. Only in a turn.
     pub(super) async fn obtain(self: &Arc<Self>, forced: bool) -> Result<Arc<Snapshot>, Error> {
         let mut tried = Tried::default();
+        self.ask_for_account_anew().await;
         let cache = self.identified().await;
         let cached = Cached::of(cache.get_async(&catalog_key()).await, &cache).await;
         let fresh = cached.is_fresh() && !forced;

@@ -86,15 +86,20 @@ fn report(output: &Output, live: &LiveCatalog) {
 }
 
 async fn cache(output: &Output, source: &Source, verb: &CacheVerb) -> Result<(), No> {
+    // Whose entries are meant the credentials say; a cleanup is everybody's.
     let source = Source {
-        live: matches!(verb, CacheVerb::Warm) && cfg!(feature = "aws"),
+        live: !matches!(verb, CacheVerb::Cleanup) && cfg!(feature = "aws"),
         offline: source.offline,
         cache_dir: source.cache_dir.clone(),
     };
     let live = builder(&source).await?.build()?;
     match verb {
         CacheVerb::Status { detailed, recent } => {
-            let cache = live.own_cache().await;
+            // How the tiers are does not depend on whose entries they hold.
+            let cache = match *detailed || recent.is_some() {
+                true => live.meant_cache().await?,
+                false => live.cache(),
+            };
             let answer = answers::cache(&cache, *detailed, *recent);
             match output.is_json() {
                 true => output.json(&answer),
@@ -103,10 +108,10 @@ async fn cache(output: &Output, source: &Source, verb: &CacheVerb) -> Result<(),
         }
         CacheVerb::Clear { pattern } => {
             let pattern = pattern.as_deref().map_or_else(Pattern::all, Pattern::glob);
-            let cache = live.own_cache().await;
+            let cache = live.meant_cache().await?;
             removed(output, cache.invalidate_async(&pattern).await);
         }
-        CacheVerb::Cleanup => removed(output, live.own_cache().await.cleanup_async().await),
+        CacheVerb::Cleanup => removed(output, live.cache().cleanup_async().await),
         CacheVerb::Warm => {
             live.load().await?;
             live.own_cache().await.fill_async().await;

@@ -89,6 +89,7 @@ impl Inner {
     async fn renew(self: &Arc<Self>, cause: Cause) {
         let _turn = self.turn.turn().await;
         let _ = self.in_time(self.look_at_overlay()).await;
+        self.ask_for_account_anew().await;
         let current = self.current.load_full();
         let now = self.config.clock.moment();
         let retry = current.retry.clone();
