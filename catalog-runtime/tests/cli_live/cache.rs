@@ -370,3 +370,46 @@ fn of_several_accounts_the_one_that_the_credentials_name_is_meant() {
     let desk = desk.set("AWS_EC2_METADATA_SERVICE_ENDPOINT", silent);
     check(&desk.set("BEDROCK_CATALOG_DEADLINE", "500ms"), &all);
 }
+
+/// What was asked was not done: no, and why.
+#[test]
+fn what_could_not_be_cleared_or_warmed_is_a_no() {
+    let desk = Desk::new();
+    let open = desk.home.path().join("open");
+    std::fs::create_dir(&open).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+    std::fs::set_permissions(&open, mode).unwrap();
+    for verb in ["clear", "cleanup", "warm"] {
+        let line = format!("cache {verb} --cache-dir {}", open.display());
+        let call = desk.call(&format!("{line} --json"));
+        assert_eq!(call.code, 1, "{verb}: {}", call.stderr);
+        let told = document(&call.stdout)["error"]["message"].to_string();
+        assert!(
+            told.contains("0777") && told.contains("disk"),
+            "{verb}: {told}"
+        );
+        assert_eq!(desk.call(&line).stdout, "", "{verb}");
+    }
+    // How it is was asked, and is told.
+    let status = desk.json(&format!("cache status --cache-dir {}", open.display()));
+    assert_eq!(tier(&status, "disk")["healthy"], false);
+    // Nothing to warm it with, and nothing to warm.
+    let fresh = desk.home.path().join("fresh");
+    let line = format!("cache warm --offline --cache-dir {}", fresh.display());
+    let call = desk.call(&line);
+    assert_eq!((call.code, &*call.stdout), (1, ""), "{}", call.stderr);
+    assert!(call.stderr.contains("nothing to warm"), "{}", call.stderr);
+    for mode in ["memory", "none"] {
+        let desk = Desk::new().set("BEDROCK_CATALOG_CACHE", mode);
+        let call = desk.call("cache warm");
+        assert_eq!(
+            (call.code, &*call.stdout),
+            (1, ""),
+            "{mode}: {}",
+            call.stderr
+        );
+        assert!(call.stderr.contains("outlives"), "{mode}: {}", call.stderr);
+    }
+    // Nothing is there: that is done.
+    assert_eq!(Desk::new().json("cache clear")["removed"], 0);
+}
