@@ -98,7 +98,7 @@ impl Inner {
             of = regions.len(),
             "regions that had failed were asked again"
         );
-        self.keep_raw(cache, &fetched).await;
+        self.keep_raw(cache, &fetched, None).await;
         let mut recording = Recording::of_catalog(&current.base);
         for region in current.failed.keys() {
             recording.regions.remove(region);

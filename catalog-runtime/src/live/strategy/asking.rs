@@ -288,7 +288,7 @@ impl Inner {
                 "some regions could not be renewed; their last good rows are kept"
             );
         }
-        self.keep_raw(cache, &fetched).await;
+        self.keep_raw(cache, &fetched, None).await;
         let reasons = Reasons::of(now, now, 0, fetched.reports());
         let made = self.made_of(cache, fetched.recording(), last.as_deref(), &reasons);
         let mut snapshot = made.await?;
