@@ -243,10 +243,12 @@ impl Inner {
             self.renew_when_due();
             return kept;
         }
-        let mut snapshot = match self.overlay.take() {
+        let (overlay, unusable) = self.overlay.take();
+        let mut snapshot = match overlay {
             Some(overlay) => snapshot.with_overlay(&overlay),
             None => snapshot,
         };
+        snapshot.overlay_error = unusable.or(snapshot.overlay_error);
         snapshot.asked_at = self.last_asked();
         tracing::info!(
             source = %snapshot.source,
@@ -307,7 +309,7 @@ impl Inner {
     /// Looks at the overlay's file, if it has one.
     async fn look_at_overlay(&self) {
         if let OverlaySource::File(path) = &self.config.overlay {
-            self.overlay.look(&self.cache, path).await;
+            self.overlay.look(path).await;
         }
     }
 
@@ -317,10 +319,7 @@ impl Inner {
             return None;
         }
         let _serving = self.serving.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut same_base = (*self.current.load_full()).clone();
-        // An overlay that did not fit is no matter any more.
-        let misfit = |(kind, _): &mut (ErrorKind, String)| *kind == ErrorKind::InvalidCatalog;
-        same_base.error.take_if(misfit);
+        let same_base = (*self.current.load_full()).clone();
         Some(self.adopt_now(same_base))
     }
 }
@@ -332,12 +331,13 @@ impl Snapshot {
             Ok(catalog) => {
                 self.served = Held::Built(Arc::new(catalog));
                 self.overlay = overlay.len();
+                self.overlay_error = None;
             }
             Err(error) => {
                 tracing::warn!(%error, "the overlay is not used");
                 self.served = self.base.clone();
                 self.overlay = 0;
-                self = self.with_error(&error);
+                self.overlay_error = Some(error.to_string());
             }
         }
         self
