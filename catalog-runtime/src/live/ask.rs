@@ -42,14 +42,13 @@ impl Aws {
         self.sdk_config.as_ref()?.endpoint_url()
     }
 
-    /// The account of the credentials, where they name one within this time.
-    pub(super) async fn account(&self, within: Duration) -> Option<String> {
+    /// The account of the credentials, if they name one; `None` where there are none within this time.
+    pub(super) async fn account(&self, within: Duration) -> Option<Option<String>> {
         let provider = self.sdk_config.as_ref()?.credentials_provider()?;
         let resolved = tokio::time::timeout(within, provider.provide_credentials()).await;
         let credentials = resolved.ok()?.ok()?;
-        credentials
-            .account_id()
-            .map(|account| account.as_str().to_owned())
+        let account = credentials.account_id();
+        Some(account.map(|account| account.as_str().to_owned()))
     }
 
     /// Whether it could ask with this configuration. Asks nobody.

@@ -147,7 +147,11 @@ impl Discovery {
             let why = failures.get(region).map_or("no answer", String::as_str);
             return Err(Error::new(ErrorKind::Unavailable, why));
         };
-        inner.keep_raw(cache, &fetched).await;
+        // The one is kept by whoever computes it: written here too, it would seem overtaken, and be no
+        // answer to those who wait.
+        inner
+            .keep_raw(cache, &fetched, Some(&key(list, region)))
+            .await;
         Ok(Bytes::from(match list {
             "models" => json(&answers.models),
             _ => json(&answers.profiles),
@@ -187,15 +191,21 @@ fn terms() -> Terms {
 }
 
 impl Inner {
-    /// Keeps what the regions answered, and how fast.
+    /// Keeps what the regions answered, except for one list, and how fast.
     #[cfg(feature = "aws")]
-    pub(super) async fn keep_raw(&self, cache: &Cache, fetched: &crate::fetch::Fetched) {
+    pub(super) async fn keep_raw(
+        &self,
+        cache: &Cache,
+        fetched: &crate::fetch::Fetched,
+        except: Option<&Key>,
+    ) {
         let measured_at = self.now();
         let mut lists: Vec<(Key, Vec<u8>)> = Vec::new();
         for (region, answers) in &fetched.recording().regions {
             lists.push((key("models", region), json(&answers.models)));
             lists.push((key("profiles", region), json(&answers.profiles)));
         }
+        lists.retain(|(key, _)| Some(key) != except);
         let mut latencies: BTreeMap<String, Latency> =
             read(cache.get_async(&latency_key()).await).unwrap_or_default();
         for (region, report) in fetched.reports() {

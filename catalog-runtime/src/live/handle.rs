@@ -84,7 +84,7 @@ pub(super) struct Inner {
     /// When AWS was asked last, here.
     pub(super) asked_at: Mutex<Option<Timestamp>>,
     #[cfg(feature = "aws")]
-    pub(super) account: async_lock::OnceCell<Option<String>>,
+    pub(super) account: super::owner::Account,
     #[cfg(feature = "aws")]
     pub(super) background: Mutex<Background>,
 }
@@ -155,7 +155,7 @@ impl LiveCatalog {
             cleaning: Mutex::default(),
             asked_at: Mutex::default(),
             #[cfg(feature = "aws")]
-            account: async_lock::OnceCell::new(),
+            account: super::owner::Account::default(),
             #[cfg(feature = "aws")]
             background: Mutex::default(),
             config,
@@ -239,9 +239,29 @@ impl LiveCatalog {
     }
 
     /// The cache beneath, in the namespace of this catalog. Asks the credentials, where there are any,
-    /// for their account, at most for a second and once.
+    /// for their account, at most for a second, and not again before the next load or refresh.
     pub async fn own_cache(&self) -> Cache {
         self.inner.identified().await
+    }
+
+    /// The same for who shows or removes what is there: where no credentials name the account, the
+    /// entries of the only account that cached here are meant, and of several none.
+    ///
+    /// # Errors
+    /// Several accounts share the cache, and nothing says whose entries are meant.
+    ///
+    /// ```
+    /// # async fn example() -> Result<(), bedrock_catalog::Error> {
+    /// use bedrock_catalog::LiveCatalog;
+    /// use bedrock_catalog::cache::Pattern;
+    ///
+    /// let live = LiveCatalog::builder().offline(true).build()?;
+    /// live.meant_cache().await?.invalidate_async(&Pattern::glob("discovery:*")).await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn meant_cache(&self) -> Result<Cache, Error> {
+        self.inner.meant().await
     }
 }
 

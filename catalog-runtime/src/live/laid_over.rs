@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use sha2::{Digest, Sha256};
+
 use super::overlay::Overlay;
 use super::rounds::Rounds;
-use crate::cache::{Cache, Key};
 use crate::error::Error;
 use crate::json::LARGEST_JSON;
 use crate::read::read_bounded;
@@ -65,40 +66,44 @@ impl Stamp {
 struct Seen {
     /// Or why there was nothing to see. `None` where it may have changed unseen.
     stamp: Option<Result<Stamp, io::ErrorKind>>,
-    key: Option<Key>,
+    /// The digest of what was read, or why nothing was.
+    content: Option<Result<[u8; 32], io::ErrorKind>>,
 }
 
 impl Seen {
     /// Looks at the file: what is seen now and, where its content is another, what it says.
-    fn look(self, cache: &Cache, path: &Path) -> (Self, Option<Result<Overlay, Error>>) {
+    fn look(self, path: &Path) -> (Self, Option<Result<Overlay, Error>>) {
         let stamp = path.metadata().and_then(|metadata| Stamp::of(&metadata));
         let stamp = stamp.map_err(|error| error.kind());
         if self.stamp.as_ref() == Some(&stamp) {
             return (self, None);
         }
-        let key = cache.file_key(path, "overlay");
         let settled = stamp.as_ref().map_or(true, Stamp::is_settled);
+        let read = read_bounded(path, LARGEST_JSON);
+        let content = read.as_ref().map(|json| Sha256::digest(json).into());
         let now = Self {
             stamp: settled.then_some(stamp),
-            key: Some(key),
+            content: Some(content.map_err(io::Error::kind)),
         };
-        // Whatever comes of it: the same file is not read again, nor complained of.
-        let changed = now.key != self.key;
+        // Whatever comes of it: the same content is not parsed again, nor complained of.
+        let changed = now.content != self.content;
         let said = changed.then(|| {
-            let json = read_bounded(path, LARGEST_JSON)
-                .map_err(|error| Error::io("read the overlay", path, error))?;
+            let json = read.map_err(|error| Error::io("read the overlay", path, error))?;
             Overlay::from_json(&json)
         });
         (now, said)
     }
 }
 
+/// The overlay in use, and why the file's own is not, if so.
+pub(super) type InUse = (Option<Arc<Overlay>>, Option<String>);
+
 /// The overlay in use.
 #[derive(Default)]
 pub(super) struct LaidOver {
-    overlay: Mutex<Option<Arc<Overlay>>>,
+    in_use: Mutex<InUse>,
     seen: Mutex<Seen>,
-    /// The overlay is another one since somebody took it.
+    /// It is another one since somebody took it.
     changed: AtomicBool,
     looks: Rounds<()>,
 }
@@ -107,36 +112,37 @@ impl LaidOver {
     /// One that stays as it is.
     pub(super) fn of(overlay: Arc<Overlay>) -> Self {
         Self {
-            overlay: Mutex::new(Some(overlay)),
+            in_use: Mutex::new((Some(overlay), None)),
             ..Self::default()
         }
     }
 
     /// Looks at the file, once for all who want to at a time; one that cannot be used leaves the last.
-    pub(super) async fn look(&self, cache: &Cache, path: &Path) {
+    pub(super) async fn look(&self, path: &Path) {
         let look = async {
             let seen = lock(&self.seen).clone();
-            let (cache, file) = (cache.clone(), path.to_owned());
-            let (seen, said) = blocking::unblock(move || seen.look(&cache, &file)).await;
+            let file = path.to_owned();
+            let (seen, said) = blocking::unblock(move || seen.look(&file)).await;
             *lock(&self.seen) = seen;
+            let mut in_use = lock(&self.in_use);
             match said {
-                None => {}
-                Some(Ok(overlay)) => {
-                    *lock(&self.overlay) = Some(Arc::new(overlay));
-                    self.changed.store(true, Ordering::Release);
-                }
+                None => return,
+                Some(Ok(overlay)) => *in_use = (Some(Arc::new(overlay)), None),
                 Some(Err(error)) => {
-                    tracing::warn!(path = %path.display(), %error, "the overlay is not used");
+                    let path = path.display();
+                    tracing::warn!(%path, %error, "the overlay is not used");
+                    in_use.1 = Some(format!("the overlay {path} is not used: {error}"));
                 }
             }
+            self.changed.store(true, Ordering::Release);
         };
         self.looks.join(look).await;
     }
 
     /// The overlay as it is now, to be laid over what is served.
-    pub(super) fn take(&self) -> Option<Arc<Overlay>> {
+    pub(super) fn take(&self) -> InUse {
         self.changed.store(false, Ordering::Release);
-        lock(&self.overlay).clone()
+        lock(&self.in_use).clone()
     }
 
     /// Whether what is served has not got it yet.
@@ -163,9 +169,8 @@ mod tests {
     fn an_unchanged_file_is_not_read_and_a_changed_one_is() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("overlay.json");
-        let cache = Cache::builder().build().unwrap();
         let hour = Duration::from_secs(3600);
-        let look = |seen: &Seen| seen.clone().look(&cache, &path);
+        let look = |seen: &Seen| seen.clone().look(&path);
 
         let (missing, said) = look(&Seen::default());
         assert!(said.unwrap().is_err());

@@ -4,9 +4,38 @@
 use super::handle::Inner;
 use super::strategy::catalog_key;
 use crate::cache::{Cache, Key, Namespace};
+use crate::error::{Error, ErrorKind};
 
 /// Beside what accounts cache, in the namespace of those who name none: the namespace of each.
 const RESOURCE: &str = "account";
+
+/// The account of the credentials, as far as it is known.
+#[cfg(feature = "aws")]
+#[derive(Default)]
+pub(super) struct Account {
+    named: std::sync::OnceLock<String>,
+    /// What came of asking the last time, if it is not to be asked again yet.
+    asked: async_lock::Mutex<Option<NotNamed>>,
+}
+
+/// What the credentials said that named no account.
+#[cfg(feature = "aws")]
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum NotNamed {
+    /// There are credentials, and their entries are those of nobody.
+    NamesNone,
+    /// There are none, or they took too long.
+    NoCredentials,
+}
+
+/// Whose entries are meant where no account is known.
+enum Meant {
+    Of(Namespace),
+    /// Nobody cached anything.
+    Nobodys,
+    /// Several accounts did.
+    Several,
+}
 
 impl Inner {
     pub(super) fn namespaced(&self, account: Option<&str>) -> Cache {
@@ -17,7 +46,7 @@ impl Inner {
     pub(super) fn known_account(&self) -> Option<&str> {
         #[cfg(feature = "aws")]
         {
-            self.account.get()?.as_deref()
+            self.account.named.get().map(String::as_str)
         }
         #[cfg(not(feature = "aws"))]
         {
@@ -25,51 +54,123 @@ impl Inner {
         }
     }
 
+    /// Credentials that named no account may name one by now: they are asked once more. For who renews
+    /// the catalog, not for each question.
+    #[cfg(feature = "aws")]
+    pub(super) async fn ask_for_account_anew(&self) {
+        *self.account.asked.lock().await = None;
+    }
+
+    #[cfg(not(feature = "aws"))]
+    pub(super) async fn ask_for_account_anew(&self) {}
+
     /// The cache in the namespace of who asks.
     pub(super) async fn identified(&self) -> Cache {
         #[cfg(feature = "aws")]
         if self.config.can_ask() {
-            if tokio::runtime::Handle::try_current().is_err() {
-                // Nothing can be asked here; it stays open for a later load.
-                return self.namespaced(self.known_account());
+            // Where nothing can be asked, it stays open for a later load.
+            if tokio::runtime::Handle::try_current().is_ok() {
+                self.ask_for_account().await;
             }
-            let ask = || self.config.aws.account(self.config.naming());
-            let account = self.account.get_or_init(ask).await;
-            return self.namespaced(account.as_deref());
+            return self.namespaced(self.known_account());
         }
         self.recalled().await
     }
 
-    /// The cache as those left it who could ask. What is there without an account comes first; else that
-    /// of the only account. Of several none is picked: it might be another's.
+    /// Why no account is known, after the credentials were asked for it, once; `None` where it is.
+    #[cfg(feature = "aws")]
+    async fn ask_for_account(&self) -> Option<NotNamed> {
+        if self.account.named.get().is_some() {
+            return None;
+        }
+        let mut asked = self.account.asked.lock().await;
+        if asked.is_none() && self.account.named.get().is_none() {
+            match self.config.aws.account(self.config.naming()).await {
+                Some(Some(account)) => {
+                    self.account.named.get_or_init(|| account);
+                }
+                Some(None) => *asked = Some(NotNamed::NamesNone),
+                None => *asked = Some(NotNamed::NoCredentials),
+            }
+        }
+        *asked
+    }
+
+    /// The cache of who asks, or else of the one who can be meant: for who shows or removes what is
+    /// there, and must not take another's for its own.
+    pub(super) async fn meant(&self) -> Result<Cache, Error> {
+        let mut anonymous_first = false;
+        #[cfg(feature = "aws")]
+        if self.config.can_ask() && tokio::runtime::Handle::try_current().is_ok() {
+            match self.ask_for_account().await {
+                None => return Ok(self.namespaced(self.known_account())),
+                Some(why) => anonymous_first = why == NotNamed::NamesNone,
+            }
+        }
+        match self.recall(anonymous_first).await {
+            Meant::Of(owner) => Ok(self.cache.in_namespace(owner)),
+            Meant::Nobodys => Ok(self.namespaced(None)),
+            Meant::Several => Err(Error::new(
+                ErrorKind::NoCredentials,
+                "several accounts have entries in this cache, and nothing says whose are meant: give the \
+                 credentials of the account (AWS_PROFILE, or AWS_ACCOUNT_ID beside the keys) and not \
+                 --offline; or, for all of them, remove the folder",
+            )),
+        }
+    }
+
+    /// The cache as those left it who could ask. Of several accounts none is picked: it might be
+    /// another's.
     async fn recalled(&self) -> Cache {
         if let Some(owner) = self.owner.get() {
             return self.cache.in_namespace(*owner);
         }
+        match self.recall(false).await {
+            Meant::Of(owner) => self.cache.in_namespace(*self.owner.get_or_init(|| owner)),
+            Meant::Nobodys | Meant::Several => self.namespaced(None),
+        }
+    }
+
+    /// Whose entries there are: those of nobody in particular, or of the only account, whichever have the
+    /// newer catalog.
+    async fn recall(&self, anonymous_first: bool) -> Meant {
         let anonymous = self.namespaced(None);
         if !self.config.shares_cache() {
-            return anonymous;
+            return Meant::Nobodys;
         }
-        let owner = anonymous.off_thread(|cache| {
+        let (now, keep_for) = (self.config.clock.now(), self.config.horizons.keep_for);
+        let look = move |cache: &Cache| {
             // Listed, not read: what is read comes from memory the next time, and says so.
             let listed = cache.recent(usize::MAX);
-            if listed.iter().any(|entry| entry.key == catalog_key()) {
-                return Some(cache.namespace());
+            let catalog_of = |listed: &[crate::cache::Recent]| {
+                let written = listed.iter().find(|entry| entry.key == catalog_key())?;
+                let age = now.duration_since(written.written_at).unwrap_or_default();
+                (age <= keep_for).then_some(written.written_at)
+            };
+            let own = catalog_of(&listed);
+            if own.is_some() && anonymous_first {
+                return Meant::Of(cache.namespace());
             }
             let owners = listed.iter().filter_map(|entry| {
                 let owner = owner_in(&entry.key)?;
                 (!cache.get(&entry.key).is_missing()).then_some(owner)
             });
             let owners: Vec<Namespace> = owners.take(2).collect();
-            match owners.as_slice() {
-                [only] => Some(*only),
-                _ => None,
+            match (own, owners.as_slice()) {
+                (None, []) => Meant::Nobodys,
+                (None, [only]) => Meant::Of(*only),
+                (Some(own), [only]) => {
+                    let theirs = catalog_of(&cache.in_namespace(*only).recent(usize::MAX));
+                    match theirs > Some(own) {
+                        true => Meant::Of(*only),
+                        false => Meant::Of(cache.namespace()),
+                    }
+                }
+                (Some(_), _) => Meant::Of(cache.namespace()),
+                (None, _) => Meant::Several,
             }
-        });
-        match owner.await {
-            Some(owner) => self.cache.in_namespace(*self.owner.get_or_init(|| owner)),
-            None => anonymous,
-        }
+        };
+        anonymous.off_thread(look).await
     }
 
     /// Leaves word, for those who cannot ask, that the account of this cache cached something.

@@ -36,9 +36,11 @@ pub struct StatusReport {
     pub retired: usize,
     /// How many models and profiles the caller's own overlay laid over it.
     pub overlay: usize,
+    /// Why that overlay is not used, or an earlier one of it is.
+    pub overlay_error: Option<String>,
     /// When this process asked AWS last, whatever came of it.
     pub asked_at: Option<Timestamp>,
-    /// Why the last attempt to do better failed.
+    /// Why the last attempt to do better failed; else why the overlay is not used.
     pub error: Option<String>,
     /// What kind of reason: `unavailable`, `no_credentials`, …
     pub error_kind: Option<&'static str>,
@@ -85,6 +87,7 @@ impl Snapshot {
             profiles: self.profiles().count(),
             retired: self.all_models().len() - models,
             overlay: self.overlay,
+            overlay_error: self.overlay_error().map(ToOwned::to_owned),
             asked_at: self.asked_at,
             error: self.error().map(ToOwned::to_owned),
             error_kind: self.error_kind().map(crate::ErrorKind::as_str),

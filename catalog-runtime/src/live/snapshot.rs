@@ -86,6 +86,8 @@ pub struct Snapshot {
     pub(super) error: Option<(ErrorKind, String)>,
     /// How many models and profiles the overlay laid over it.
     pub(super) overlay: usize,
+    /// Why the overlay is not what was asked for, if so.
+    pub(super) overlay_error: Option<String>,
     /// When this process asked AWS last.
     pub(super) asked_at: Option<Timestamp>,
     /// When to ask again. Never, where nothing can be asked.
@@ -121,25 +123,42 @@ impl Snapshot {
     }
 
     /// Whether this is less than what was asked for: some region could not be renewed, asking
-    /// failed, or nothing was loaded. A region that the account has not enabled is no less.
+    /// failed, the overlay could not be used, or nothing was loaded. A region that the account has not enabled is no less.
     pub fn is_degraded(&self) -> bool {
         let missing = |region: &String| !self.not_enabled.contains(region);
-        self.error.is_some() || self.failed.keys().any(missing) || self.source == Source::Nothing
+        self.error().is_some() || self.failed.keys().any(missing) || self.source == Source::Nothing
     }
 
-    /// Why the last attempt to do better failed, if it did.
+    /// Why the last attempt to do better failed, if it did; else why the overlay is not used.
     pub fn error(&self) -> Option<&str> {
-        self.error.as_ref().map(|(_, why)| &**why)
+        let error = self.error.as_ref().map(|(_, why)| &**why);
+        error.or(self.overlay_error())
     }
 
     /// What kind of reason that is.
     pub fn error_kind(&self) -> Option<ErrorKind> {
-        self.error.as_ref().map(|(kind, _)| *kind)
+        let error = self.error.as_ref().map(|(kind, _)| *kind);
+        error.or(self.overlay_error().map(|_| ErrorKind::InvalidCatalog))
+    }
+
+    /// Why the caller's own overlay is not used, or an earlier one of it is: it cannot be read, or does
+    /// not fit the catalog.
+    pub fn overlay_error(&self) -> Option<&str> {
+        self.overlay_error.as_deref()
     }
 
     pub(super) fn with_error(mut self, error: &Error) -> Self {
         self.error = Some((error.kind(), error.to_string()));
         self
+    }
+
+    /// Has all regions asked at this moment, and none of them before.
+    pub(super) fn renew_all_at(&mut self, at: Option<Moment>) {
+        self.renew_at = at;
+        #[cfg(feature = "aws")]
+        {
+            self.retry = None;
+        }
     }
 
     /// The regions whose rows could not be renewed, with the reason.
@@ -161,6 +180,7 @@ impl Snapshot {
             source,
             error: None,
             overlay: 0,
+            overlay_error: None,
             asked_at: None,
             renew_at: None,
             #[cfg(feature = "aws")]

@@ -6,23 +6,23 @@ mod again;
 mod asking;
 #[cfg(feature = "aws")]
 mod background;
+mod cached;
 mod reasons;
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use bedrock_catalog_data::{Catalog, Timestamp};
+use bedrock_catalog_data::Timestamp;
 
 use super::handle::{Change, Inner};
 use super::laid_over::OverlaySource;
 use super::overlay::Overlay;
 use super::snapshot::{Held, Snapshot, Source, bundle};
-use crate::cache::{CLOCK_SKEW, Cache, Freshness, Hit, Key, Moment};
+use crate::cache::{Cache, Key, Moment};
 use crate::diff::CatalogDiff;
 use crate::error::{Error, ErrorKind};
-use crate::json::catalog_from_json;
-use reasons::Reasons;
+use cached::Cached;
 
 /// How long after a failure nobody asks again, and what is added at random so that a fleet does not
 /// ask in step.
@@ -51,20 +51,6 @@ impl Tried {
 
     fn told(&self) -> String {
         self.0.join("; ")
-    }
-}
-
-/// What is cached: a catalog, and the reasons beside it.
-pub(super) struct Cached {
-    catalog: Freshness,
-    reasons: Option<Reasons>,
-}
-
-impl Cached {
-    /// A catalog from the cache, with what else is there of it. May block.
-    fn of(catalog: Freshness, cache: &Cache) -> Self {
-        let reasons = catalog.hit().and_then(|_| Reasons::read(cache));
-        Self { catalog, reasons }
     }
 }
 
@@ -115,6 +101,7 @@ impl Inner {
     pub(super) async fn refresh(self: &Arc<Self>) -> Result<Arc<Snapshot>, Error> {
         let refreshed = self.turn.join(async {
             let _ = self.in_time(self.look_at_overlay()).await;
+            self.ask_for_account_anew().await;
             let asked = self.ask(true).await.and_then(|asked| {
                 let why = "another process is asking just now";
                 asked.ok_or_else(|| Error::new(ErrorKind::Unavailable, why))
@@ -155,10 +142,10 @@ impl Inner {
     /// Obtains a catalog, whatever it takes. Only in a turn.
     pub(super) async fn obtain(self: &Arc<Self>, forced: bool) -> Result<Arc<Snapshot>, Error> {
         let mut tried = Tried::default();
+        self.ask_for_account_anew().await;
         let cache = self.identified().await;
-        let read = |cache: &Cache| Cached::of(cache.get(&catalog_key()), cache);
-        let cached = cache.off_thread(read).await;
-        let fresh = cached.catalog.is_fresh() && !forced;
+        let cached = Cached::of(cache.get_async(&catalog_key()).await, &cache).await;
+        let fresh = cached.is_fresh() && !forced;
         let stale = match self.usable(cached, &mut tried) {
             Some(snapshot) if fresh && self.is_fresh(&snapshot) => {
                 return Ok(self.adopt(snapshot));
@@ -170,7 +157,7 @@ impl Inner {
             // Nothing is wrong: what there is serves until the other one is done.
             (Ok(None), Some(stale)) => {
                 let mut snapshot = stale.clone();
-                snapshot.renew_at = self.moment_in(LOOK_AGAIN);
+                snapshot.renew_all_at(self.moment_in(LOOK_AGAIN));
                 return Ok(self.adopt(snapshot));
             }
             (Ok(None), None) => {
@@ -209,63 +196,8 @@ impl Inner {
         };
         // Where nobody is to be asked, this is what was asked for; else it is less.
         snapshot.error = self.config.can_ask().then(|| (kind, tried.told()));
-        snapshot.renew_at = self.renewal(RETRY);
+        snapshot.renew_all_at(self.renewal(RETRY));
         Ok(self.adopt(snapshot))
-    }
-
-    /// The snapshot of a cached catalog, if it may be served at all.
-    pub(super) fn usable(&self, cached: Cached, tried: &mut Tried) -> Option<Snapshot> {
-        let Some(hit) = cached.catalog.into_hit() else {
-            tried.note("cache", "nothing usable");
-            return None;
-        };
-        match self.read(&hit) {
-            Ok(catalog) => {
-                let source = Source::Cache {
-                    tier: hit.tier().unwrap_or("memory").to_owned(),
-                    path: hit.path().map(ToOwned::to_owned),
-                };
-                let mut snapshot = Snapshot::of(Held::Built(Arc::new(catalog)), source);
-                if let Some(reasons) = cached.reasons {
-                    reasons.tell_if_same(&mut snapshot);
-                }
-                if hit.age() > self.config.horizons.keep_for {
-                    tried.note("cache", "older than it may be served");
-                    return None;
-                }
-                let age = snapshot.age(self.now());
-                let left = self.config.horizons.fresh_for.saturating_sub(age);
-                snapshot.renew_at = self.renewal(left);
-                Some(snapshot)
-            }
-            Err(why) => {
-                let path = hit.path().map(|path| path.display().to_string());
-                tracing::warn!(tier = hit.tier(), path, why, "a cached catalog is not used");
-                tried.note("cache", why);
-                None
-            }
-        }
-    }
-
-    fn read(&self, hit: &Hit) -> Result<Catalog, String> {
-        let catalog = catalog_from_json(&hit.data).map_err(|error| error.to_string())?;
-        if catalog.partition() != self.config.partition {
-            return Err(format!("it is of partition {}", catalog.partition()));
-        }
-        let ahead = catalog.observed_at().unix() - self.now().unix();
-        if ahead > i64::try_from(CLOCK_SKEW.as_secs()).unwrap_or(i64::MAX) {
-            return Err(format!(
-                "it was observed at {}, in the future",
-                catalog.observed_at()
-            ));
-        }
-        match bundle().filter(|_| self.config.bundled_fallback) {
-            Some(bundle) if catalog.observed_at() < bundle.observed_at() => Err(format!(
-                "it was observed at {}, before the bundle",
-                catalog.observed_at()
-            )),
-            _ => Ok(catalog),
-        }
     }
 
     /// When to ask again, if there is anyone to ask: after `left`, and up to a tenth more. Not at
@@ -311,10 +243,12 @@ impl Inner {
             self.renew_when_due();
             return kept;
         }
-        let mut snapshot = match self.overlay.take() {
+        let (overlay, unusable) = self.overlay.take();
+        let mut snapshot = match overlay {
             Some(overlay) => snapshot.with_overlay(&overlay),
             None => snapshot,
         };
+        snapshot.overlay_error = unusable.or(snapshot.overlay_error);
         snapshot.asked_at = self.last_asked();
         tracing::info!(
             source = %snapshot.source,
@@ -352,11 +286,20 @@ impl Inner {
 
     /// Keeps what is served, with the reason why it could not be renewed.
     pub(super) fn note_failure(&self, error: &Error) {
+        let at = self.renewal(RETRY);
+        self.amend(|same| {
+            same.error = Some((error.kind(), error.to_string()));
+            same.renew_at = at;
+        });
+    }
+
+    /// Serves the same catalog, of which something else is told from now on.
+    pub(super) fn amend(&self, amend: impl FnOnce(&mut Snapshot)) {
         let _serving = self.serving.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut noted = (*self.current.load_full()).clone().with_error(error);
-        noted.asked_at = self.last_asked();
-        noted.renew_at = self.renewal(RETRY);
-        self.current.store(Arc::new(noted));
+        let mut same = (*self.current.load_full()).clone();
+        same.asked_at = self.last_asked();
+        amend(&mut same);
+        self.current.store(Arc::new(same));
     }
 
     fn last_asked(&self) -> Option<Timestamp> {
@@ -366,7 +309,7 @@ impl Inner {
     /// Looks at the overlay's file, if it has one.
     async fn look_at_overlay(&self) {
         if let OverlaySource::File(path) = &self.config.overlay {
-            self.overlay.look(&self.cache, path).await;
+            self.overlay.look(path).await;
         }
     }
 
@@ -376,10 +319,7 @@ impl Inner {
             return None;
         }
         let _serving = self.serving.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut same_base = (*self.current.load_full()).clone();
-        // An overlay that did not fit is no matter any more.
-        let misfit = |(kind, _): &mut (ErrorKind, String)| *kind == ErrorKind::InvalidCatalog;
-        same_base.error.take_if(misfit);
+        let same_base = (*self.current.load_full()).clone();
         Some(self.adopt_now(same_base))
     }
 }
@@ -391,12 +331,13 @@ impl Snapshot {
             Ok(catalog) => {
                 self.served = Held::Built(Arc::new(catalog));
                 self.overlay = overlay.len();
+                self.overlay_error = None;
             }
             Err(error) => {
                 tracing::warn!(%error, "the overlay is not used");
                 self.served = self.base.clone();
                 self.overlay = 0;
-                self = self.with_error(&error);
+                self.overlay_error = Some(error.to_string());
             }
         }
         self

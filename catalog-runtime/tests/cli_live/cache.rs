@@ -309,3 +309,107 @@ fn a_damaged_file_is_set_aside_with_one_warning_that_names_both() {
     assert_eq!(tier(&desk.json("cache status"), "sqlite")["healthy"], true);
     assert!(!desk.call("cache status").stderr.contains("set aside"));
 }
+
+/// Two accounts share a folder: each sees and clears its own, and who names none is told so.
+#[test]
+fn of_several_accounts_the_one_that_the_credentials_name_is_meant() {
+    let (one, two) = ("111111111111", "222222222222");
+    let mut desk = Desk::new();
+    for account in [one, two] {
+        desk = desk.set("AWS_ACCOUNT_ID", account);
+        desk.text("refresh");
+    }
+    let has_catalog = |desk: &Desk| {
+        let recent = desk.json("cache status --recent 1000")["recent"].clone();
+        let mut recent = recent.as_array().unwrap().iter();
+        recent.any(|entry| entry["key"] == "catalog:get:all")
+    };
+    for account in [one, two] {
+        desk = desk.set("AWS_ACCOUNT_ID", account);
+        assert!(has_catalog(&desk), "{account}");
+    }
+    assert!(desk.json("cache clear")["removed"].as_u64().unwrap() > 0);
+    assert!(!has_catalog(&desk));
+    let desk = desk.set("AWS_ACCOUNT_ID", one);
+    assert!(has_catalog(&desk), "the other one keeps its own");
+    desk.text("refresh");
+    // Nobody is to be asked, the credentials name none, there are none, or they do not answer.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = format!("http://{}", silent.local_addr().unwrap());
+    let mut desk = desk.set("AWS_ACCOUNT_ID", "");
+    let check = |desk: &Desk, lines: &[&str]| {
+        for line in lines {
+            let call = desk.call(line);
+            assert_eq!(
+                (call.code, &*call.stdout),
+                (1, ""),
+                "{line}: {}",
+                call.stderr
+            );
+            for word in ["several accounts", "AWS_PROFILE"] {
+                assert!(call.stderr.contains(word), "{line}: {}", call.stderr);
+            }
+        }
+    };
+    let all = [
+        "cache clear",
+        "cache status --recent 9",
+        "cache status --detailed",
+    ];
+    check(&desk, &all);
+    check(
+        &desk,
+        &["cache clear --offline", "cache status --recent 9 --offline"],
+    );
+    assert_eq!(desk.no("cache clear"), "no_credentials");
+    for (name, value) in [("AWS_ACCESS_KEY_ID", ""), ("AWS_SECRET_ACCESS_KEY", "")] {
+        desk = desk.set(name, value);
+    }
+    check(&desk, &all);
+    let desk = desk.set("AWS_EC2_METADATA_DISABLED", "false");
+    let desk = desk.set("AWS_EC2_METADATA_SERVICE_ENDPOINT", silent);
+    check(&desk.set("BEDROCK_CATALOG_DEADLINE", "500ms"), &all);
+}
+
+/// What was asked was not done: no, and why.
+#[test]
+fn what_could_not_be_cleared_or_warmed_is_a_no() {
+    let desk = Desk::new();
+    let open = desk.home.path().join("open");
+    std::fs::create_dir(&open).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+    std::fs::set_permissions(&open, mode).unwrap();
+    for verb in ["clear", "cleanup", "warm"] {
+        let line = format!("cache {verb} --cache-dir {}", open.display());
+        let call = desk.call(&format!("{line} --json"));
+        assert_eq!(call.code, 1, "{verb}: {}", call.stderr);
+        let told = document(&call.stdout)["error"]["message"].to_string();
+        assert!(
+            told.contains("0777") && told.contains("disk"),
+            "{verb}: {told}"
+        );
+        assert_eq!(desk.call(&line).stdout, "", "{verb}");
+    }
+    // How it is was asked, and is told.
+    let status = desk.json(&format!("cache status --cache-dir {}", open.display()));
+    assert_eq!(tier(&status, "disk")["healthy"], false);
+    // Nothing to warm it with, and nothing to warm.
+    let fresh = desk.home.path().join("fresh");
+    let line = format!("cache warm --offline --cache-dir {}", fresh.display());
+    let call = desk.call(&line);
+    assert_eq!((call.code, &*call.stdout), (1, ""), "{}", call.stderr);
+    assert!(call.stderr.contains("nothing to warm"), "{}", call.stderr);
+    for mode in ["memory", "none"] {
+        let desk = Desk::new().set("BEDROCK_CATALOG_CACHE", mode);
+        let call = desk.call("cache warm");
+        assert_eq!(
+            (call.code, &*call.stdout),
+            (1, ""),
+            "{mode}: {}",
+            call.stderr
+        );
+        assert!(call.stderr.contains("outlives"), "{mode}: {}", call.stderr);
+    }
+    // Nothing is there: that is done.
+    assert_eq!(Desk::new().json("cache clear")["removed"], 0);
+}

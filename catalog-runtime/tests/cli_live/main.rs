@@ -173,7 +173,13 @@ fn status_shape(value: &Value) -> &Value {
             "overlay",
             "error",
         ],
-        &["asked_at", "error_kind", "format", "version"],
+        &[
+            "asked_at",
+            "error_kind",
+            "format",
+            "overlay_error",
+            "version",
+        ],
     );
     let source = value["source"].as_str().unwrap();
     assert!(["api", "cache", "bundle"].contains(&source));

@@ -99,18 +99,24 @@ async fn lists_are_handed_out_whether_or_not_they_could_be_kept() {
 
 #[tokio::test]
 async fn a_crowd_asks_a_region_once() {
-    let wire = Memory::new(stage().latency(Duration::from_millis(5)));
-    let live = in_memory(&wire, &clock()).build().unwrap();
-    let all: Vec<_> = (0..200)
-        .map(|_| {
-            let discovery = live.discovery();
-            tokio::spawn(async move { discovery.models("eu-west-1").await.unwrap().len() })
-        })
-        .collect();
-    for one in all {
-        assert_eq!(one.await.unwrap(), 4);
+    // Without a tier too, where only those who wait can be served what one of them got.
+    for mode in [CacheMode::Memory, CacheMode::None] {
+        let wire = Memory::new(stage().latency(Duration::from_millis(5)));
+        let live = in_memory(&wire, &clock()).cache_mode(mode).build().unwrap();
+        let all: Vec<_> = (0..200)
+            .map(|_| {
+                let discovery = live.discovery();
+                tokio::spawn(async move { discovery.models("eu-west-1").await.unwrap().len() })
+            })
+            .collect();
+        for one in all {
+            assert_eq!(one.await.unwrap(), 4);
+        }
+        for operation in [Operation::Models, Operation::Profiles] {
+            let asked = wire.stage().requests_of("eu-west-1", operation);
+            assert_eq!(asked, 1, "{mode:?}: {operation:?}");
+        }
     }
-    assert_eq!(wire.stage().requests(), 2);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,7 +1,10 @@
 //! What AWS may do, through the whole stack; and no credentials.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use bedrock_catalog::recording::Recording;
 use bedrock_catalog::{CacheMode, Catalog, ErrorKind, LiveCatalog};
@@ -167,23 +170,29 @@ async fn no_credentials_and_a_black_hole_end_with_the_bundle_within_five_seconds
     }
 }
 
+fn credentials_of(account: &str) -> Credentials {
+    Credentials::builder()
+        .access_key_id("AKIDEXAMPLE")
+        .secret_access_key("secret")
+        .account_id(account)
+        .provider_name("test")
+        .build()
+}
+
+/// An SDK configuration whose credentials name this account.
+fn config_of(wire: &Memory, account: &str) -> aws_config::SdkConfig {
+    let config = wire.sdk_config().into_builder();
+    let provider = SharedCredentialsProvider::new(credentials_of(account));
+    config.credentials_provider(provider).build()
+}
+
 /// The account parts the entries of those who share a folder, and is written nowhere.
 #[tokio::test]
 async fn accounts_do_not_share_entries_nor_show() {
-    use aws_credential_types::Credentials;
     let (folder, clock, wire) = (tempfile::tempdir().unwrap(), clock(), wire());
     let (lines, _guard) = Lines::listen();
     let build = |account: &str| {
-        let credentials = Credentials::builder()
-            .access_key_id("AKIDEXAMPLE")
-            .secret_access_key("secret")
-            .account_id(account)
-            .provider_name("test")
-            .build();
-        let config = wire.sdk_config().into_builder();
-        let config = config
-            .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .build();
+        let config = config_of(&wire, account);
         in_files(&wire, &clock, folder.path())
             .sdk_config(&config)
             .build()
@@ -218,19 +227,9 @@ async fn accounts_do_not_share_entries_nor_show() {
 /// Offline nobody asks for the account: what the only one cached is meant, and of several none.
 #[tokio::test]
 async fn offline_serves_what_the_only_account_cached() {
-    use aws_credential_types::Credentials;
     let (folder, clock, wire) = (tempfile::tempdir().unwrap(), clock(), wire());
     let load = async |account: &str| {
-        let credentials = Credentials::builder()
-            .access_key_id("AKIDEXAMPLE")
-            .secret_access_key("secret")
-            .account_id(account)
-            .provider_name("test")
-            .build();
-        let config = wire.sdk_config().into_builder();
-        let config = config
-            .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .build();
+        let config = config_of(&wire, account);
         let live = in_files(&wire, &clock, folder.path()).sdk_config(&config);
         live.build().unwrap().load().await.unwrap();
     };
@@ -264,6 +263,96 @@ async fn offline_serves_what_the_only_account_cached() {
     load("111111111111").await;
     clock.advance(2 * DAY);
     assert_eq!(offline().await, "cache");
+}
+
+/// An old catalog of nobody's does not hide the newer one of the only account, nor the other way round.
+#[tokio::test]
+async fn offline_serves_the_newer_of_the_only_accounts_and_nobodys() {
+    let (folder, clock, wire) = (tempfile::tempdir().unwrap(), clock(), wire());
+    let load = async |account: Option<&str>| {
+        let live = in_files(&wire, &clock, folder.path());
+        let live = match account {
+            Some(account) => live.sdk_config(&config_of(&wire, account)),
+            None => live,
+        };
+        live.build().unwrap().load().await.unwrap().observed_at()
+    };
+    let offline = async || {
+        let live = in_files(&wire, &clock, folder.path()).offline(true);
+        let snapshot = live.build().unwrap().load().await.unwrap();
+        assert_eq!(snapshot.source().as_str(), "cache");
+        snapshot.observed_at()
+    };
+    load(None).await;
+    clock.advance(31 * DAY);
+    let theirs = load(Some("111111111111")).await;
+    assert_eq!(offline().await, theirs, "the other one is past its time");
+    clock.advance(DAY + HOUR);
+    let nobodys = load(None).await;
+    assert_eq!(offline().await, nobodys);
+    clock.advance(DAY + HOUR);
+    let theirs = load(Some("111111111111")).await;
+    assert_eq!(offline().await, theirs);
+}
+
+/// Credentials that answer only after a while, and count how often they are asked.
+#[derive(Debug, Default)]
+struct Late {
+    asked: AtomicUsize,
+    ready: AtomicBool,
+}
+
+impl ProvideCredentials for Late {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        match self.ready.load(Ordering::SeqCst) {
+            true => future::ProvideCredentials::ready(Ok(credentials_of("111111111111"))),
+            false => future::ProvideCredentials::new(std::future::pending()),
+        }
+    }
+}
+
+/// Who could not name the account in time is asked again with the next renewal, and not before.
+#[tokio::test(start_paused = true)]
+async fn an_account_that_is_named_late_is_known_from_then_on() {
+    let (wire, clock, late) = (wire(), clock(), Arc::new(Late::default()));
+    let config = wire.sdk_config().into_builder();
+    let shared: Arc<dyn ProvideCredentials> = Arc::clone(&late) as _;
+    let shared = SharedCredentialsProvider::new(shared);
+    let config = config.credentials_provider(shared).build();
+    let build = |config| in_memory(&wire, &clock).sdk_config(config).build().unwrap();
+    let live = build(&config);
+    let nobodys = live.cache().namespace();
+    live.load().await.unwrap();
+    assert_eq!(live.status().error_kind, Some("no_credentials"));
+    let asked = late.asked.load(Ordering::SeqCst);
+    for _ in 0..100 {
+        assert_eq!(live.own_cache().await.namespace(), nobodys);
+    }
+    assert_eq!(
+        late.asked.load(Ordering::SeqCst),
+        asked,
+        "not with each question"
+    );
+    late.ready.store(true, Ordering::SeqCst);
+    assert_eq!(live.own_cache().await.namespace(), nobodys);
+    live.refresh().await.unwrap();
+    let named = build(&config_of(&wire, "111111111111"));
+    assert_eq!(
+        live.cache().namespace(),
+        named.own_cache().await.namespace()
+    );
+    assert_ne!(live.cache().namespace(), nobodys);
+    let asked = late.asked.load(Ordering::SeqCst);
+    clock.advance(HOUR);
+    live.refresh().await.unwrap();
+    assert!(
+        late.asked.load(Ordering::SeqCst) <= asked + 2,
+        "by the SDK alone"
+    );
 }
 
 proptest! {

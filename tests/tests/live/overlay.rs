@@ -222,3 +222,48 @@ async fn a_crowd_has_the_file_s_overlay_and_a_snapshot_needs_no_file() {
     std::fs::remove_file(&path).unwrap();
     assert!(live.snapshot().model("acme.private-v1").is_some());
 }
+
+/// An overlay that is not used is seen in the status too, and takes no other reason's place there.
+#[tokio::test]
+async fn an_overlay_that_is_not_used_is_seen_in_the_status() {
+    let misfit = r#"{"models": [{"id": "a.twice"}, {"id": "a.twice"}]}"#;
+    for (written, says) in [
+        (None, "overlay.json"),
+        (Some("{"), "no overlay"),
+        (Some(misfit), "does not fit"),
+    ] {
+        let (folder, clock, wire) = (tempfile::tempdir().unwrap(), clock(), answers_then_fails(1));
+        let path = folder.path().join("overlay.json");
+        if let Some(written) = written {
+            std::fs::write(&path, written).unwrap();
+        }
+        let live = in_files(&wire, &clock, &folder.path().join("cache"))
+            .overlay_file(&path)
+            .build()
+            .unwrap();
+        live.load().await.unwrap();
+        let status = live.status();
+        let told = status.overlay_error.clone().unwrap();
+        assert!(told.contains(says) && status.degraded, "{told}");
+        assert_eq!(status.error, status.overlay_error, "nothing else is wrong");
+        assert_eq!(status.error_kind, Some("invalid_catalog"));
+        clock.advance(HOUR);
+        live.refresh().await.unwrap_err();
+        let status = live.status();
+        assert!(status.error.unwrap().contains("denied"));
+        assert_eq!(
+            (status.error_kind, status.overlay_error),
+            (Some("unavailable"), Some(told))
+        );
+        std::fs::write(&path, OWN).unwrap();
+        live.load().await.unwrap();
+        let status = live.status();
+        assert!(status.error.unwrap().contains("denied"));
+        assert_eq!((status.overlay, status.overlay_error), (2, None));
+        // Nothing of it is cached, not even that it was there.
+        for path in files(&folder.path().join("cache")) {
+            let text = std::fs::read_to_string(&path).unwrap();
+            assert!(!text.contains("overlay"), "{}", path.display());
+        }
+    }
+}

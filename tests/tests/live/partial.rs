@@ -279,3 +279,96 @@ async fn who_goes_on_failing_is_asked_less_and_less() {
         assert_eq!(live.snapshot().observed_at(), timestamp(later()));
     }
 }
+
+/// What a process that is gone could not get is asked for by those who read its catalog: by one of them,
+/// and less and less often, however many they are.
+#[tokio::test]
+async fn who_reads_a_partial_catalog_has_its_failed_regions_asked_again() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
+    let failing = Rule::new(Fault::html()).operation(Operation::Models);
+    let failing = failing.region("us-east-1").requests(1..=2);
+    let denied = Rule::new(Fault::access_denied()).region("eu-west-1");
+    let wire = Memory::new(
+        stage_of(&["eu-west-1", "us-east-1", "us-west-2"])
+            .rule(failing)
+            .rule(denied),
+    );
+    let build = || {
+        let regions = ["eu-west-1", "us-east-1", "us-west-2"];
+        let live = in_files(&wire, &clock, folder.path()).regions(regions);
+        live.build().unwrap()
+    };
+    let asked = |region| wire.stage().requests_of(region, Operation::Models);
+    let failed =
+        |live: &LiveCatalog| -> Vec<String> { live.status().regions.failed.into_keys().collect() };
+    build().load().await.unwrap();
+    assert_eq!(asked("us-east-1"), 1);
+    let (one, other) = (build(), build());
+    let (lines, _guard) = Lines::listen();
+    let taken_up = || {
+        let all = lines.all();
+        all.iter()
+            .filter(|line| line.contains("catalog loaded"))
+            .count()
+    };
+    for live in [&one, &other] {
+        live.load().await.unwrap();
+        assert_eq!(live.status().source, "cache");
+        assert_eq!(failed(live), ["eu-west-1", "us-east-1"]);
+    }
+    clock.advance(Duration::from_secs(50));
+    one.load().await.unwrap();
+    settle().await;
+    assert_eq!(asked("us-east-1"), 1, "not at once");
+    // One asks, in vain; the other sees it.
+    clock.advance(Duration::from_secs(20));
+    one.load().await.unwrap();
+    until(|| one.status().asked_at.is_some()).await;
+    assert_eq!(asked("us-east-1"), 2);
+    let before = taken_up();
+    other.load().await.unwrap();
+    until(|| taken_up() > before).await;
+    assert_eq!((asked("us-east-1"), other.status().asked_at), (2, None));
+    // Not after a minute, but after two.
+    clock.advance(Duration::from_secs(100));
+    for live in [&one, &other] {
+        live.load().await.unwrap();
+    }
+    settle().await;
+    assert_eq!(asked("us-east-1"), 2);
+    clock.advance(Duration::from_secs(40));
+    for live in [&other, &one] {
+        live.load().await.unwrap();
+        until(|| failed(live) == ["eu-west-1"]).await;
+    }
+    assert_eq!(
+        (asked("us-east-1"), asked("eu-west-1"), asked("us-west-2")),
+        (3, 1, 1)
+    );
+    assert_eq!(one.status().observed_at, timestamp(later()));
+}
+
+/// What was cached by an earlier version, which kept no such list, is served as before.
+#[tokio::test]
+async fn reasons_of_an_earlier_version_are_told() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
+    let wire = Memory::new(stage().rule(Rule::new(Fault::html()).region("us-east-1")));
+    let build = || in_files(&wire, &clock, folder.path()).build().unwrap();
+    let first = build();
+    first.load().await.unwrap();
+    let key = bedrock_catalog::cache::Key::new("catalog", "failures", "all");
+    let written = first.cache().get(&key).into_hit().unwrap();
+    let mut reasons: serde_json::Value = serde_json::from_slice(&written.data).unwrap();
+    for new in ["again", "tries", "asked_at"] {
+        assert!(
+            reasons.as_object_mut().unwrap().remove(new).is_some(),
+            "{new}"
+        );
+    }
+    let terms = bedrock_catalog::cache::Terms::source("api");
+    first.cache().put(&key, reasons.to_string(), &terms);
+    let second = build();
+    second.load().await.unwrap();
+    assert_eq!(second.status().source, "cache");
+    assert_eq!(second.status().regions, first.status().regions);
+}

@@ -52,6 +52,11 @@ pub fn stage() -> Stage {
     Stage::new(small())
 }
 
+/// Of these regions.
+pub fn stage_of(regions: &[&str]) -> Stage {
+    Stage::new(synthetic::recording(regions, 4, 3))
+}
+
 pub fn wire() -> Memory {
     Memory::new(stage())
 }
@@ -82,6 +87,17 @@ pub async fn settle() {
     for _ in 0..200 {
         tokio::task::yield_now().await;
     }
+}
+
+/// Waits for what other threads do: a matter of milliseconds.
+pub async fn until(done: impl Fn() -> bool) {
+    let look = async {
+        while !done() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let looked = tokio::time::timeout(Duration::from_secs(30), look);
+    looked.await.expect("it comes to be");
 }
 
 /// All files below a folder.

@@ -86,15 +86,20 @@ fn report(output: &Output, live: &LiveCatalog) {
 }
 
 async fn cache(output: &Output, source: &Source, verb: &CacheVerb) -> Result<(), No> {
+    // Whose entries are meant the credentials say; a cleanup is everybody's.
     let source = Source {
-        live: matches!(verb, CacheVerb::Warm) && cfg!(feature = "aws"),
+        live: !matches!(verb, CacheVerb::Cleanup) && cfg!(feature = "aws"),
         offline: source.offline,
         cache_dir: source.cache_dir.clone(),
     };
     let live = builder(&source).await?.build()?;
     match verb {
         CacheVerb::Status { detailed, recent } => {
-            let cache = live.own_cache().await;
+            // How the tiers are does not depend on whose entries they hold.
+            let cache = match *detailed || recent.is_some() {
+                true => live.meant_cache().await?,
+                false => live.cache(),
+            };
             let answer = answers::cache(&cache, *detailed, *recent);
             match output.is_json() {
                 true => output.json(&answer),
@@ -103,23 +108,62 @@ async fn cache(output: &Output, source: &Source, verb: &CacheVerb) -> Result<(),
         }
         CacheVerb::Clear { pattern } => {
             let pattern = pattern.as_deref().map_or_else(Pattern::all, Pattern::glob);
-            let cache = live.own_cache().await;
-            removed(output, cache.invalidate_async(&pattern).await);
+            let cache = live.meant_cache().await?;
+            let count = cache.invalidate_async(&pattern).await;
+            removed(output, &cache, count)?;
         }
-        CacheVerb::Cleanup => removed(output, live.own_cache().await.cleanup_async().await),
+        CacheVerb::Cleanup => {
+            let cache = live.cache();
+            let count = cache.cleanup_async().await;
+            removed(output, &cache, count)?;
+        }
         CacheVerb::Warm => {
-            live.load().await?;
-            live.own_cache().await.fill_async().await;
+            let snapshot = live.load().await?;
+            if matches!(snapshot.source().as_str(), "bundle" | "nothing") {
+                // Whose entries are not known is the better reason.
+                live.meant_cache().await?;
+                let why = snapshot.error().unwrap_or("no tier has a catalog");
+                return Err(No::failed(format!("nothing to warm the cache with: {why}")));
+            }
+            let cache = live.own_cache().await;
+            cache.fill_async().await;
+            let tiers = done_in_all(&cache)?;
+            if tiers == 0 {
+                let message = "no tier of the cache outlives this program: nothing was warmed";
+                return Err(No::failed(message.to_owned()));
+            }
             report(output, &live);
         }
     }
     Ok(())
 }
 
-fn removed(output: &Output, count: u64) {
+fn removed(output: &Output, cache: &Cache, count: u64) -> Result<(), No> {
+    done_in_all(cache)?;
     match output.is_json() {
         true => output.json(&serde_json::json!({ "removed": count })),
         false => output.text(&format!("{count} removed\n")),
+    }
+    Ok(())
+}
+
+/// How many tiers outlive this program; no, where one of them could not do its part.
+fn done_in_all(cache: &Cache) -> Result<usize, No> {
+    let statistics = cache.statistics();
+    let tiers = cache.health();
+    let shared: Vec<_> = tiers.iter().filter(|tier| tier.name != "memory").collect();
+    let failed = shared.iter().filter(|tier| {
+        let errors = statistics.tier(tier.name).map_or(0, |counts| counts.errors);
+        !tier.health.ok || errors > 0
+    });
+    let failed = failed.map(|tier| format!("{}: {}", tier.name, tier.health.message));
+    let failed: Vec<String> = failed.collect();
+    match failed.is_empty() {
+        true => Ok(shared.len()),
+        false => Err(No::failed(format!(
+            "not done in every tier: {}",
+            failed.join("; ")
+        ))),
     }
 }
 

@@ -34,7 +34,6 @@ impl No {
     }
 
     /// The work failed, for no reason of the question's.
-    #[cfg_attr(not(feature = "aws"), expect(dead_code))]
     pub(crate) fn failed(message: String) -> Self {
         Self {
             kind: "failed",

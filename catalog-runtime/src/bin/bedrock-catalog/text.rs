@@ -277,6 +277,9 @@ fn percent(share: Option<f64>) -> String {
 }
 
 pub(crate) fn status(status: &StatusReport) -> String {
+    let overlay_error = status.overlay_error.as_ref();
+    // Where it is the only one it is told already.
+    let overlay_error = overlay_error.filter(|_| status.error != status.overlay_error);
     let mut text = format!("{}\n", status.source);
     let failed = &status.regions.failed;
     text.push_str(&lines(&[
@@ -299,6 +302,7 @@ pub(crate) fn status(status: &StatusReport) -> String {
         ("tier", status.tier.clone().unwrap_or_default()),
         ("path", status.path.clone().unwrap_or_default()),
         ("error", status.error.clone().unwrap_or_default()),
+        ("overlay error", overlay_error.cloned().unwrap_or_default()),
     ]));
     for (region, reason) in failed {
         let _ = writeln!(text, "  {}: {}", plain(region), plain(reason));

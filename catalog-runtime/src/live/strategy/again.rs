@@ -1,10 +1,7 @@
 //! Asking the regions again that failed, without those that answered. It may not know who asks for all.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, PoisonError};
+use std::collections::BTreeSet;
 use std::time::Duration;
-
-use bedrock_catalog_data::Timestamp;
 
 use super::super::handle::Inner;
 use super::super::snapshot::{Retry, Snapshot};
@@ -12,20 +9,10 @@ use super::reasons::Reasons;
 use super::{Cached, RETRY, Tried, catalog_key};
 use crate::cache::{Cache, Moment};
 use crate::error::Error;
-use crate::fetch::{Fetched, Outcome};
 use crate::recording::Recording;
 
 /// How long regions that fail time and again are left alone at most.
 const LONGEST_RETRY: Duration = Duration::from_secs(3600);
-
-/// The regions that may answer when asked again with nothing changed. Who was denied may not.
-fn to_ask_again(fetched: &Fetched) -> BTreeSet<String> {
-    let failed = fetched.reports().iter().filter(|(_, report)| {
-        let settled = [Outcome::Ok, Outcome::Denied, Outcome::NotEnabled];
-        !settled.contains(&report.outcome)
-    });
-    failed.map(|(region, _)| region.clone()).collect()
-}
 
 impl Inner {
     /// Asks the regions again that failed, and lays what they answer into the catalog in hand, whose
@@ -35,44 +22,40 @@ impl Inner {
         let current = self.current.load_full();
         let cache = self.identified().await;
         let observed_at = current.base.observed_at();
-        if let Some(newer) = self.newer_than(observed_at, &cache).await {
+        let newer = |found: &Snapshot, _: u32| found.base.observed_at() > observed_at;
+        if let Some(newer) = self.shared(&cache, newer).await {
             return Ok(Some(newer));
         }
         let Some(leases) = cache.try_lease(&catalog_key()).await else {
-            // Another process asks, for all regions.
-            self.put_off(retry, BTreeMap::new());
+            // Another process asks. What it was told is looked for in a while.
+            let at = self.sooner(RETRY, retry.all_at);
+            self.amend(|same| same.renew_at = at);
             return Ok(None);
         };
-        // Another one may have asked while this one waited.
-        let asked = match self.newer_than(observed_at, &cache).await {
-            Some(newer) => Ok(Some(newer)),
+        // Another one may have asked while this one waited; all of them, or those that failed.
+        let asked_again = |found: &Snapshot, tries: u32| {
+            newer(found, tries) || (found.base.observed_at() == observed_at && tries > retry.tries)
+        };
+        let asked = match self.shared(&cache, asked_again).await {
+            Some(shared) => Ok(Some(shared)),
             None => self.ask_failed(&cache, &current, retry).await,
         };
         leases.give_back().await;
         asked
     }
 
-    /// A catalog of a later observation that another process cached.
-    async fn newer_than(&self, observed_at: Timestamp, cache: &Cache) -> Option<Snapshot> {
+    /// What another process cached, where that is what is looked for: by it, and by how often its failed
+    /// regions were asked again.
+    async fn shared(
+        &self,
+        cache: &Cache,
+        wanted: impl Fn(&Snapshot, u32) -> bool,
+    ) -> Option<Snapshot> {
         let shared = cache.get_shared(&catalog_key()).await;
-        let shared = cache.off_thread(|cache| Cached::of(shared, cache)).await;
+        let shared = Cached::of(shared, cache).await;
+        let tries = shared.tries();
         let shared = self.usable(shared, &mut Tried::default())?;
-        (shared.base.observed_at() > observed_at).then_some(shared)
-    }
-
-    /// Has the regions that failed asked again later, with the reasons of now.
-    fn put_off(&self, retry: &Retry, failed: BTreeMap<String, String>) {
-        let retry = Retry {
-            tries: retry.tries + 1,
-            ..retry.clone()
-        };
-        let _serving = self.serving.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut same = (*self.current.load_full()).clone();
-        same.asked_at = self.last_asked();
-        same.renew_at = self.retry_at(&retry);
-        same.retry = Some(retry);
-        same.failed.extend(failed);
-        self.current.store(Arc::new(same));
+        wanted(&shared, tries).then_some(shared)
     }
 
     async fn ask_failed(
@@ -85,16 +68,29 @@ impl Inner {
         let watched = self.watched(cache).await;
         let regions: Vec<String> = retry.regions.iter().cloned().collect();
         let config = &self.config;
+        let asked_at = self.asks_now();
         let fetched = config.aws.fetch(
             config,
             &regions,
             Some(&current.base),
-            self.asks_now(),
+            asked_at,
             config.asking(),
         );
         let fetched = fetched.await?;
+        let mut reasons = Reasons::of(observed_at, asked_at, retry.tries + 1, fetched.reports());
+        let others = current.failed.iter();
+        let others = others.filter(|(region, _)| !retry.regions.contains(*region));
+        let others: Vec<_> = others.map(|(id, why)| (id.clone(), why.clone())).collect();
+        reasons.failed.extend(others.iter().cloned());
+        let not_enabled = current.not_enabled.iter().cloned();
+        reasons.not_enabled.extend(not_enabled);
         if fetched.answered() == 0 {
-            self.put_off(retry, Reasons::of(observed_at, fetched.reports()).failed);
+            // Other processes need not find out too.
+            self.keep_reasons(cache, &reasons).await;
+            self.amend(|same| {
+                reasons.tell(same);
+                self.retry_of(same, &reasons, retry.all_at);
+            });
             return Ok(None);
         }
         tracing::info!(
@@ -102,56 +98,54 @@ impl Inner {
             of = regions.len(),
             "regions that had failed were asked again"
         );
-        self.keep_raw(cache, &fetched).await;
+        self.keep_raw(cache, &fetched, None).await;
         let mut recording = Recording::of_catalog(&current.base);
-        let mut reasons = Reasons::of(observed_at, fetched.reports());
-        for (region, why) in &current.failed {
+        for region in current.failed.keys() {
             recording.regions.remove(region);
             recording.failures.remove(region);
-            if !retry.regions.contains(region) {
-                recording.failures.insert(region.clone(), why.clone());
-                reasons.failed.insert(region.clone(), why.clone());
-            }
         }
-        let not_enabled = current.not_enabled.iter().cloned();
-        reasons.not_enabled.extend(not_enabled);
-        recording
-            .regions
-            .extend(fetched.recording().regions.clone());
-        recording
-            .failures
-            .extend(fetched.recording().failures.clone());
+        recording.failures.extend(others);
+        let answered = fetched.recording();
+        recording.regions.extend(answered.regions.clone());
+        recording.failures.extend(answered.failures.clone());
         let mut snapshot = self
-            .made_of(cache, &recording, Some(&current.base), reasons)
+            .made_of(cache, &recording, Some(&current.base), &reasons)
             .await?;
-        snapshot.renew_at = Some(retry.all_at);
-        self.retry_of(&mut snapshot, &fetched, retry.tries + 1);
+        self.retry_of(&mut snapshot, &reasons, retry.all_at);
         self.keep(cache, &snapshot, watched).await;
         Ok(Some(snapshot))
     }
 
-    /// Has the regions asked again that did not answer, before the rest is due.
-    pub(super) fn retry_of(&self, snapshot: &mut Snapshot, fetched: &Fetched, tries: u32) {
-        let regions = to_ask_again(fetched);
-        if let Some(all_at) = snapshot.renew_at.filter(|_| !regions.is_empty()) {
-            let retry = Retry {
-                regions,
-                tries,
-                all_at,
-            };
-            snapshot.renew_at = self.retry_at(&retry);
-            snapshot.retry = Some(retry);
+    /// Has all regions asked at this moment, and before that those that may answer when asked again:
+    /// after a minute, then two, up to an hour.
+    pub(super) fn retry_of(&self, snapshot: &mut Snapshot, reasons: &Reasons, all_at: Moment) {
+        let regions = reasons.again.iter();
+        let regions = regions.filter(|region| reasons.are_of(snapshot, region));
+        let regions: BTreeSet<String> = regions.cloned().collect();
+        let tries = reasons.tries;
+        snapshot.renew_at = Some(all_at);
+        snapshot.retry = None;
+        if regions.is_empty() {
+            return;
         }
+        let wait = RETRY.saturating_mul(1 << tries.min(6)).min(LONGEST_RETRY);
+        let asked_at = reasons.asked_at.unwrap_or(reasons.observed_at).unix();
+        let since = u64::try_from(self.now().unix() - asked_at).unwrap_or_default();
+        let left = wait.saturating_sub(Duration::from_secs(since));
+        snapshot.renew_at = self.sooner(left, all_at);
+        snapshot.retry = Some(Retry {
+            regions,
+            tries,
+            all_at,
+        });
     }
 
-    /// When to ask the failed regions again: after a minute, then two, up to an hour; and with the rest
-    /// where that comes sooner.
-    fn retry_at(&self, retry: &Retry) -> Option<Moment> {
-        let wait = RETRY.saturating_mul(1 << retry.tries.min(6));
-        let at = self.renewal(wait.min(LONGEST_RETRY))?;
-        Some(match at.wall < retry.all_at.wall {
+    /// After `left`, at the latest then.
+    fn sooner(&self, left: Duration, latest: Moment) -> Option<Moment> {
+        let at = self.renewal(left)?;
+        Some(match at.wall < latest.wall {
             true => at,
-            false => retry.all_at,
+            false => latest,
         })
     }
 }

@@ -12,11 +12,12 @@ use tokio::time::Instant;
 
 use super::super::builder::PartialPolicy;
 use super::super::discovery::json;
+use super::reasons::Reasons;
 use super::{
-    Arc, Cache, Cached, Duration, Error, ErrorKind, Held, Hit, Inner, Key, PoisonError, RETRY,
-    Reasons, Snapshot, Source, Tried, catalog_key,
+    Arc, Cache, Cached, Duration, Error, ErrorKind, Held, Inner, Key, PoisonError, RETRY, Snapshot,
+    Source, Tried, catalog_key,
 };
-use crate::cache::{Horizons, Terms, Watched};
+use crate::cache::{Hit, Horizons, Terms, Watched};
 use crate::fetch::Outcome;
 use crate::json::catalog_to_json;
 use crate::recording::Recording;
@@ -124,7 +125,7 @@ impl Inner {
         }
         match computed {
             Ok(answer) if answer.is_fresh() => {
-                let cached = cache.off_thread(|cache| Cached::of(answer, cache)).await;
+                let cached = Cached::of(answer, cache).await;
                 let usable = self.usable(cached, &mut Tried::default());
                 let fresh = usable.filter(|snapshot| self.is_fresh(snapshot));
                 Ok(fresh.map_or(Others::HaveNothing, |fresh| Others::Asked(Box::new(fresh))))
@@ -206,7 +207,7 @@ impl Inner {
         let asked_since = |at: Timestamp| u64::try_from(at.unix()).is_ok_and(|at| at > seconds);
         let shared = cache.get_shared(&catalog_key()).await;
         if shared.hit().is_some_and(written_since) {
-            let shared = cache.off_thread(|cache| Cached::of(shared, cache)).await;
+            let shared = Cached::of(shared, cache).await;
             let found = self.usable(shared, &mut Tried::default());
             if let Some(snapshot) = found.filter(|found| asked_since(found.base.observed_at())) {
                 return Some(Ok(snapshot));
@@ -287,13 +288,14 @@ impl Inner {
                 "some regions could not be renewed; their last good rows are kept"
             );
         }
-        self.keep_raw(cache, &fetched).await;
-        let reasons = Reasons::of(now, fetched.reports());
-        let made = self.made_of(cache, fetched.recording(), last.as_deref(), reasons);
+        self.keep_raw(cache, &fetched, None).await;
+        let reasons = Reasons::of(now, now, 0, fetched.reports());
+        let made = self.made_of(cache, fetched.recording(), last.as_deref(), &reasons);
         let mut snapshot = made.await?;
         self.remember_owner(cache).await;
-        snapshot.renew_at = self.renewal(config.horizons.fresh_for);
-        self.retry_of(&mut snapshot, &fetched, 0);
+        if let Some(all_at) = self.renewal(config.horizons.fresh_for) {
+            self.retry_of(&mut snapshot, &reasons, all_at);
+        }
         Ok(snapshot)
     }
 
@@ -303,7 +305,7 @@ impl Inner {
         cache: &Cache,
         recording: &Recording,
         last: Option<&Catalog>,
-        reasons: Reasons,
+        reasons: &Reasons,
     ) -> Result<Snapshot, Error> {
         let (document, problems) = transform(recording, last);
         for problem in &problems {
@@ -313,11 +315,16 @@ impl Inner {
             Error::new(ErrorKind::Unavailable, "what AWS answered is no catalog").because(error)
         })?;
         let mut snapshot = Snapshot::of(Held::Built(Arc::new(catalog)), Source::Api);
-        cache
-            .put_async(&Reasons::key(), json(&reasons), &self.terms())
-            .await;
+        self.keep_reasons(cache, reasons).await;
         reasons.tell(&mut snapshot);
         Ok(snapshot)
+    }
+
+    pub(super) async fn keep_reasons(&self, cache: &Cache, reasons: &Reasons) {
+        let terms = self.terms();
+        cache
+            .put_async(&Reasons::key(), json(reasons), &terms)
+            .await;
     }
 
     /// The newest of what is served, what is cached, and the bundle; of the regions asked for.

@@ -86,17 +86,10 @@ impl Inner {
         }
     }
 
-    /// Another process is asking: what it got is looked for in a moment.
-    fn look_again(&self) {
-        let _serving = self.serving.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut same = (*self.current.load_full()).clone();
-        same.renew_at = self.moment_in(LOOK_AGAIN);
-        self.current.store(Arc::new(same));
-    }
-
     async fn renew(self: &Arc<Self>, cause: Cause) {
         let _turn = self.turn.turn().await;
         let _ = self.in_time(self.look_at_overlay()).await;
+        self.ask_for_account_anew().await;
         let current = self.current.load_full();
         let now = self.config.clock.moment();
         let retry = current.retry.clone();
@@ -106,7 +99,9 @@ impl Inner {
             None => {
                 let asked = self.ask(false).await;
                 if matches!(asked, Ok(None)) {
-                    self.look_again();
+                    // What it gets is looked for in a moment.
+                    let at = self.moment_in(LOOK_AGAIN);
+                    self.amend(|same| same.renew_all_at(at));
                 }
                 asked
             }

@@ -6,15 +6,25 @@ use bedrock_catalog_data::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::super::snapshot::Snapshot;
-use crate::cache::{Cache, Key};
+use crate::cache::{Cache, Hit, Key};
 
 /// Why regions could not be renewed, kept beside the catalog of the same observation: a catalog
 /// itself says only since when.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Reasons {
-    observed_at: Timestamp,
+    pub(super) observed_at: Timestamp,
     pub(super) failed: BTreeMap<String, String>,
     pub(super) not_enabled: BTreeSet<String>,
+    /// Those that may answer when they are asked again with nothing changed. Entries of earlier versions
+    /// name none.
+    #[serde(default)]
+    pub(super) again: BTreeSet<String>,
+    /// How often they were asked again, by whichever process.
+    #[serde(default)]
+    pub(super) tries: u32,
+    /// When they were asked last.
+    #[serde(default)]
+    pub(super) asked_at: Option<Timestamp>,
 }
 
 impl Reasons {
@@ -22,9 +32,12 @@ impl Reasons {
         Key::new("catalog", "failures", "all")
     }
 
+    /// Of what was asked now for a catalog of this observation.
     #[cfg(feature = "aws")]
     pub(super) fn of(
         observed_at: Timestamp,
+        asked_at: Timestamp,
+        tries: u32,
         reports: &BTreeMap<String, crate::fetch::RegionReport>,
     ) -> Self {
         use crate::fetch::Outcome;
@@ -32,35 +45,56 @@ impl Reasons {
             observed_at,
             failed: BTreeMap::new(),
             not_enabled: BTreeSet::new(),
+            again: BTreeSet::new(),
+            tries,
+            asked_at: Some(asked_at),
         };
         for (region, report) in reports {
-            if report.outcome == Outcome::Ok {
-                continue;
-            }
+            let kept = match report.outcome {
+                Outcome::Ok => continue,
+                Outcome::NotEnabled => Some(&mut reasons.not_enabled),
+                // Who was denied is denied again.
+                Outcome::Denied => None,
+                _ => Some(&mut reasons.again),
+            };
+            kept.map(|kept| kept.insert(region.clone()));
             let why = format!("{}: {}", report.outcome, report.reason);
             reasons.failed.insert(region.clone(), why);
-            if report.outcome == Outcome::NotEnabled {
-                reasons.not_enabled.insert(region.clone());
-            }
         }
         reasons
     }
 
-    /// What is cached of them. May block.
-    pub(super) fn read(cache: &Cache) -> Option<Self> {
-        let cached = cache.get(&Self::key()).into_hit()?;
+    /// What is cached of them beside a catalog. Where that was below memory, memory may hold those of
+    /// another one.
+    pub(super) async fn beside(catalog: &Hit, cache: &Cache) -> Option<Self> {
+        let below = match catalog.tier() {
+            None | Some("memory") => None,
+            Some(_) => cache.get_shared(&Self::key()).await.into_hit(),
+        };
+        let cached = match below {
+            Some(cached) => cached,
+            None => cache.get_async(&Self::key()).await.into_hit()?,
+        };
         serde_json::from_slice(&cached.data).ok()
     }
 
-    /// Tells them of the catalog of the same observation.
-    pub(super) fn tell_if_same(self, snapshot: &mut Snapshot) {
+    /// Tells them of the catalog of the same observation. Not of a region that it has anew: reasons and
+    /// catalog are two entries, and the one may be a moment older.
+    pub(super) fn tell(&self, snapshot: &mut Snapshot) {
+        for (region, why) in &self.failed {
+            if self.are_of(snapshot, region) {
+                snapshot.failed.insert(region.clone(), why.clone());
+            }
+        }
         if self.observed_at == snapshot.base.observed_at() {
-            self.tell(snapshot);
+            snapshot.not_enabled = self.not_enabled.clone();
         }
     }
 
-    pub(super) fn tell(self, snapshot: &mut Snapshot) {
-        snapshot.failed.extend(self.failed);
-        snapshot.not_enabled = self.not_enabled;
+    /// Whether a region is not renewed in this catalog, of the same observation.
+    pub(super) fn are_of(&self, snapshot: &Snapshot, region: &str) -> bool {
+        let of_now = snapshot.base.region(region);
+        let renewed = of_now.is_some_and(|region| region.stale_since().is_none());
+        self.observed_at == snapshot.base.observed_at() && !renewed
     }
 }
