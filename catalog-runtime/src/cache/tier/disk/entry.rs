@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 
-use super::files::Absent;
+use super::files::{Absent, Lasting};
 use super::layout::Place;
 use super::reason::Reason;
 use super::shelf::{Shelf, Site};
@@ -57,7 +57,7 @@ impl DiskTier {
         if superseding.is_some() {
             return Ok(superseding);
         }
-        folder.write(&place.entry(), bytes)?;
+        folder.write(&place.entry(), bytes, Lasting::Durable)?;
         drop(lock);
         if site.add_bytes(bytes.len() as u64) > self.max_bytes {
             self.evict(site, Some((&namespace, place)));

@@ -39,6 +39,15 @@ pub(crate) enum Absent {
     Leave,
 }
 
+/// How long what is written has to last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lasting {
+    /// Through a power cut: it is synced before its name leads to it, and the name after.
+    Durable,
+    /// As long as the machine runs. Syncing waits for all that others write to the disk.
+    Fleeting,
+}
+
 /// What is known of a name without opening it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Meta {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use super::files::Folder;
+use super::files::{Folder, Lasting};
 use super::layout::LOCK;
 use super::reason::Reason;
 use super::steps::{self, Step};
@@ -180,7 +180,8 @@ fn claim(folder: &Folder, name: &str, now: u64, length: u64) -> Result<Option<u6
         until: now.saturating_add(length),
     };
     let bytes = serde_json::to_vec(&claim).map_err(|e| Reason::Corrupt(e.to_string()))?;
-    folder.write(name, &bytes)?;
+    // Under the lock, for which a crowd waits: it is held no longer than it must be.
+    folder.write(name, &bytes, Lasting::Fleeting)?;
     Ok(Some(token))
 }
 

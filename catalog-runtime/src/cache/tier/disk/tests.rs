@@ -331,9 +331,13 @@ fn a_lease_is_given_to_one_until_it_is_dropped_or_over() {
         tier.try_lease(&namespace(), &key(), Duration::ZERO, HOUR)
             .unwrap()
     };
-    let LeaseOutcome::Held(first) = ask(&stage.tier) else {
+    let (first, steps) = steps::probe::seen(|| ask(&stage.tier));
+    let LeaseOutcome::Held(first) = first else {
         panic!("the first gets it");
     };
+    // A crowd waits for the lock meanwhile, and a sync waits for the whole disk.
+    let syncs = [steps::Step::SyncFile, steps::Step::SyncFolder];
+    assert!(!steps.iter().any(|step| syncs.contains(step)), "{steps:?}");
     assert!(matches!(ask(&other), LeaseOutcome::Busy));
     drop(first);
     let LeaseOutcome::Held(second) = ask(&other) else {

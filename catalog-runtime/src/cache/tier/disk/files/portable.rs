@@ -8,7 +8,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::{Absent, Ground, Meta, TEMPORARY, temporary_name};
+use super::{Absent, Ground, Lasting, Meta, TEMPORARY, temporary_name};
 use crate::cache::tier::disk::reason::Reason;
 use crate::cache::tier::disk::steps::{self, Step};
 
@@ -128,13 +128,15 @@ impl Folder {
 
     /// Writes a whole file under a temporary name and renames it. A failure leaves the old content
     /// and no litter.
-    pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), Reason> {
+    pub(crate) fn write(&self, name: &str, bytes: &[u8], lasting: Lasting) -> Result<(), Reason> {
         let temporary = self.path.join(temporary_name(name));
-        let written = self.write_temporary(&temporary, bytes).and_then(|()| {
-            steps::run(Step::Rename, || {
-                fs::rename(&temporary, self.path.join(name))
-            })
-        });
+        let written = self
+            .write_temporary(&temporary, bytes, lasting)
+            .and_then(|()| {
+                steps::run(Step::Rename, || {
+                    fs::rename(&temporary, self.path.join(name))
+                })
+            });
         if written.is_err() {
             // Best effort: what stays is swept by the cleanup.
             let _ = fs::remove_file(&temporary);
@@ -142,10 +144,18 @@ impl Folder {
         written
     }
 
-    fn write_temporary(&self, temporary: &Path, bytes: &[u8]) -> Result<(), Reason> {
+    fn write_temporary(
+        &self,
+        temporary: &Path,
+        bytes: &[u8],
+        lasting: Lasting,
+    ) -> Result<(), Reason> {
         let mut file = create_new(temporary)?;
         steps::run(Step::Write, || file.write_all(bytes))?;
-        steps::sync(Step::SyncFile, || file.sync_all())
+        match lasting {
+            Lasting::Durable => steps::sync(Step::SyncFile, || file.sync_all()),
+            Lasting::Fleeting => Ok(()),
+        }
     }
 
     /// Opens the lock file `name`, made where it is missing and never truncated.

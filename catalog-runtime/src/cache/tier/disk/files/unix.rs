@@ -19,7 +19,7 @@ use rustix::io::Errno;
 
 use self::trust::{refuse_foreign, refuse_not_private, refuse_writable, verify_file};
 use self::walk::{is_link, make_at, open_failed, open_parent, walk_to};
-use super::{Absent, Ground, Meta, TEMPORARY, temporary_name};
+use super::{Absent, Ground, Lasting, Meta, TEMPORARY, temporary_name};
 use crate::cache::tier::disk::reason::Reason;
 use crate::cache::tier::disk::steps::{self, Step};
 
@@ -192,24 +192,29 @@ impl Folder {
         Ok(Some((file, meta)))
     }
 
-    /// Writes a whole file so that its name leads to the old content or the new, never to a mix,
-    /// also after a power cut. A failure leaves the old content and no litter.
-    pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), Reason> {
+    /// Writes a whole file so that its name leads to the old content or the new, never to a mix; also
+    /// after a power cut, where it is durable. A failure leaves the old content and no litter.
+    pub(crate) fn write(&self, name: &str, bytes: &[u8], lasting: Lasting) -> Result<(), Reason> {
         let temporary = temporary_name(name);
-        let written = self.write_temporary(&temporary, bytes).and_then(|()| {
-            steps::run(Step::Rename, || {
-                Ok(rustix::fs::renameat(
-                    &self.handle,
-                    &*temporary,
-                    &self.handle,
-                    name,
-                )?)
-            })
-        });
+        let written = self
+            .write_temporary(&temporary, bytes, lasting)
+            .and_then(|()| {
+                steps::run(Step::Rename, || {
+                    Ok(rustix::fs::renameat(
+                        &self.handle,
+                        &*temporary,
+                        &self.handle,
+                        name,
+                    )?)
+                })
+            });
         if let Err(reason) = written {
             // Best effort: what stays is swept by the cleanup.
             let _ = rustix::fs::unlinkat(&self.handle, &*temporary, AtFlags::empty());
             return Err(reason);
+        }
+        if lasting == Lasting::Fleeting {
+            return Ok(());
         }
         match steps::sync(Step::SyncFolder, || self.handle.sync_all()) {
             // Some file systems sync no folders (FUSE, network shares): the name is as durable there as
@@ -219,7 +224,12 @@ impl Folder {
         }
     }
 
-    fn write_temporary(&self, temporary: &str, bytes: &[u8]) -> Result<(), Reason> {
+    fn write_temporary(
+        &self,
+        temporary: &str,
+        bytes: &[u8],
+        lasting: Lasting,
+    ) -> Result<(), Reason> {
         let file = self.create_new(temporary)?;
         steps::run(Step::Write, || write_all(&file, bytes))?;
         let meta = steps::run(Step::Stat, || file.metadata())?;
@@ -230,7 +240,10 @@ impl Folder {
                 source,
             });
         }
-        steps::sync(Step::SyncFile, || file.sync_all())
+        match lasting {
+            Lasting::Durable => steps::sync(Step::SyncFile, || file.sync_all()),
+            Lasting::Fleeting => Ok(()),
+        }
     }
 
     fn create_new(&self, name: &str) -> Result<File, Reason> {
