@@ -1,5 +1,9 @@
 //! `refresh`, `status` and the lookups with `--live` and `--offline`.
 
+use std::io::{Read as _, Write as _};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
 use crate::*;
 
 #[test]
@@ -105,6 +109,64 @@ fn where_all_regions_are_required_a_failure_replaces_nothing() {
     let kept = desk.json("status --offline");
     assert_eq!(kept["observed_at"], good["observed_at"]);
     assert_eq!(kept["regions"]["failed"], serde_json::json!({}));
+}
+
+/// The SDK's own chain of credentials, where the metadata service takes the connection and never
+/// answers, or never ends its answer.
+#[test]
+fn a_silent_metadata_service_leaves_the_bundle() {
+    for begun in [
+        "",
+        "HTTP/1.1 200 OK\r\nX-aws-ec2-metadata-token-ttl-seconds: 600\r\nContent-Length: 56\r\n\r\n",
+    ] {
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}", silent.local_addr().unwrap());
+        let taken = Arc::new(Mutex::new(Vec::new()));
+        let keep = Arc::clone(&taken);
+        // Ends with the test's process.
+        std::thread::spawn(move || {
+            for mut stream in silent.incoming().flatten() {
+                let _ = stream.read(&mut [0; 1024]);
+                let _ = stream.write_all(begun.as_bytes());
+                keep.lock().unwrap().push(stream);
+            }
+        });
+        let desk = Desk::new()
+            .set("AWS_EC2_METADATA_SERVICE_ENDPOINT", address)
+            .set("BEDROCK_CATALOG_DEADLINE", "2s");
+        let ask = |line: &str| {
+            let mut command = desk.command_of(&[env!("CARGO_BIN_EXE_bedrock-catalog")], line);
+            for given in [
+                "AWS_ACCESS_KEY_ID",
+                "AWS_SECRET_ACCESS_KEY",
+                "AWS_EC2_METADATA_DISABLED",
+            ] {
+                command.env_remove(given);
+            }
+            let started = Instant::now();
+            let call = run(command);
+            // A program has to start, perhaps on a busy machine.
+            let long = std::env::var_os("BEDROCK_CATALOG_LONG").is_some();
+            let slack = Duration::from_secs(if long { 1 } else { 20 });
+            let elapsed = started.elapsed();
+            assert!(
+                elapsed <= Duration::from_millis(2_200) + slack,
+                "{line}: {elapsed:?}"
+            );
+            call
+        };
+        let served = ask("status --live --json");
+        assert_eq!(served.code, 0, "{}", served.stderr);
+        let served = document(&served.stdout);
+        assert_eq!(status_shape(&served)["source"], "bundle");
+        assert_eq!(served["degraded"], true);
+        assert_eq!(served["error_kind"], "no_credentials", "{served}");
+        let no = ask("refresh --json");
+        assert_eq!(no.code, 1, "{}", no.stderr);
+        assert_eq!(document(&no.stdout)["error"]["kind"], "no_credentials");
+        assert_eq!(desk.requests(), 0);
+        assert!(taken.lock().unwrap().len() >= 2, "{begun:?}: nobody asked");
+    }
 }
 
 #[test]
