@@ -8,6 +8,7 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use aws_credential_types::provider::ProvideCredentials;
 use aws_sdk_bedrock::Client;
+use aws_types::service_config::ServiceConfigKey;
 use bedrock_catalog_data::{Catalog, Timestamp};
 
 use super::builder::LiveCatalogBuilder;
@@ -21,6 +22,8 @@ type Factory = dyn Fn(&str) -> Client + Send + Sync;
 #[derive(Clone, Default)]
 pub(super) struct Aws {
     sdk_config: Option<SdkConfig>,
+    /// The endpoint that the configuration names instead of AWS.
+    endpoint: Option<String>,
     factory: Option<Arc<Factory>>,
 }
 
@@ -39,7 +42,7 @@ impl Aws {
 
     /// The endpoint that the configuration names instead of AWS.
     pub(super) fn endpoint(&self) -> Option<&str> {
-        self.sdk_config.as_ref()?.endpoint_url()
+        self.endpoint.as_deref()
     }
 
     /// The account of the credentials, if they name one; `None` where there are none within this time.
@@ -104,6 +107,24 @@ fn expectations(last: &Catalog) -> BTreeMap<String, RegionExpectation> {
     RegionExpectation::of(&Recording::of_catalog(last))
 }
 
+/// Where a client of Bedrock made of this configuration asks: found as the SDK finds it, which has its
+/// own words for one service (`AWS_ENDPOINT_URL_BEDROCK`, the `services` of a profile) and tells them only
+/// to the client.
+fn endpoint_of(sdk_config: &SdkConfig) -> Option<String> {
+    let of_all = sdk_config.endpoint_url().map(ToOwned::to_owned);
+    if sdk_config.get_origin("endpoint_url").is_client_config() {
+        return of_all;
+    }
+    let key = ServiceConfigKey::builder()
+        .service_id("Bedrock")
+        .env("AWS_ENDPOINT_URL")
+        .profile("endpoint_url")
+        .build();
+    let of_the_service = sdk_config.service_config().zip(key.ok());
+    let of_the_service = of_the_service.and_then(|(config, key)| config.load_config(key));
+    of_the_service.or(of_all)
+}
+
 fn unavailable(error: crate::fetch::Error) -> Error {
     let kind = match error.kind() {
         crate::fetch::ErrorKind::InvalidRequest => ErrorKind::InvalidConfiguration,
@@ -116,6 +137,7 @@ impl LiveCatalogBuilder {
     /// Asks AWS with this configuration.
     #[must_use]
     pub fn sdk_config(mut self, sdk_config: &SdkConfig) -> Self {
+        self.aws.endpoint = endpoint_of(sdk_config);
         self.aws.sdk_config = Some(sdk_config.clone());
         self
     }

@@ -199,6 +199,55 @@ fn regions_and_endpoint_are_those_of_the_command_line() {
     assert_eq!(desk.json("status --offline")["source"], "bundle");
 }
 
+/// The SDK's client may have an endpoint of its own: what it answers is not AWS's.
+#[test]
+fn an_endpoint_of_the_service_alone_has_entries_of_its_own() {
+    let profile = |desk: &Desk| {
+        let path = desk.home.path().join("config");
+        let url = desk.bedrock.url();
+        let said = format!(
+            "[default]\nservices = own\n[services own]\nbedrock =\n  endpoint_url = {url}\n"
+        );
+        std::fs::write(&path, said).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let variable = |desk: &Desk| desk.bedrock.url();
+    type Given = fn(&Desk) -> String;
+    let cases: [(&str, Given); 2] = [
+        ("AWS_ENDPOINT_URL_BEDROCK", variable),
+        ("AWS_CONFIG_FILE", profile),
+    ];
+    for (name, given) in cases {
+        let desk = Desk::new();
+        let own = given(&desk);
+        let ask = |line: &str, more: &[(&str, &str)]| {
+            let mut command = desk.command_of(&[env!("CARGO_BIN_EXE_bedrock-catalog")], line);
+            command.env_remove("AWS_ENDPOINT_URL").envs(more.to_vec());
+            let call = run(command);
+            assert_eq!(call.code, 0, "{name}: {}", call.stderr);
+            document(&call.stdout)["source"]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        };
+        let status = "status --offline --json";
+        let own = (name, own.as_str());
+        assert_eq!(ask("refresh --json", &[own]), "api");
+        assert_eq!(ask(status, &[own]), "cache", "{name}");
+        assert_eq!(ask(status, &[]), "bundle", "{name}: AWS's own");
+        // Which of two goes first is the SDK's to say: a variable before the profile.
+        let all = ("AWS_ENDPOINT_URL", "http://127.0.0.1:1");
+        let first = if name == "AWS_CONFIG_FILE" {
+            "bundle"
+        } else {
+            "cache"
+        };
+        assert_eq!(ask(status, &[own, all]), first, "{name}");
+        let ignored = ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true");
+        assert_eq!(ask(status, &[own, ignored]), "bundle", "{name}");
+    }
+}
+
 #[test]
 fn wrong_command_lines_are_told_from_work_that_failed() {
     let desk = Desk::new();
