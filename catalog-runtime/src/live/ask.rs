@@ -42,11 +42,19 @@ impl Aws {
 
     /// The endpoint that the configuration names instead of AWS.
     pub(super) fn endpoint(&self) -> Option<&str> {
-        self.endpoint.as_deref()
+        self.endpoint.as_deref().filter(|_| !self.is_made())
+    }
+
+    /// Whether the clients are the caller's: neither account nor endpoint can be read from those.
+    pub(super) fn is_made(&self) -> bool {
+        self.factory.is_some()
     }
 
     /// The account of the credentials, if they name one; `None` where there are none within this time.
     pub(super) async fn account(&self, within: Duration) -> Option<Option<String>> {
+        if self.is_made() {
+            return Some(None);
+        }
         let provider = self.sdk_config.as_ref()?.credentials_provider()?;
         let resolved = tokio::time::timeout(within, provider.provide_credentials()).await;
         let credentials = resolved.ok()?.ok()?;
@@ -142,7 +150,11 @@ impl LiveCatalogBuilder {
         self
     }
 
-    /// Asks AWS with the clients this makes, one per region.
+    /// Asks AWS with the clients this makes, one per region, in place of a configuration.
+    ///
+    /// Such clients do not tell whose account they ask, nor where. So what others may see needs a
+    /// [`namespace`](Self::namespace), one for each account and endpoint: without it only memory caches, and
+    /// with folders or other tiers [`build`](Self::build) fails.
     #[must_use]
     pub fn client_factory(
         mut self,

@@ -384,6 +384,14 @@ impl LiveCatalogBuilder {
                 "a cache or a bundle to serve from",
             ));
         }
+        if self.is_nobodys() && (self.locations.is_some() || self.shares_cache()) {
+            return Err(refused(
+                "namespace",
+                "none",
+                "a name, where a cache that others may see is used with client_factory: its clients do \
+                 not say whose entries theirs are",
+            ));
+        }
         let cache = self.cache()?;
         LiveCatalog::start(self, cache)
     }
@@ -406,7 +414,9 @@ impl LiveCatalogBuilder {
             });
         }
         #[cfg(feature = "disk")]
-        if self.store == Store::File {
+        if self.store == Store::File && self.is_nobodys() {
+            tracing::debug!("only memory caches: with client_factory, files need a namespace()");
+        } else if self.store == Store::File {
             use crate::cache::Codec;
             use crate::cache::tier::disk::{DiskTier, Locations};
             let locations = match &self.locations {
@@ -453,9 +463,21 @@ impl LiveCatalogBuilder {
         }
     }
 
+    /// Whether nothing tells whose entries these are, or of which endpoint: they are shared with nobody.
+    fn is_nobodys(&self) -> bool {
+        #[cfg(feature = "aws")]
+        {
+            self.aws.is_made() && self.namespace.is_none()
+        }
+        #[cfg(not(feature = "aws"))]
+        {
+            false
+        }
+    }
+
     /// Whether the cache outlives the process, and others may see it.
     pub(super) fn shares_cache(&self) -> bool {
-        let shared = cfg!(feature = "disk") && self.store == Store::File;
+        let shared = cfg!(feature = "disk") && self.store == Store::File && !self.is_nobodys();
         #[cfg(feature = "sqlite")]
         let shared = shared || self.sqlite.is_some();
         #[cfg(feature = "redis")]

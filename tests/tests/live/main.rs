@@ -11,6 +11,7 @@ mod background;
 mod crowd;
 mod decisions;
 mod discovery;
+mod factory;
 mod faults;
 #[cfg(unix)]
 mod fork;
