@@ -13,7 +13,7 @@ use bedrock_catalog_data::{Catalog, Timestamp};
 
 use super::builder::LiveCatalogBuilder;
 use crate::error::{Error, ErrorKind};
-use crate::fetch::{Fetched, Fetcher, FetcherBuilder, RegionExpectation};
+use crate::fetch::{Fetched, Fetcher, FetcherBuilder, RegionExpectation, check_endpoint};
 use crate::recording::Recording;
 
 type Factory = dyn Fn(&str) -> Client + Send + Sync;
@@ -66,7 +66,12 @@ impl Aws {
     pub(super) fn check(&self, config: &LiveCatalogBuilder) -> Result<(), Error> {
         let fetcher = self.fetcher(config, &config.regions);
         let fetcher = fetcher.deadline(config.asking()).build();
-        fetcher.map(|_| ()).map_err(unavailable)
+        fetcher.map_err(unavailable)?;
+        // The configuration's own comes from the environment, as often as not.
+        let checked = self.endpoint().map_or(Ok(()), |url| {
+            check_endpoint("the endpoint_url of sdk_config", url)
+        });
+        checked.map_err(unavailable)
     }
 
     fn fetcher(&self, config: &LiveCatalogBuilder, regions: &[String]) -> FetcherBuilder {
@@ -131,6 +136,11 @@ fn endpoint_of(sdk_config: &SdkConfig) -> Option<String> {
     let of_the_service = sdk_config.service_config().zip(key.ok());
     let of_the_service = of_the_service.and_then(|(config, key)| config.load_config(key));
     of_the_service.or(of_all)
+}
+
+/// Whether an address given in place of AWS is one.
+pub(super) fn check_endpoint_url(url: &str) -> Result<(), Error> {
+    check_endpoint("endpoint_url", url).map_err(unavailable)
 }
 
 fn unavailable(error: crate::fetch::Error) -> Error {

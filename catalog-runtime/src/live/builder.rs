@@ -362,15 +362,22 @@ impl LiveCatalogBuilder {
                     .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         };
         for (name, text) in std::iter::once(("partition", &self.partition))
-            .chain(self.regions.iter().map(|region| ("region", region)))
+            .chain(self.regions.iter().map(|region| ("regions", region)))
         {
             if !word(text) {
-                return Err(refused(
-                    name,
-                    format!("{text:?}"),
-                    "lower-case letters, digits and `-`",
-                ));
+                return Err(refused(name, text, "lower-case letters, digits and `-`"));
             }
+        }
+        if self.namespace.as_deref() == Some("") {
+            return Err(refused("namespace", "", "a name"));
+        }
+        if self.store == Store::File && self.locations.as_ref().is_some_and(Vec::is_empty) {
+            return Err(refused("cache_dirs", "[]", "at least one folder"));
+        }
+        #[cfg(feature = "aws")]
+        if let Some(url) = &self.endpoint_url {
+            // Also where nobody is asked now.
+            super::ask::check_endpoint_url(url)?;
         }
         #[cfg(feature = "aws")]
         if self.can_ask() {
