@@ -54,7 +54,7 @@ pub fn is_installed() -> bool {
     if !there {
         let test = std::thread::current();
         let name = test.name().unwrap_or("a test");
-        eprintln!("SKIPPED {name}: redis-server is not installed");
+        crate::skip(name, "redis-server is not installed");
     }
     there
 }
