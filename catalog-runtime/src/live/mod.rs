@@ -9,6 +9,7 @@
 #[cfg(feature = "aws")]
 mod ask;
 mod builder;
+mod counts;
 mod discovery;
 mod handle;
 mod laid_over;

@@ -166,6 +166,9 @@ impl Inner {
             }
             (Err(error), _) => {
                 tried.note("AWS", &error);
+                if self.config.can_ask() {
+                    self.counts.asked_in_vain();
+                }
                 error.kind()
             }
         };
@@ -258,6 +261,7 @@ impl Inner {
             age_seconds = snapshot.age(self.now()).as_secs(),
             "catalog loaded"
         );
+        self.counts.serves(&snapshot);
         let after = Arc::new(snapshot);
         self.current.store(Arc::clone(&after));
         self.tell(before, &after);
@@ -286,6 +290,7 @@ impl Inner {
 
     /// Keeps what is served, with the reason why it could not be renewed.
     pub(super) fn note_failure(&self, error: &Error) {
+        self.counts.asked_in_vain();
         let at = self.renewal(RETRY);
         self.amend(|same| {
             same.error = Some((error.kind(), error.to_string()));
