@@ -209,7 +209,13 @@ impl Keeper {
     }
 
     pub(super) fn give_signs(&self, store: &Store) {
-        let held = self.signs().held.clone();
+        let mut signs = self.signs();
+        // Who holds one that long has lost it.
+        signs
+            .held
+            .retain(|sign| signed(to_millis(sign.clock.now())) < sign.end);
+        let held = signs.held.clone();
+        drop(signs);
         let given = store.write(Absent::Leave, WORK, |work| {
             let mut extend = work.prepare_cached(
                 "UPDATE lease SET until = ?5
