@@ -26,7 +26,6 @@ mod flight;
 mod freshness;
 mod hex;
 mod key;
-#[cfg(feature = "aws")]
 mod lease;
 mod level;
 mod namespace;

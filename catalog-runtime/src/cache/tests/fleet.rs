@@ -145,8 +145,11 @@ fn the_leases_of_all_tiers_are_held_together() {
     assert_eq!(computed.unwrap().into_hit().unwrap().data.as_ref(), b"w");
 }
 
+/// Who has a lease.
+type Leased = Arc<Mutex<BTreeSet<(Namespace, Key)>>>;
+
 /// A tier whose leases are seen, and the set of them.
-fn leasing(stage: &Stage) -> (FaultyTier, Arc<Mutex<BTreeSet<(Namespace, Key)>>>) {
+fn leasing(stage: &Stage) -> (FaultyTier, Leased) {
     let leases = Arc::default();
     stage.lower[1].share_leases(&leases);
     (stage.lower[1].clone(), leases)
