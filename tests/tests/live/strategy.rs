@@ -388,3 +388,53 @@ fn the_environment_changes_only_what_it_names() {
             .contains("file, memory, none")
     );
 }
+
+/// Of a value out of range the variable is named, as it was written, and what is allowed.
+#[test]
+fn a_variable_out_of_range_is_named() {
+    use bedrock_catalog::cache::Environment;
+    for (variable, value, told) in [
+        (
+            "FRESH_FOR",
+            "0s",
+            r#"FRESH_FOR is "0s"; allowed: 1s to 365d"#,
+        ),
+        (
+            "FRESH_FOR",
+            "400d",
+            r#"FRESH_FOR is "400d"; allowed: 1s to 365d"#,
+        ),
+        (
+            "KEEP_FOR",
+            "10ms",
+            r#"KEEP_FOR is "10ms"; allowed: 1s to 3650d"#,
+        ),
+        ("DEADLINE", "0", r#"DEADLINE is "0"; allowed: 1ms to 10min"#),
+        (
+            "DEADLINE",
+            "11min",
+            r#"DEADLINE is "11min"; allowed: 1ms to 10min"#,
+        ),
+        (
+            "REGIONS",
+            "eu-west-1, EU_WEST",
+            r#"REGIONS is "EU_WEST"; allowed: lower-case letters, digits and `-`"#,
+        ),
+    ] {
+        let name = format!("BEDROCK_CATALOG_{variable}");
+        let env = Environment::new("BEDROCK_CATALOG", |asked| {
+            (asked == name).then(|| value.into())
+        });
+        let error = LiveCatalog::builder().from_environment(&env).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidConfiguration);
+        assert_eq!(error.to_string(), format!("BEDROCK_CATALOG_{told}"));
+    }
+    let error = LiveCatalog::builder()
+        .regions(["EU_WEST"])
+        .build()
+        .unwrap_err();
+    assert!(
+        error.to_string().starts_with(r#"region is "EU_WEST"; "#),
+        "{error}"
+    );
+}
