@@ -1,11 +1,12 @@
 //! Where a catalog comes from, in order: a fresh cache, AWS, a stale cache, the bundle; else an error.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bedrock_catalog::cache::tier::LeaseOutcome;
 use bedrock_catalog::cache::tier::disk::{DiskTier, Locations};
-use bedrock_catalog::cache::{Codec, Horizons, Key, Terms, Tier};
+use bedrock_catalog::cache::{Codec, Horizons, Key, ManualClock, Terms, Tier};
 use bedrock_catalog::{CacheMode, Catalog, ErrorKind, LiveCatalog, catalog_to_json, transform};
 use bedrock_catalog_tests::fake_bedrock::{Fault, Memory, Rule};
 use tracing::Level;
@@ -72,24 +73,41 @@ async fn who_wants_it_younger_than_who_wrote_it_asks_sooner() {
     assert_eq!(kept.load().await.unwrap().source().as_str(), "bundle");
 }
 
+/// The lease of the catalog, as another process has it.
+fn lease_of_another(live: &LiveCatalog, clock: &ManualClock, folder: &Path) -> LeaseOutcome {
+    let key = Key::new("catalog", "get", "all");
+    let codec = Codec::new(live.status().version);
+    let disk = DiskTier::new(Locations::given([folder]), codec);
+    let disk = disk.with_clock(Arc::new(clock.clone()));
+    let disk = disk.with_well_known(key.clone(), "catalog");
+    let namespace = live.cache().namespace();
+    let lease = disk.try_lease(&namespace, &key, Duration::ZERO, HOUR);
+    assert!(matches!(lease, Ok(LeaseOutcome::Held(_))), "{lease:?}");
+    lease.unwrap()
+}
+
+/// Who was killed while it asked leaves its lease: that costs the next one half of its time, not its
+/// catalog.
+#[tokio::test]
+async fn who_has_nothing_asks_beside_another_that_does_not_end() {
+    let (folder, clock, wire) = (tempfile::tempdir().unwrap(), clock(), wire());
+    let live = in_files(&wire, &clock, folder.path()).deadline(Duration::from_secs(2));
+    let live = live.build().unwrap();
+    let lease = lease_of_another(&live, &clock, folder.path());
+    let snapshot = live.load().await.unwrap();
+    assert_eq!(snapshot.source().as_str(), "api", "{:?}", snapshot.error());
+    assert_eq!((snapshot.error(), wire.stage().requests()), (None, 4));
+    drop(lease);
+}
+
 #[tokio::test]
 async fn while_another_process_asks_a_stale_catalog_serves_and_nothing_is_wrong() {
     let (folder, clock, wire) = (tempfile::tempdir().unwrap(), clock(), wire());
     let live = || in_files(&wire, &clock, folder.path()).build().unwrap();
     live().load().await.unwrap();
     clock.advance(25 * HOUR);
-    // As another process has it.
-    let (live, key) = (live(), Key::new("catalog", "get", "all"));
-    let disk = DiskTier::new(
-        Locations::given([folder.path()]),
-        Codec::new(live.status().version),
-    );
-    let disk = disk
-        .with_clock(Arc::new(clock.clone()))
-        .with_well_known(key.clone(), "catalog");
-    let namespace = live.cache().namespace();
-    let lease = disk.try_lease(&namespace, &key, Duration::ZERO, HOUR);
-    assert!(matches!(lease, Ok(LeaseOutcome::Held(_))), "{lease:?}");
+    let live = live();
+    let lease = lease_of_another(&live, &clock, folder.path());
     let snapshot = live.load().await.unwrap();
     assert_eq!(snapshot.source().as_str(), "cache");
     assert_eq!((snapshot.error(), wire.stage().requests()), (None, 4));
