@@ -237,16 +237,25 @@ async fn without_the_bundle_an_old_cache_will_do() {
 
 #[tokio::test]
 async fn newer_never_yields_to_older() {
-    let (clock, wire) = (clock(), wire());
+    let (clock, wire) = (clock(), answers_then_fails(1));
     let live = in_memory(&wire, &clock).build().unwrap();
     let newer = live.load().await.unwrap().observed_at();
-    // Somebody plants an older one, still fresh, and the time to renew comes.
+    clock.advance(HOUR);
+    live.refresh().await.unwrap_err();
+    // Somebody plants an older one, which is fresh and would do for who has none.
     let older = bedrock_catalog::Timestamp::from_unix(newer.unix() - 3600).unwrap();
-    clock.advance(30 * HOUR);
     plant(&live, older).await;
+    let other = in_memory(&wire, &clock).offline(true);
+    let other = other.build().unwrap();
+    plant(&other, older).await;
+    assert_eq!(other.load().await.unwrap().observed_at(), older);
+    // It is found when the time comes to ask again, and when AWS is asked once more in vain.
+    clock.advance(HOUR);
     live.load().await.unwrap();
     settle().await;
-    assert!(live.snapshot().observed_at() >= newer);
+    assert_eq!(live.snapshot().observed_at(), newer);
+    assert!(live.refresh().await.is_err());
+    assert_eq!(live.snapshot().observed_at(), newer);
 }
 
 /// The answer of AWS counts as the newer one even where the clock was wrong before.
