@@ -19,7 +19,9 @@ use super::handle::{Change, Inner};
 use super::laid_over::OverlaySource;
 use super::overlay::Overlay;
 use super::snapshot::{Held, Snapshot, Source, bundle};
-use crate::cache::{Cache, Key, Moment};
+#[cfg(feature = "aws")]
+use crate::cache::Cache;
+use crate::cache::{Key, Moment};
 use crate::diff::CatalogDiff;
 use crate::error::{Error, ErrorKind};
 use cached::Cached;
