@@ -189,7 +189,9 @@ impl LiveCatalog {
 
     /// Waits for a good catalog, up to the deadline: a fresh one from the cache, else from AWS, else a
     /// stale one, else the bundle. Once there is one it returns at once, and where that has become
-    /// old, renews it in the background.
+    /// old, renews it in the background. So the deadline is waited for once: where the first load ends by
+    /// it, what there is serves from then on, and is renewed in the background. Only where there is
+    /// nothing to serve does every load wait.
     ///
     /// Within a process one caller loads and the others wait for it; among the processes of a machine
     /// one asks AWS and the others read what it cached.

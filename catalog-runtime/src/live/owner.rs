@@ -99,15 +99,18 @@ impl Inner {
     /// The cache of who asks, or else of the one who can be meant: for who shows or removes what is
     /// there, and must not take another's for its own.
     pub(super) async fn meant(&self) -> Result<Cache, Error> {
-        let mut anonymous_first = false;
         #[cfg(feature = "aws")]
-        if self.config.can_ask() && tokio::runtime::Handle::try_current().is_ok() {
-            match self.ask_for_account().await {
-                None => return Ok(self.namespaced(self.known_account())),
-                Some(why) => anonymous_first = why == NotNamed::NamesNone,
-            }
-        }
-        match self.recall(anonymous_first).await {
+        let names_none =
+            match self.config.can_ask() && tokio::runtime::Handle::try_current().is_ok() {
+                true => match self.ask_for_account().await {
+                    None => return Ok(self.namespaced(self.known_account())),
+                    Some(why) => why == NotNamed::NamesNone,
+                },
+                false => false,
+            };
+        #[cfg(not(feature = "aws"))]
+        let names_none = false;
+        match self.recall(names_none).await {
             Meant::Of(owner) => Ok(self.cache.in_namespace(owner)),
             Meant::Nobodys => Ok(self.namespaced(None)),
             Meant::Several => Err(Error::new(

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bedrock_catalog_data::{Catalog, Document, FORMAT, Timestamp};
 
 use crate::cache::Moment;
-use crate::error::{Error, ErrorKind};
+use crate::error::ErrorKind;
 
 /// Where a catalog came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -151,11 +151,6 @@ impl Snapshot {
     /// not fit the catalog.
     pub fn overlay_error(&self) -> Option<&str> {
         self.overlay_error.as_deref()
-    }
-
-    pub(super) fn with_error(mut self, error: &Error) -> Self {
-        self.error = Some((error.kind(), error.to_string()));
-        self
     }
 
     /// Has all regions asked at this moment, and none of them before.

@@ -116,8 +116,9 @@ impl Inner {
             *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(asked);
             told
         };
+        let terms = self.terms().giving_up_when_busy();
         let computed = cache
-            .get_or_compute_async(&catalog_key(), &self.terms(), compute)
+            .get_or_compute_async(&catalog_key(), &terms, compute)
             .await;
         // Asked here: used whether or not it could be written, and its error is the error.
         if let Some(asked) = slot.into_inner().unwrap_or_else(PoisonError::into_inner) {
@@ -131,6 +132,8 @@ impl Inner {
                 Ok(fresh.map_or(Others::HaveNothing, |fresh| Others::Asked(Box::new(fresh))))
             }
             Ok(_) => Ok(Others::AreAsking),
+            // Waited for, but not until the lease runs out: who holds it may have been killed.
+            Err(error) if error.is_busy() => Ok(Others::HaveNothing),
             Err(error) => Err(Error::new(ErrorKind::Unavailable, error.to_string())),
         }
     }
