@@ -81,10 +81,11 @@ impl Cache {
 
     /// Asks every tier again without counting it as a question.
     pub(super) fn look_again(&self, key: &Key) -> Freshness {
-        let mut search = Search {
-            watch: Some(self.watch_name(key)),
-            ..Search::default()
-        };
+        let mut search = Search::default();
+        // What the first tier has is promoted nowhere.
+        if self.inner.levels.len() > 1 {
+            search.watch = Some(self.watch_name(key));
+        }
         self.ask(key, &mut search, 0..self.inner.instant);
         self.ask_below(key, search, false)
     }
