@@ -87,6 +87,7 @@
 //! where it is fresh for its time.
 
 mod client;
+mod digest;
 mod identity;
 mod layer;
 mod mark;

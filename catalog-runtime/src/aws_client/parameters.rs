@@ -1,5 +1,5 @@
-//! What a request asks for, whatever the protocol: its parameters in one canonical form, a digest of
-//! them, and the identifiers among them. This file may not know any service.
+//! What a request asks for, whatever the protocol: its parameters in one canonical form, written down,
+//! and the identifiers among them. This file may not know any service.
 //!
 //! The canonical form is the same for the same question, in whatever order a serializer wrote it, and
 //! different for different questions; what cannot be taken apart safely is taken as it is.
@@ -9,32 +9,12 @@ use std::fmt;
 
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use percent_encoding::percent_decode_str;
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-/// Headers that say how a request travels or who signed it, and not what it asks for.
-const TRAVELLING: [&str; 19] = [
-    "accept-encoding",
-    "authorization",
-    "baggage",
-    "connection",
-    "content-length",
-    "content-md5",
-    "expect",
-    "host",
-    "traceparent",
-    "tracestate",
-    "transfer-encoding",
-    "user-agent",
-    "x-amz-content-sha256",
-    "x-amz-date",
-    "x-amz-region-set",
-    "x-amz-security-token",
-    "x-amz-trailer",
-    "x-amz-user-agent",
-    "x-amzn-trace-id",
-];
+use super::digest::{feed, feed_number};
+use crate::cache::hex;
 
 /// The parameters of a request.
 #[derive(Debug, Default)]
@@ -64,7 +44,7 @@ enum Body<'a> {
 /// A value that holds no other: where it is, and what it is.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Leaf<'a> {
-    name: String,
+    name: Cow<'a, str>,
     /// Whether it is a text, and not a number, a truth value, null or an empty container as written.
     is_text: bool,
     value: Cow<'a, str>,
@@ -104,8 +84,8 @@ impl<'a> Parameters<'a> {
 
     /// Parameters told by hand.
     pub(super) fn given(parameters: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        let leaf = |(name, value): (&str, &'a str)| Leaf {
-            name: name.to_owned(),
+        let leaf = |(name, value): (&'a str, &'a str)| Leaf {
+            name: Cow::Borrowed(name),
             is_text: true,
             value: Cow::Borrowed(value),
         };
@@ -115,41 +95,45 @@ impl<'a> Parameters<'a> {
         }
     }
 
-    /// Feeds all of it to a hash, so that no two different requests feed the same.
-    pub(super) fn digest(&self, hash: &mut Sha256) {
-        feed(hash, self.endpoint.as_bytes());
-        feed(hash, self.method.as_bytes());
-        feed(hash, self.path.as_bytes());
-        feed_number(hash, self.query.len());
+    /// Writes down all but the body, so that no two different requests are written alike.
+    pub(super) fn write_head(&self, into: &mut Vec<u8>) {
+        feed(into, self.endpoint.as_bytes());
+        feed(into, self.method.as_bytes());
+        feed(into, self.path.as_bytes());
+        feed_number(into, self.query.len());
         for (name, value) in &self.query {
-            feed(hash, name.as_bytes());
-            feed(hash, value.as_bytes());
+            feed(into, name.as_bytes());
+            feed(into, value.as_bytes());
         }
-        feed_number(hash, self.headers.len());
+        feed_number(into, self.headers.len());
         for (name, value) in &self.headers {
-            feed(hash, name.as_bytes());
-            feed(hash, value);
+            feed(into, name.as_bytes());
+            feed(into, value);
         }
+    }
+
+    /// Writes down the body likewise, its kind first.
+    pub(super) fn write_body(&self, into: &mut Vec<u8>) {
         match &self.body {
-            Body::Empty => feed(hash, b"empty"),
+            Body::Empty => into.push(b'-'),
             Body::Json(leaves) => {
-                feed(hash, b"json");
+                into.push(b'j');
                 for leaf in leaves {
-                    feed(hash, leaf.name.as_bytes());
-                    feed(hash, if leaf.is_text { b"text" } else { b"" });
-                    feed(hash, leaf.value.as_bytes());
+                    feed(into, leaf.name.as_bytes());
+                    into.push(if leaf.is_text { b't' } else { b'-' });
+                    feed(into, leaf.value.as_bytes());
                 }
             }
             Body::Form(pairs) => {
-                feed(hash, b"form");
+                into.push(b'f');
                 for (name, value) in pairs {
-                    feed(hash, name.as_bytes());
-                    feed(hash, value.as_bytes());
+                    feed(into, name.as_bytes());
+                    feed(into, value.as_bytes());
                 }
             }
             Body::Opaque(bytes) => {
-                feed(hash, b"opaque");
-                feed(hash, bytes);
+                into.push(b'o');
+                into.extend_from_slice(bytes);
             }
         }
     }
@@ -185,24 +169,25 @@ impl<'a> Parameters<'a> {
 
     /// The tags of all that the request names, in the order of its parts.
     pub(super) fn tags(&self, operation: &str, scopes: &[String]) -> Vec<String> {
-        let scoped: Vec<_> = scopes.iter().flat_map(|scope| self.named(scope)).collect();
         let is_scoped = |piece: &str| {
-            scoped
-                .iter()
-                .any(|value| pieces(value).any(|of| of == piece))
+            let mut scoped = scopes.iter().flat_map(|scope| self.named(scope));
+            scoped.any(|value| pieces(&value).any(|of| of == piece))
         };
         let mut tags: Vec<String> = Vec::new();
-        let segments = identifiers(self.path, operation);
-        let values = self
-            .all()
-            .filter(|(name, _, is_text)| *is_text && !is_about_the_call(name))
-            .map(|(_, value, _)| value);
-        for value in segments.into_iter().chain(values) {
-            for piece in pieces(&value).filter(|piece| !is_scoped(piece)) {
+        let mut add = |value: &str| {
+            for piece in pieces(value).filter(|piece| !is_scoped(piece)) {
                 let tag = tag(piece);
                 if !tags.contains(&tag) {
                     tags.push(tag);
                 }
+            }
+        };
+        for segment in identifiers(self.path, operation) {
+            add(&segment);
+        }
+        for (name, value, is_text) in self.all() {
+            if is_text && !is_about_the_call(name) {
+                add(&value);
             }
         }
         tags
@@ -218,13 +203,7 @@ impl<'a> Parameters<'a> {
         let pairs = self.query.iter().chain(form);
         let pairs = pairs.map(|(name, value)| (*name, decode(value, true), true));
         let leaves = leaves.iter();
-        let leaves = leaves.map(|leaf| {
-            (
-                leaf.name.as_str(),
-                Cow::Borrowed(&*leaf.value),
-                leaf.is_text,
-            )
-        });
+        let leaves = leaves.map(|leaf| (&*leaf.name, Cow::Borrowed(&*leaf.value), leaf.is_text));
         pairs.chain(leaves)
     }
 }
@@ -235,7 +214,7 @@ impl<'a> Body<'a> {
             return Self::Empty;
         }
         if kind.contains("json") {
-            let mut leaves = Vec::new();
+            let mut leaves = Vec::with_capacity(8);
             let flat = std::str::from_utf8(bytes)
                 .is_ok_and(|json| flatten(json.trim(), &mut String::new(), &mut leaves).is_some());
             leaves.sort_unstable();
@@ -264,30 +243,17 @@ fn flatten<'a>(text: &'a str, name: &mut String, leaves: &mut Vec<Leaf<'a>>) -> 
     match text.as_bytes().first()? {
         b'{' => {
             let mut parser = serde_json::Deserializer::from_str(text);
-            let members = parser.deserialize_map(Members).ok()?;
+            let before = leaves.len();
+            parser.deserialize_map(Members { name, leaves }).ok()?;
             parser.end().ok()?;
-            if members.is_empty() {
-                leaves.push(Leaf {
-                    name: name.clone(),
-                    is_text: false,
-                    value: Cow::Borrowed("{}"),
-                });
-            }
-            for (member, value) in members {
-                name.extend((here > 0).then_some('.'));
-                escape(&member, name);
-                flatten(value.get(), name, leaves)?;
-                name.truncate(here);
+            if leaves.len() == before {
+                leaves.push(Leaf::of(name.clone().into(), "{}")?);
             }
         }
         b'[' => {
             let items: Vec<&RawValue> = serde_json::from_str(text).ok()?;
             if items.is_empty() {
-                leaves.push(Leaf {
-                    name: name.clone(),
-                    is_text: false,
-                    value: Cow::Borrowed("[]"),
-                });
+                leaves.push(Leaf::of(name.clone().into(), "[]")?);
             }
             for (index, item) in items.into_iter().enumerate() {
                 name.push_str(&format!("[{index}]"));
@@ -295,44 +261,75 @@ fn flatten<'a>(text: &'a str, name: &mut String, leaves: &mut Vec<Leaf<'a>>) -> 
                 name.truncate(here);
             }
         }
-        b'"' => {
-            let value = serde_json::from_str::<Text<'a>>(text).ok()?.0;
-            leaves.push(Leaf {
-                name: name.clone(),
-                is_text: true,
-                value,
-            });
-        }
-        _ => leaves.push(Leaf {
-            name: name.clone(),
-            is_text: false,
-            value: Cow::Borrowed(text),
-        }),
+        _ => leaves.push(Leaf::of(name.clone().into(), text)?),
     }
     Some(())
+}
+
+impl<'a> Leaf<'a> {
+    /// From the value as it is written.
+    fn of(name: Cow<'a, str>, written: &'a str) -> Option<Self> {
+        let quoted = written.strip_prefix('"');
+        let value = match quoted {
+            None => Cow::Borrowed(written),
+            Some(rest) => match rest.strip_suffix('"')? {
+                plain if !plain.contains(['\\', '"']) => Cow::Borrowed(plain),
+                _ => serde_json::from_str::<Text<'a>>(written).ok()?.0,
+            },
+        };
+        Some(Self {
+            name,
+            is_text: quoted.is_some(),
+            value,
+        })
+    }
 }
 
 /// A text, borrowed where it can be.
 #[derive(serde::Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// The members of an object, also those that come twice.
-struct Members;
+/// Takes the members of an object apart, also those that come twice.
+struct Members<'m, 'de> {
+    name: &'m mut String,
+    leaves: &'m mut Vec<Leaf<'de>>,
+}
 
-impl<'de> Visitor<'de> for Members {
-    type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
+impl<'de> Visitor<'de> for Members<'_, 'de> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = Vec::new();
-        while let Some((Text(name), value)) = map.next_entry()? {
-            members.push((name, value));
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let Self { name, leaves } = self;
+        let here = name.len();
+        while let Some((Text(member), value)) = map.next_entry::<_, &RawValue>()? {
+            let value = value.get();
+            // Most are at the top, of a plain name, and hold no other.
+            let done = if let Cow::Borrowed(member) = member
+                && here == 0
+                && is_plain(member)
+                && !value.starts_with(['{', '['])
+            {
+                Leaf::of(member.into(), value).map(|leaf| leaves.push(leaf))
+            } else {
+                name.extend((here > 0).then_some('.'));
+                escape(&member, name);
+                let done = flatten(value, name, leaves);
+                name.truncate(here);
+                done
+            };
+            done.ok_or_else(|| A::Error::custom("it cannot be taken apart"))?;
         }
-        Ok(members)
+        Ok(())
     }
+}
+
+/// Whether [`escape`] leaves the name as it is.
+fn is_plain(member: &str) -> bool {
+    !member.is_empty() && !member.bytes().any(|b| matches!(b, b'~' | b'.' | b'['))
 }
 
 /// A member's name within a longer one, so that no two places have one name.
@@ -402,30 +399,22 @@ fn pieces(value: &str) -> impl Iterator<Item = &str> {
     let resource = value
         .strip_prefix("arn:")
         .and_then(|rest| rest.splitn(5, ':').nth(4));
-    let separators: &[char] = if resource.is_some() { &['/', ':'] } else { &[] };
-    let resource = resource.unwrap_or(value);
-    let is_piece = |piece: &&str| !piece.is_empty();
-    let has_type = resource.split(separators).filter(is_piece).nth(1).is_some();
-    resource
-        .split(separators)
-        .filter(is_piece)
-        .skip(usize::from(has_type))
+    let whole = resource.is_none().then_some(value);
+    let parts = || {
+        let parts = resource.into_iter().flat_map(|of| of.split(['/', ':']));
+        parts.filter(|part| !part.is_empty())
+    };
+    let has_type = parts().nth(1).is_some();
+    let parts = parts().skip(usize::from(has_type));
+    whole
+        .into_iter()
+        .filter(|whole| !whole.is_empty())
+        .chain(parts)
 }
 
 fn tag(text: &str) -> String {
-    hex(Sha256::digest(text.as_bytes()).iter().take(8))
-}
-
-pub(super) fn hex<'a>(bytes: impl Iterator<Item = &'a u8>) -> String {
-    let mut text = String::with_capacity(32);
-    for nibble in bytes.flat_map(|byte| [byte >> 4, byte & 15]) {
-        text.push(char::from(if nibble < 10 {
-            b'0' + nibble
-        } else {
-            b'a' + nibble - 10
-        }));
-    }
-    text
+    let digest = Sha256::digest(text.as_bytes());
+    hex::lower(digest.get(..8).unwrap_or_default())
 }
 
 /// The segments of a REST path that name something, and are not words of the API: a segment is such a
@@ -433,6 +422,9 @@ pub(super) fn hex<'a>(bytes: impl Iterator<Item = &'a u8>) -> String {
 /// it. To take a word for a name is harmless, it drops too much; the other way round is rare: a thing
 /// that has the very name of its kind, in a path that does not say the kind.
 fn identifiers<'a>(path: &'a str, operation: &str) -> Vec<Cow<'a, str>> {
+    if path == "/" {
+        return Vec::new();
+    }
     let mut words = words(operation);
     let mut named = Vec::new();
     for segment in path.split('/').filter(|segment| !segment.is_empty()) {
@@ -492,15 +484,38 @@ fn is_version(segment: &str) -> bool {
     is_date || digits.is_some_and(|d| !d.is_empty() && d.bytes().all(|b| b.is_ascii_digit()))
 }
 
+/// Whether a header says how a request travels or who signed it, and not what it asks for.
 fn is_travelling(header: &str) -> bool {
-    TRAVELLING.binary_search(&header).is_ok()
-        || header.starts_with("amz-sdk-")
-        || header.starts_with("x-amz-checksum-")
+    match header {
+        "accept-encoding"
+        | "authorization"
+        | "baggage"
+        | "connection"
+        | "content-length"
+        | "content-md5"
+        | "expect"
+        | "host"
+        | "traceparent"
+        | "tracestate"
+        | "transfer-encoding"
+        | "user-agent"
+        | "x-amz-content-sha256"
+        | "x-amz-date"
+        | "x-amz-region-set"
+        | "x-amz-security-token"
+        | "x-amz-trailer"
+        | "x-amz-user-agent"
+        | "x-amzn-trace-id" => true,
+        _ => header.starts_with("amz-sdk-") || header.starts_with("x-amz-checksum-"),
+    }
 }
 
 /// Scheme and authority of a URI.
 fn endpoint(uri: &str) -> &str {
-    let authority = uri.find("://").map_or(0, |at| at + 3);
+    let scheme = uri
+        .split_once(':')
+        .filter(|(_, rest)| rest.starts_with("//"));
+    let authority = scheme.map_or(0, |(scheme, _)| scheme.len() + 3);
     let path = uri.get(authority..).and_then(|rest| rest.find(['/', '?']));
     path.and_then(|path| uri.get(..authority + path))
         .unwrap_or(uri)
@@ -520,19 +535,4 @@ fn decode(text: &str, plus_is_space: bool) -> Cow<'_, str> {
     percent_decode_str(text)
         .decode_utf8()
         .unwrap_or(Cow::Borrowed(text))
-}
-
-/// With its length first, so that where one ends and the next begins is part of the hash.
-pub(super) fn feed(hash: &mut Sha256, bytes: &[u8]) {
-    feed_number(hash, bytes.len());
-    hash.update(bytes);
-}
-
-/// Seven bits in a byte, the last one without the eighth: most are one byte, and none begins another.
-fn feed_number(hash: &mut Sha256, mut number: usize) {
-    while number >= 0x80 {
-        hash.update([(number & 0x7f) as u8 | 0x80]);
-        number >>= 7;
-    }
-    hash.update([number as u8]);
 }

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use aho_corasick::{AhoCorasick, MatchKind};
 use serde::Deserialize;
 
 use super::parameters::{Parameters, tags_of};
@@ -55,6 +56,8 @@ pub struct Rules {
     secrets: Vec<String>,
     scopes: BTreeMap<String, Vec<String>>,
     writes: Vec<Write>,
+    /// What an answer that is not kept holds a word of; `None` where that is not known.
+    telling: Option<AhoCorasick>,
 }
 
 /// The rules as they are written down.
@@ -223,7 +226,17 @@ impl Rules {
                 .into_iter()
                 .map(Write::checked)
                 .collect::<Result<_, Error>>()?,
-        })
+            telling: None,
+        }
+        .with_telling())
+    }
+
+    fn with_telling(mut self) -> Self {
+        let words = self.secrets.iter().map(String::as_bytes);
+        let mut builder = AhoCorasick::builder();
+        let builder = builder.match_kind(MatchKind::LeftmostFirst);
+        self.telling = builder.build(words.chain(STATUSES)).ok();
+        self
     }
 
     /// These rules and others: a write drops what either says, and what either calls secret is never
@@ -238,7 +251,7 @@ impl Rules {
             self.scopes.entry(service).or_default().extend(names);
         }
         self.writes.extend(others.writes);
-        self
+        self.with_telling()
     }
 
     /// The entries that a write drops, one pattern for each service they are of: to drop them by hand,
@@ -284,12 +297,28 @@ impl Rules {
         self.scopes.get(service).map_or(&[], Vec::as_slice)
     }
 
+    /// Why an answer is not to be kept, if that is said in it. Most answers hold none of the words that
+    /// are looked for, and all of these are looked for at once.
+    pub(super) fn why_not_kept(&self, body: &[u8]) -> Option<&'static str> {
+        if !self
+            .telling
+            .as_ref()
+            .is_none_or(|words| words.is_match(body))
+        {
+            None
+        } else if self.is_unsettled(body) {
+            Some("it says that something is on its way")
+        } else {
+            self.is_secret(body).then_some("it holds a secret")
+        }
+    }
+
     /// Whether an answer says that something is on its way: the next one will be another. That is said in a
     /// status or a state, under whatever longer name; most answers have neither. A word may be a part of
     /// a longer one, as in `CREATE_IN_PROGRESS`.
     pub(super) fn is_unsettled(&self, body: &[u8]) -> bool {
         let has = |part: &[u8]| memchr::memmem::find(body, part).is_some();
-        if !has(b"tatus") && !has(b"tate") {
+        if !STATUSES.into_iter().any(has) {
             return false;
         }
         let letter = |byte: u8| 1_u32 << (byte.to_ascii_lowercase().wrapping_sub(b'a') & 31);
@@ -374,6 +403,9 @@ impl Rules {
         dropped.into_values().map(Pattern::any).collect()
     }
 }
+
+/// What a member is called that says how far something is.
+const STATUSES: [&[u8]; 2] = [b"tatus", b"tate"];
 
 /// The longest word for a status that is looked at.
 const LONGEST_STATUS: usize = 64;
