@@ -9,6 +9,7 @@
 
 mod bedrock;
 mod crowd;
+mod data_plane;
 mod doubt;
 mod emulator;
 mod identities;
