@@ -157,6 +157,9 @@ fn the_data_plane_is_neither_read_nor_written() {
         ("kms", "ScheduleKeyDeletion"),
         ("rekognition", "IndexFaces"),
         ("translate", "ImportTerminology"),
+        ("acm-pca", "IssueCertificate"),
+        ("license-manager", "CheckoutLicense"),
+        ("ses", "VerifyEmailIdentity"),
     ];
     for (service, operation) in writes {
         assert_eq!(
