@@ -10,6 +10,7 @@
 mod bedrock;
 mod crowd;
 mod data_plane;
+mod died;
 mod doubt;
 mod emulator;
 mod identities;
