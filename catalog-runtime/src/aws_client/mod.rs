@@ -95,6 +95,7 @@ mod parameters;
 mod reply;
 mod rules;
 mod statistics;
+mod tags;
 #[cfg(test)]
 mod tests;
 mod writes;

@@ -8,7 +8,8 @@ use std::sync::LazyLock;
 use aho_corasick::{AhoCorasick, MatchKind};
 use serde::Deserialize;
 
-use super::parameters::{Parameters, tags_of};
+use super::parameters::Parameters;
+use super::tags::tags_of;
 use crate::cache::{Pattern, glob_matches};
 use crate::{Error, ErrorKind};
 
