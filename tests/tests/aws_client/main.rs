@@ -15,6 +15,7 @@ mod doubt;
 mod emulator;
 mod identities;
 mod people;
+mod permissions;
 mod protocols;
 mod stage;
 mod storm;
