@@ -115,7 +115,7 @@ impl Inner {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Terms {
     pub(super) horizons: Option<Horizons>,
-    pub(super) source: String,
+    pub(super) source: Arc<str>,
     pub(super) give_up_when_busy: bool,
 }
 
@@ -124,7 +124,7 @@ impl Terms {
     #[must_use]
     pub fn source(source: impl Into<String>) -> Self {
         Self {
-            source: source.into(),
+            source: source.into().into(),
             ..Self::default()
         }
     }
@@ -403,7 +403,7 @@ impl Cache {
             namespace: self.namespace,
             written_at: self.inner.written_now(),
             horizons: terms.horizons.unwrap_or_else(|| self.settings().horizons),
-            source: terms.source.clone(),
+            source: terms.source.as_ref().into(),
             package_version: self.inner.package_version.clone(),
         };
         Entry::new(envelope, value)

@@ -24,7 +24,7 @@ mod environment;
 mod fill;
 mod flight;
 mod freshness;
-mod hex;
+pub(crate) mod hex;
 mod key;
 mod lease;
 mod level;

@@ -9,10 +9,13 @@
 
 mod bedrock;
 mod crowd;
+mod data_plane;
+mod died;
 mod doubt;
 mod emulator;
 mod identities;
 mod people;
+mod permissions;
 mod protocols;
 mod stage;
 mod storm;

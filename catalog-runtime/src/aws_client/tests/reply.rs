@@ -128,7 +128,7 @@ fn a_body_that_stalls_goes_on_as_it_comes() {
     let body = SdkBody::from_body_1_x(Stalls(Some(Bytes::from_static(b"{"))));
     let came = response(200, "application/json", body);
     let Looked::NotKept(mut response, _) =
-        block_on(look(came, 10, Some(SharedAsyncSleep::new(Soon))))
+        block_on(look(came, 10, Some(&SharedAsyncSleep::new(Soon))))
     else {
         panic!("kept");
     };
