@@ -114,3 +114,89 @@ impl LiveCatalogBuilder {
         Ok(self)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::ffi::OsString;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::CacheMode;
+
+    /// The table of variables of the manual.
+    fn manual() -> BTreeSet<String> {
+        let manual = include_str!("../../../docs/operators.md");
+        let rows = manual
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `BEDROCK_CATALOG_"));
+        let names = rows.filter_map(|row| row.split_once('`'));
+        names.map(|(name, _)| format!("{PREFIX}_{name}")).collect()
+    }
+
+    #[test]
+    fn the_manual_has_every_variable_and_no_other() {
+        let asked = RefCell::new(BTreeSet::new());
+        let env = Environment::new(PREFIX, |name| {
+            asked.borrow_mut().insert(name.to_owned());
+            None
+        });
+        LiveCatalogBuilder::default()
+            .from_environment(&env)
+            .unwrap();
+        assert_eq!(*asked.borrow(), manual());
+    }
+
+    #[test]
+    fn each_variable_sets_what_the_manual_says() {
+        let set = BTreeMap::from([
+            ("CACHE", "memory"),
+            ("CACHE_DIR", "/var/cache/ours"),
+            ("FRESH_FOR", "90s"),
+            ("KEEP_FOR", "2d"),
+            ("CACHE_MAX_BYTES", "3MiB"),
+            ("SQLITE", "/var/cache/ours.sqlite"),
+            ("REDIS_URL", "redis://127.0.0.1"),
+            ("NAMESPACE", "ours"),
+            ("REGIONS", "eu-west-1, us-east-1"),
+            ("DEADLINE", "7s"),
+            ("OFFLINE", "true"),
+            ("OVERLAY", "/etc/ours.json"),
+        ]);
+        let names: BTreeSet<String> = set.keys().map(|name| format!("{PREFIX}_{name}")).collect();
+        assert_eq!(names, manual());
+        let env = Environment::new(PREFIX, |name| {
+            let value = set.get(name.strip_prefix("BEDROCK_CATALOG_")?)?;
+            // Said to be of other builds where it is not of this one.
+            let is_here = match name {
+                "BEDROCK_CATALOG_SQLITE" => cfg!(feature = "sqlite"),
+                "BEDROCK_CATALOG_REDIS_URL" => cfg!(feature = "redis"),
+                _ => true,
+            };
+            is_here.then(|| OsString::from(value))
+        });
+        let built = LiveCatalogBuilder::default()
+            .from_environment(&env)
+            .unwrap();
+        assert_eq!(built.store, CacheMode::Memory);
+        assert_eq!(built.locations, Some(vec!["/var/cache/ours".into()]));
+        let horizons = (built.horizons.fresh_for, built.horizons.keep_for);
+        assert_eq!(
+            horizons,
+            (Duration::from_secs(90), Duration::from_secs(2 * 24 * 3600))
+        );
+        assert_eq!(built.max_bytes, 3 << 20);
+        assert_eq!(built.namespace.as_deref(), Some("ours"));
+        assert_eq!(built.regions, ["eu-west-1", "us-east-1"]);
+        assert_eq!(built.deadline, Duration::from_secs(7));
+        assert!(built.offline);
+        assert!(
+            matches!(&built.overlay, OverlaySource::File(path) if path.as_os_str() == "/etc/ours.json")
+        );
+        #[cfg(feature = "sqlite")]
+        assert_eq!(built.sqlite, Some("/var/cache/ours.sqlite".into()));
+        #[cfg(feature = "redis")]
+        assert!(built.redis.is_some());
+    }
+}
