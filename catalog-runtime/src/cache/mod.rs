@@ -31,6 +31,7 @@ mod level;
 mod namespace;
 mod order;
 mod others;
+mod removal;
 mod search;
 mod settings;
 mod shared;

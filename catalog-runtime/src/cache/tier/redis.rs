@@ -151,38 +151,6 @@ impl RedisTier {
         answers
     }
 
-    /// Removes what matches, and what is being computed of it; how many entries. Others are told once,
-    /// when it is done: told before, they would bring back from here what is not removed yet.
-    fn remove_matching(&self, namespace: &Namespace, pattern: &Pattern) -> Result<u64, TierError> {
-        let mut removed = 0;
-        let limit = Limit::new(&self.clock, SWEEP);
-        let names = self.names.all_of(namespace);
-        let mut keys = std::collections::HashSet::new();
-        let done = scan::pages(self.worker(), &names, &limit, |page| {
-            let new = page.iter().filter_map(|name| self.names.parse(name));
-            let new = new.filter(|(of, key)| of == namespace && pattern.matches(key));
-            let new = new.filter(|(_, key)| keys.insert(key.clone()));
-            let mut calls = new
-                .map(|(_, key)| self.removing(namespace, &key))
-                .peekable();
-            while calls.peek().is_some() {
-                limit.check()?;
-                for answer in self.call_all(calls.by_ref().take(scan::BATCH).collect()) {
-                    removed += number(answer)?;
-                }
-            }
-            Ok(ControlFlow::Continue(()))
-        });
-        let change = match &done {
-            Ok(()) => Change::Removed,
-            Err(error) if error.kind() == TierErrorKind::TooLarge => Change::PartlyRemoved,
-            // Nor could others be told.
-            Err(_) => return done.map(|()| removed),
-        };
-        self.tell(self.message(namespace, pattern, change));
-        done.map(|()| removed)
-    }
-
     /// Tells other processes. Who misses it notices when it asks below, so a failure is none.
     fn tell(&self, message: String) {
         let channel = self.worker().ear().channel().to_owned();
@@ -290,10 +258,6 @@ impl Tier for RedisTier {
         })
     }
 
-    fn clear(&self, namespace: &Namespace) -> Result<u64, TierError> {
-        self.remove_matching(namespace, &Pattern::all())
-    }
-
     fn cleanup(&self, now: SystemTime) -> Result<u64, TierError> {
         let mut removed = 0;
         self.look_through(&self.names.entries(), |page| {
@@ -382,11 +346,36 @@ impl Tier for RedisTier {
         entries.iter().zip(encoded).map(done).collect()
     }
 
-    fn invalidate(&self, namespace: &Namespace, pattern: &Pattern) -> Result<u64, TierError> {
-        match pattern.as_exact() {
-            Some(key) => self.remove(namespace, key).map(u64::from),
-            None => self.remove_matching(namespace, pattern),
-        }
+    /// Also what is being computed of it. Others are told once, when it is done: told before, they would
+    /// bring back from here what is not removed yet.
+    fn remove_matching(&self, namespace: &Namespace, pattern: &Pattern) -> Result<u64, TierError> {
+        let mut removed = 0;
+        let limit = Limit::new(&self.clock, SWEEP);
+        let names = self.names.all_of(namespace);
+        let mut keys = std::collections::HashSet::new();
+        let done = scan::pages(self.worker(), &names, &limit, |page| {
+            let new = page.iter().filter_map(|name| self.names.parse(name));
+            let new = new.filter(|(of, key)| of == namespace && pattern.matches(key));
+            let new = new.filter(|(_, key)| keys.insert(key.clone()));
+            let mut calls = new
+                .map(|(_, key)| self.removing(namespace, &key))
+                .peekable();
+            while calls.peek().is_some() {
+                limit.check()?;
+                for answer in self.call_all(calls.by_ref().take(scan::BATCH).collect()) {
+                    removed += number(answer)?;
+                }
+            }
+            Ok(ControlFlow::Continue(()))
+        });
+        let change = match &done {
+            Ok(()) => Change::Removed,
+            Err(error) if error.kind() == TierErrorKind::TooLarge => Change::PartlyRemoved,
+            // Nor could others be told.
+            Err(_) => return done.map(|()| removed),
+        };
+        self.tell(self.message(namespace, pattern, change));
+        done.map(|()| removed)
     }
 
     fn try_lease(

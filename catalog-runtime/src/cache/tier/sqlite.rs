@@ -358,15 +358,8 @@ impl Tier for SqliteTier {
         Ok(())
     }
 
-    fn clear(&self, namespace: &Namespace) -> Result<u64, TierError> {
-        self.invalidate(namespace, &Pattern::all())
-    }
-
-    fn invalidate(&self, namespace: &Namespace, pattern: &Pattern) -> Result<u64, TierError> {
-        if let Some(key) = pattern.as_exact() {
-            return self.remove(namespace, key).map(u64::from);
-        }
-        let remove = |work: &Transaction<'_>| self.remove_matching(work, namespace, pattern);
+    fn remove_matching(&self, namespace: &Namespace, pattern: &Pattern) -> Result<u64, TierError> {
+        let remove = |work: &Transaction<'_>| self.remove_all_of(work, namespace, pattern);
         let removed = self.store.write(Absent::Leave, LONG_WORK, remove)?;
         Ok(removed.unwrap_or(0))
     }

@@ -207,7 +207,7 @@ impl SqliteTier {
         Ok(removed)
     }
 
-    pub(super) fn remove_matching(
+    pub(super) fn remove_all_of(
         &self,
         work: &Transaction<'_>,
         namespace: &Namespace,
