@@ -154,23 +154,25 @@ impl Inner {
             if own.is_some() && anonymous_first {
                 return Meant::Of(cache.namespace());
             }
-            let owners = listed.iter().filter_map(|entry| {
+            let notes = listed.iter().filter_map(|entry| {
                 let owner = owner_in(&entry.key)?;
                 (!cache.get(&entry.key).is_missing()).then_some(owner)
             });
-            let owners: Vec<Namespace> = owners.take(2).collect();
-            match (own, owners.as_slice()) {
-                (None, []) => Meant::Nobodys,
-                (None, [only]) => Meant::Of(*only),
-                (Some(own), [only]) => {
-                    let theirs = catalog_of(&cache.in_namespace(*only).recent(usize::MAX));
-                    match theirs > Some(own) {
-                        true => Meant::Of(*only),
-                        false => Meant::Of(cache.namespace()),
-                    }
-                }
-                (Some(_), _) => Meant::Of(cache.namespace()),
-                (None, _) => Meant::Several,
+            let notes: Vec<Namespace> = notes.collect();
+            if let (None, [only]) = (own, notes.as_slice()) {
+                return Meant::Of(*only);
+            }
+            // Of an account whose entries were removed, the note stays.
+            let mut accounts = notes.iter().filter_map(|owner| {
+                let listed = cache.in_namespace(*owner).recent(usize::MAX);
+                Some((catalog_of(&listed)?, *owner))
+            });
+            match (own, accounts.next(), accounts.next()) {
+                (Some(own), Some((theirs, only)), None) if theirs > own => Meant::Of(only),
+                (Some(_), ..) => Meant::Of(cache.namespace()),
+                (None, None, _) => Meant::Nobodys,
+                (None, Some((_, only)), None) => Meant::Of(only),
+                (None, Some(_), Some(_)) => Meant::Several,
             }
         };
         anonymous.off_thread(look).await

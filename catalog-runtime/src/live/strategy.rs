@@ -107,6 +107,7 @@ impl Inner {
         if first {
             let (source, age_seconds) = (&current.source, current.age(self.now()).as_secs());
             tracing::warn!(%source, age_seconds, %error, "loading takes too long; serving what there is");
+            self.clean_up_from_now_on();
             self.renew_when_due();
         }
         match current.settled {

@@ -330,9 +330,11 @@ fn of_several_accounts_the_one_that_the_credentials_name_is_meant() {
     }
     assert!(desk.json("cache clear")["removed"].as_u64().unwrap() > 0);
     assert!(!has_catalog(&desk));
-    let desk = desk.set("AWS_ACCOUNT_ID", one);
-    assert!(has_catalog(&desk), "the other one keeps its own");
+    // The other one keeps its own, and is the only one by now.
+    assert_eq!(desk.json("status --offline")["source"], "cache");
     desk.text("refresh");
+    let desk = desk.set("AWS_ACCOUNT_ID", one);
+    assert!(has_catalog(&desk));
     // Nobody is to be asked, the credentials name none, there are none, or they do not answer.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let silent = format!("http://{}", silent.local_addr().unwrap());

@@ -284,14 +284,14 @@ async fn a_load_that_a_tier_holds_up_is_waited_for_once() {
         let live = in_memory(&wire, &clock)
             .tier(tier)
             .bundled_fallback(fallback);
-        let live = live.deadline(Duration::from_millis(500)).build().unwrap();
+        let live = live.deadline(Duration::from_secs(1)).build().unwrap();
         let (lines, guard) = Lines::listen();
         let loaded = live.load().await;
         assert_eq!(loaded.is_ok(), fallback);
         let status = live.status();
         let why = status.error.unwrap();
         assert!(
-            why.contains("within the deadline of 500ms") && status.degraded,
+            why.contains("within the deadline of 1s") && status.degraded,
             "{why}"
         );
         if fallback {
