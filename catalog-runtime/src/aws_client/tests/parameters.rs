@@ -5,7 +5,8 @@ use aws_smithy_types::body::SdkBody;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use super::super::parameters::{Parameters, tags_of};
+use super::super::parameters::Parameters;
+use super::super::tags::tags_of;
 
 fn request(method: &str, uri: &str, kind: &str, body: impl Into<Vec<u8>>) -> HttpRequest {
     let mut request = HttpRequest::new(SdkBody::from(body.into()));
