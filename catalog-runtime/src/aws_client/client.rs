@@ -18,7 +18,7 @@ use super::layer::Layer;
 use super::mark::Mark;
 use super::rules::{Kind, Rules, service_word};
 use super::statistics::{ClientStatistics, Counts};
-use super::writes::Doubtful;
+use super::writes::{Doubtful, Drops};
 use crate::cache::{Cache, Horizons, Namespace, Terms};
 use crate::{Error, ErrorKind};
 
@@ -137,10 +137,11 @@ impl CachedClient {
         operation: &str,
         parameters: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> u64 {
-        let patterns = self.shared.rules.drops(service, operation, parameters);
-        self.shared
-            .drop_entries(&self.shared.namespaces(), &patterns)
-            .await
+        let drops = Drops {
+            namespaces: self.shared.namespaces(),
+            patterns: self.shared.rules.drops(service, operation, parameters),
+        };
+        self.shared.drop_entries(&Arc::new(drops)).await
     }
 }
 

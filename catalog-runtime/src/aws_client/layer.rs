@@ -26,7 +26,7 @@ use super::mark::{Marked, Unanswered};
 use super::parameters::Parameters;
 use super::reply::{self, Looked};
 use super::rules::{ALL, Kind};
-use super::writes::Pending;
+use super::writes::{Drops, Pending};
 use crate::cache::{Cache, Freshness, Key, hex};
 
 /// Any call may be the one that is answered; the inner client makes the connectors, as ever.
@@ -213,7 +213,11 @@ impl Wire {
             .rules
             .patterns(&plan.service, &plan.operation, &parameters);
         drop(parameters);
-        let pending = Pending::begin(Arc::clone(&shared), plan, namespaces, patterns).await;
+        let drops = Drops {
+            namespaces,
+            patterns,
+        };
+        let pending = Pending::begin(Arc::clone(&shared), plan, drops).await;
         let mut result = self.inner.call(request).await;
         let status = result.as_ref().map(HttpResponse::status);
         // A timeout that the service reports (408) is in doubt like any other.

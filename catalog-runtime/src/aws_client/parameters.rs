@@ -34,7 +34,6 @@ impl<'a> Parameters<'a> {
     /// The parameters of a request.
     pub(super) fn of(request: &'a HttpRequest) -> Self {
         let body = request.body().bytes();
-        let kind = request.headers().get("content-type").unwrap_or_default();
         let endpoint = endpoint(request.uri());
         let target = request.uri().strip_prefix(endpoint).unwrap_or_default();
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
@@ -46,13 +45,15 @@ impl<'a> Parameters<'a> {
             .filter(|(name, _)| !is_travelling(name))
             .collect();
         headers.sort_by_key(|(name, _)| *name);
+        let kind = headers.iter().find(|(name, _)| *name == "content-type");
+        let kind = kind.and_then(|(_, value)| std::str::from_utf8(value).ok());
         Self {
             endpoint,
             method: request.method(),
             path,
             query,
             headers,
-            body: Body::of(body.unwrap_or_default(), kind),
+            body: Body::of(body.unwrap_or_default(), kind.unwrap_or_default()),
             is_stream: body.is_none(),
         }
     }
