@@ -4,8 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bedrock_catalog::cache::tier::LeaseOutcome;
+use bedrock_catalog::cache::testing::{FaultyTier, Op};
 use bedrock_catalog::cache::tier::disk::{DiskTier, Locations};
+use bedrock_catalog::cache::tier::{LeaseOutcome, TierErrorKind};
 use bedrock_catalog::cache::{Codec, Horizons, Key, ManualClock, Terms, Tier};
 use bedrock_catalog::{CacheMode, Catalog, ErrorKind, LiveCatalog, catalog_to_json, transform};
 use bedrock_catalog_tests::fake_bedrock::{Fault, Memory, Rule};
@@ -91,7 +92,8 @@ fn lease_of_another(live: &LiveCatalog, clock: &ManualClock, folder: &Path) -> L
 #[tokio::test]
 async fn who_has_nothing_asks_beside_another_that_does_not_end() {
     let (folder, clock, wire) = (tempfile::tempdir().unwrap(), clock(), wire());
-    let live = in_files(&wire, &clock, folder.path()).deadline(Duration::from_secs(2));
+    // Long enough for a disk that is slow to sync what is cached in the other half.
+    let live = in_files(&wire, &clock, folder.path()).deadline(Duration::from_secs(6));
     let live = live.build().unwrap();
     let lease = lease_of_another(&live, &clock, folder.path());
     let snapshot = live.load().await.unwrap();
@@ -233,6 +235,26 @@ async fn without_the_bundle_an_old_cache_will_do() {
         (snapshot.source().as_str(), snapshot.observed_at()),
         ("cache", old)
     );
+}
+
+/// A tier that takes nothing costs nobody the answer, at a load or a refresh.
+#[tokio::test]
+async fn what_was_fetched_is_served_though_no_write_worked() {
+    let (clock, wire, tier) = (clock(), wire(), FaultyTier::new("full"));
+    tier.plan(|op| matches!(op, Op::Put | Op::Lease).then_some(TierErrorKind::Full));
+    let live = in_memory(&wire, &clock).cache_mode(CacheMode::None);
+    let live = live.tier(tier).build().unwrap();
+    let loaded = live.load().await.unwrap();
+    assert_eq!((loaded.source().as_str(), loaded.error()), ("api", None));
+    clock.advance(HOUR);
+    let refreshed = live.refresh().await.unwrap();
+    assert_eq!(
+        (refreshed.source().as_str(), refreshed.error()),
+        ("api", None)
+    );
+    assert!(refreshed.observed_at() > loaded.observed_at());
+    let key = Key::new("catalog", "get", "all");
+    assert!(live.cache().get(&key).is_missing(), "nothing was written");
 }
 
 #[tokio::test]
