@@ -318,6 +318,36 @@ async fn a_load_that_a_tier_holds_up_is_waited_for_once() {
     }
 }
 
+/// Writing is tried, and not waited for beyond the deadline.
+#[tokio::test]
+async fn what_was_fetched_is_served_though_the_write_hangs() {
+    use bedrock_catalog::cache::testing::{FaultyTier, Op};
+    for forced in [false, true] {
+        let (clock, wire, tier) = (clock(), wire(), FaultyTier::new("slow"));
+        let gate = Arc::new((Mutex::new(false), Condvar::new()));
+        let closed = Arc::clone(&gate);
+        tier.before(move |op| {
+            let (open, opens) = &*closed;
+            if op == Op::Put {
+                let open = opens.wait_while(open.lock().unwrap(), |open| !*open);
+                drop(open.unwrap());
+            }
+        });
+        let live = in_memory(&wire, &clock).tier(tier);
+        let live = live.deadline(Duration::from_secs(1)).build().unwrap();
+        let loaded = match forced {
+            false => live.load().await,
+            true => live.refresh().await,
+        };
+        let loaded = loaded.unwrap();
+        assert_eq!(loaded.source().as_str(), "api");
+        assert_eq!(loaded.error(), None);
+        assert_eq!(wire.stage().requests(), 4);
+        *gate.0.lock().unwrap() = true;
+        gate.1.notify_all();
+    }
+}
+
 /// An old catalog of nobody's does not hide the newer one of the only account, nor the other way round.
 #[tokio::test]
 async fn offline_serves_the_newer_of_the_only_accounts_and_nobodys() {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::super::handle::Inner;
 use super::super::snapshot::{Retry, Snapshot};
+use super::asking::made_of;
 use super::reasons::Reasons;
 use super::{Cached, RETRY, Tried, catalog_key};
 use crate::cache::{Cache, Moment};
@@ -110,7 +111,6 @@ impl Inner {
             of = regions.len(),
             "regions that had failed were asked again"
         );
-        self.keep_raw(cache, &fetched, None).await;
         let mut recording = Recording::of_catalog(&current.base);
         for region in current.failed.keys() {
             recording.regions.remove(region);
@@ -120,10 +120,10 @@ impl Inner {
         let answered = fetched.recording();
         recording.regions.extend(answered.regions.clone());
         recording.failures.extend(answered.failures.clone());
-        let mut snapshot = self
-            .made_of(cache, &recording, Some(&current.base), &reasons)
-            .await?;
+        let mut snapshot = made_of(&recording, Some(&current.base), &reasons)?;
         self.retry_of(&mut snapshot, &reasons, retry.all_at);
+        self.keep_raw(cache, &fetched, None).await;
+        self.keep_reasons(cache, &reasons).await;
         self.keep(cache, &snapshot, watched).await;
         Ok(Asked::Snapshot(Box::new(snapshot)))
     }
