@@ -199,8 +199,8 @@ impl<N: Hash + Eq + Clone> Drop for Taken<'_, N> {
     }
 }
 
-/// A sweep. The watches are told at its beginning, so that nothing from before it is written while it
-/// goes on, and at its end, panic or not, so that nothing is that was read meanwhile.
+/// A sweep. The watches are told at its end, panic or not, so that nothing is written that was read before
+/// or meanwhile; and at its beginning, so that who fetched before need not wait for the end to learn it.
 struct Sweeping<'a, N: Hash + Eq + Clone> {
     order: &'a Order<N>,
     is_written: Arc<dyn Fn(&N) -> bool + Send + Sync>,
