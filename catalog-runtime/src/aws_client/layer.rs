@@ -1,7 +1,6 @@
 //! The layer between the SDK and its HTTP client: reads are answered from the cache or asked once for all
 //! who ask, writes drop what they change, everything else passes. This file may not know any operation.
 
-use std::fmt;
 use std::sync::Arc;
 
 use aws_smithy_async::rt::sleep::SharedAsyncSleep;
@@ -24,7 +23,7 @@ use super::digest::{BLOCK, feed};
 use super::identity::Signed;
 use super::mark::{Marked, Unanswered};
 use super::parameters::Parameters;
-use super::reply::{self, Looked};
+use super::reply::{self, NotKept};
 use super::rules::{ALL, Kind};
 use super::writes::{Drops, Pending};
 use crate::cache::{Cache, Freshness, Key, hex};
@@ -161,7 +160,7 @@ impl Wire {
             return Err(NotKept("the request was sent already"));
         };
         self.shared.counts.asked.one();
-        let response = match self.inner.call(request).await {
+        let mut response = match self.inner.call(request).await {
             Ok(response) => response,
             Err(error) => {
                 self.shared.counts.not_kept.one();
@@ -169,22 +168,13 @@ impl Wire {
                 return Err(NotKept("the request failed"));
             }
         };
-        let looked = reply::look(response, self.shared.largest_body, self.sleep.as_ref()).await;
-        let (response, kept) = match looked {
-            Looked::Whole {
-                response,
-                written,
-                body,
-            } => {
-                let body = written.get(body..).unwrap_or_default();
-                let kept = match self.shared.rules.why_not_kept(body) {
-                    Some(why) => Err(NotKept(why)),
-                    None => Ok(written),
-                };
-                (response, kept)
-            }
-            Looked::NotKept(response, why) => (response, Err(NotKept(why))),
-        };
+        let (bound, sleep) = (self.shared.largest_body, self.sleep.as_ref());
+        let looked = reply::look(&mut response, bound, sleep).await;
+        let kept = looked.and_then(|(written, body)| {
+            let body = written.get(body..).unwrap_or_default();
+            let why = self.shared.rules.why_not_kept(body);
+            why.map_or(Ok(written), |why| Err(NotKept(why)))
+        });
         if let Err(NotKept(why)) = &kept {
             self.shared.counts.not_kept.one();
             tracing::debug!(
@@ -286,14 +276,4 @@ struct Place {
     cache: Cache,
     key: Key,
     plan: Arc<Plan>,
-}
-
-/// Why an answer is not kept.
-#[derive(Debug)]
-struct NotKept(&'static str);
-
-impl fmt::Display for NotKept {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
-    }
 }

@@ -20,20 +20,14 @@ const MAGIC: &[u8] = b"reply2";
 /// The body begins at a multiple of this, as a body of its own would: text is read faster so.
 const ALIGNED: usize = 16;
 
-/// A response that was looked at.
-#[derive(Debug)]
-pub(super) enum Looked {
-    /// All of it is here.
-    Whole {
-        /// The response as it came, for the one who asked.
-        response: HttpResponse,
-        /// The same, written down.
-        written: Bytes,
-        /// Where its body begins.
-        body: usize,
-    },
-    /// It is not to be kept, for this reason; nothing of it is lost.
-    NotKept(HttpResponse, &'static str),
+/// Why an answer is not kept.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct NotKept(pub(super) &'static str);
+
+impl fmt::Display for NotKept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
 }
 
 /// How long a body may take to come. After that it goes on to the caller as it comes: the SDK has a
@@ -41,20 +35,21 @@ pub(super) enum Looked {
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Reads a response whole, if it is one to keep: a success with a body of at most `bound` bytes that comes
-/// in a while.
+/// in a while. The answer is what it is written down as, and where its body begins in that. Nothing of the
+/// response is lost, kept or not.
 pub(super) async fn look(
-    mut response: HttpResponse,
+    response: &mut HttpResponse,
     bound: usize,
     sleep: Option<&SharedAsyncSleep>,
-) -> Looked {
+) -> Result<(Bytes, usize), NotKept> {
     if !response.status().is_success() {
-        return Looked::NotKept(response, "it is an error");
+        return Err(NotKept("it is an error"));
     }
     let kind = response.headers().get("content-type").unwrap_or_default();
     let is = |words: &[&str]| words.iter().any(|word| kind.contains(word));
     let is_json = is(&["json"]);
     if !is_json && is(&["eventstream", "event-stream"]) {
-        return Looked::NotKept(response, "it is a stream");
+        return Err(NotKept("it is a stream"));
     }
     // A body that does not say how long it is may never end; one in a text format does.
     let is_text = is_json || is(&["xml", "cbor"]);
@@ -65,9 +60,9 @@ pub(super) async fn look(
     });
     match announced {
         Some(length) if length > bound as u64 => {
-            return Looked::NotKept(response, "it is too large");
+            return Err(NotKept("it is too large"));
         }
-        None if !is_text => return Looked::NotKept(response, "it does not say how long it is"),
+        None if !is_text => return Err(NotKept("it does not say how long it is")),
         _ => {}
     }
     let taken = std::mem::replace(response.body_mut(), SdkBody::taken());
@@ -81,21 +76,17 @@ pub(super) async fn look(
             }
             Err(rejoined) => {
                 *response.body_mut() = SdkBody::from_body_1_x(*rejoined);
-                return Looked::NotKept(response, "it is too large, too slow, or broke off");
+                return Err(NotKept("it is too large, too slow, or broke off"));
             }
         },
     };
-    let (written, body) = write(&response, whole);
+    let (written, body) = write(response, whole);
     *response.body_mut() = SdkBody::from(written.slice(body..));
     // What stands between here and the service says with 200 that it does not want us through.
     if may_be_a_page && whole.trim_ascii_start().starts_with(b"<") {
-        return Looked::NotKept(response, "it is a web page");
+        return Err(NotKept("it is a web page"));
     }
-    Looked::Whole {
-        response,
-        written,
-        body,
-    }
+    Ok((written, body))
 }
 
 /// All of a body, or, where it does not end within the bound, a body that says the same once more.
