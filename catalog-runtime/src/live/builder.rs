@@ -251,7 +251,18 @@ impl LiveCatalogBuilder {
         }
         is_word("partition", &self.partition)?;
         for region in &self.regions {
-            is_word("region", region)?;
+            is_word("regions", region)?;
+        }
+        if self.namespace.as_deref() == Some("") {
+            return Err(refused("namespace", "", "a name"));
+        }
+        if self.store == Store::File && self.locations.as_ref().is_some_and(Vec::is_empty) {
+            return Err(refused("cache_dirs", "[]", "at least one folder"));
+        }
+        #[cfg(feature = "aws")]
+        if let Some(url) = &self.endpoint_url {
+            // Also where nobody is asked now.
+            super::ask::check_endpoint_url(url)?;
         }
         #[cfg(feature = "aws")]
         if self.can_ask() {
@@ -263,6 +274,14 @@ impl LiveCatalogBuilder {
                 "offline",
                 "true",
                 "a cache or a bundle to serve from",
+            ));
+        }
+        if self.is_nobodys() && (self.locations.is_some() || self.shares_cache()) {
+            return Err(refused(
+                "namespace",
+                "none",
+                "a name, where a cache that others may see is used with client_factory: its clients do \
+                 not say whose entries theirs are",
             ));
         }
         let cache = self.cache()?;
@@ -287,7 +306,9 @@ impl LiveCatalogBuilder {
             });
         }
         #[cfg(feature = "disk")]
-        if self.store == Store::File {
+        if self.store == Store::File && self.is_nobodys() {
+            tracing::debug!("only memory caches: with client_factory, files need a namespace()");
+        } else if self.store == Store::File {
             use crate::cache::Codec;
             use crate::cache::tier::disk::{DiskTier, Locations};
             let locations = match &self.locations {
@@ -334,9 +355,21 @@ impl LiveCatalogBuilder {
         }
     }
 
+    /// Whether nothing tells whose entries these are, or of which endpoint: they are shared with nobody.
+    fn is_nobodys(&self) -> bool {
+        #[cfg(feature = "aws")]
+        {
+            self.aws.is_made() && self.namespace.is_none()
+        }
+        #[cfg(not(feature = "aws"))]
+        {
+            false
+        }
+    }
+
     /// Whether the cache outlives the process, and others may see it.
     pub(super) fn shares_cache(&self) -> bool {
-        let shared = cfg!(feature = "disk") && self.store == Store::File;
+        let shared = cfg!(feature = "disk") && self.store == Store::File && !self.is_nobodys();
         #[cfg(feature = "sqlite")]
         let shared = shared || self.sqlite.is_some();
         #[cfg(feature = "redis")]

@@ -15,6 +15,7 @@ use super::rounds::Rounds;
 use crate::error::Error;
 use crate::json::LARGEST_JSON;
 use crate::read::read_bounded;
+use crate::scrub::scrub;
 
 /// Where the overlay comes from.
 #[derive(Debug, Clone, Default)]
@@ -149,7 +150,9 @@ impl LaidOver {
                 None => return,
                 Some(Ok(overlay)) => *in_use = (Some(Arc::new(overlay)), None),
                 Some(Err(error)) => {
-                    let path = path.display();
+                    // It may quote ARNs, and those name an account.
+                    let (path, error) = (path.display(), error.to_string());
+                    let error = scrub(&error);
                     tracing::warn!(%path, %error, "the overlay is not used");
                     in_use.1 = Some(format!("the overlay {path} is not used: {error}"));
                 }

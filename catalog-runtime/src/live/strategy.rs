@@ -24,6 +24,7 @@ use crate::cache::Cache;
 use crate::cache::{Key, Moment};
 use crate::diff::CatalogDiff;
 use crate::error::{Error, ErrorKind};
+use crate::scrub::scrub;
 use cached::Cached;
 
 /// How long after a failure nobody asks again, and what is added at random so that a fleet does not
@@ -358,10 +359,12 @@ impl Snapshot {
                 self.overlay_error = None;
             }
             Err(error) => {
+                // It may quote ARNs, and those name an account.
+                let error = scrub(&error.to_string()).into_owned();
                 tracing::warn!(%error, "the overlay is not used");
                 self.served = self.base.clone();
                 self.overlay = 0;
-                self.overlay_error = Some(error.to_string());
+                self.overlay_error = Some(error);
             }
         }
         self

@@ -50,6 +50,31 @@ async fn a_refresh_keeps_the_lists_of_each_region() {
     assert_eq!(wire.stage().requests_of("us-east-1", Operation::Models), 2);
 }
 
+/// An empty list with a 200 is a fault of theirs: the good one is not given up for it.
+#[tokio::test]
+async fn a_list_that_is_suddenly_empty_is_not_believed() {
+    let emptied = Rule::new(Fault::Empty).region("us-east-1");
+    let wire = Memory::new(stage().rule(emptied.requests(2..=u64::MAX)));
+    let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
+    let build = || in_files(&wire, &clock, folder.path()).build().unwrap();
+    build().load().await.unwrap();
+    clock.advance(4 * DAY);
+    // Also by who has loaded no catalog yet: the cached one tells.
+    let discovery = build().discovery();
+    for _ in 0..2 {
+        assert_eq!(discovery.models("us-east-1").await.unwrap().len(), 4);
+        let profiles = discovery.profiles("us-east-1", None).await.unwrap();
+        assert_eq!(profiles.len(), 3);
+    }
+    discovery.invalidate("us-east-1").await;
+    let error = discovery.models("us-east-1").await.unwrap_err().to_string();
+    assert!(
+        error.contains("suspicious") && error.contains("where there were 4"),
+        "{error}"
+    );
+    assert_eq!(discovery.models("eu-west-1").await.unwrap().len(), 4);
+}
+
 #[tokio::test]
 async fn one_failed_region_costs_no_other() {
     let clock = clock();

@@ -12,6 +12,7 @@ mod counts;
 mod crowd;
 mod decisions;
 mod discovery;
+mod factory;
 mod faults;
 #[cfg(unix)]
 mod fork;

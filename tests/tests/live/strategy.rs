@@ -367,24 +367,186 @@ async fn a_load_ends_by_its_deadline() {
 }
 
 #[test]
-fn wrong_settings_fail_at_build_and_say_what_is_allowed() {
+fn wrong_settings_fail_at_build_and_say_which_what_and_what_is_allowed() {
     let wire = wire();
     let base = || LiveCatalog::builder().sdk_config(&wire.sdk_config());
-    for (builder, says) in [
-        (base().deadline(Duration::ZERO), "deadline"),
-        (base().max_age(Duration::ZERO), "max age"),
-        (base().keep_for(HOUR), "keep for"),
-        (base().concurrency(0), "concurrency"),
-        (base().concurrency(63), "concurrency"),
-        (base().partition("AWS!"), "partition"),
-        (base().partition("aws-unheard-of"), "aws-unheard-of"),
-        (base().regions(["eu_west_1"]), "region"),
-        (base().regions(["cn-north-1"]), "cn-north-1"),
+    let at = |url: &str| {
+        let config = wire.sdk_config().into_builder().endpoint_url(url).build();
+        LiveCatalog::builder().sdk_config(&config)
+    };
+    let regions = "lower-case letters, digits and `-`";
+    let address = "an address like https://";
+    let nowhere: [&str; 0] = [];
+    let year = 365 * DAY;
+    for (builder, setting, value, allowed) in [
+        (
+            base().deadline(Duration::ZERO),
+            "deadline",
+            "0ns",
+            "1ms to 10min",
+        ),
+        (base().deadline(HOUR), "deadline", "3600s", "1ms to 10min"),
+        (
+            base().max_age(Duration::ZERO),
+            "max age",
+            "0ns",
+            "1s to 365d",
+        ),
+        (
+            base().max_age(2 * year),
+            "max age",
+            "63072000s",
+            "1s to 365d",
+        ),
+        (
+            base().keep_for(Duration::ZERO),
+            "keep for",
+            "0ns",
+            "1s to 3650d",
+        ),
+        (
+            base().keep_for(11 * year),
+            "keep for",
+            "346896000s",
+            "1s to 3650d",
+        ),
+        (
+            base().keep_for(HOUR),
+            "keep for",
+            "3600s",
+            "at least fresh for, 86400s",
+        ),
+        (base().concurrency(0), "concurrency", "0", "1 to 62"),
+        (base().concurrency(63), "concurrency", "63", "1 to 62"),
+        (base().partition("AWS!"), "partition", "AWS!", regions),
+        (base().partition(""), "partition", "", regions),
+        (
+            base().partition("aws-unheard-of"),
+            "partition",
+            "aws-unheard-of",
+            "aws-us-gov",
+        ),
+        (
+            base().regions(["eu_west_1"]),
+            "regions",
+            "eu_west_1",
+            regions,
+        ),
+        (
+            base().regions(["europe"]),
+            "regions",
+            "europe",
+            "like eu-west-1",
+        ),
+        (
+            base().regions(["cn-north-1"]),
+            "regions",
+            "cn-north-1",
+            "of the partition aws",
+        ),
+        (
+            base().endpoint_url("localhost:1"),
+            "endpoint_url",
+            "localhost:1",
+            address,
+        ),
+        (base().endpoint_url(""), "endpoint_url", "", address),
+        (
+            base().endpoint_url("ftp://a"),
+            "endpoint_url",
+            "ftp://a",
+            address,
+        ),
+        (
+            base().endpoint_url("https://"),
+            "endpoint_url",
+            "https://",
+            address,
+        ),
+        (
+            base().endpoint_url("http://:80"),
+            "endpoint_url",
+            "http://:80",
+            address,
+        ),
+        (
+            base().endpoint_url("http://a:port"),
+            "endpoint_url",
+            "http://a:port",
+            address,
+        ),
+        (
+            base().endpoint_url("http://a:70000"),
+            "endpoint_url",
+            "http://a:70000",
+            address,
+        ),
+        (
+            base().endpoint_url("http://a b"),
+            "endpoint_url",
+            "http://a b",
+            address,
+        ),
+        // A password is not repeated.
+        (
+            base().endpoint_url("http://me:secret@a:b"),
+            "endpoint_url",
+            "a:b",
+            address,
+        ),
+        (
+            base().offline(true).endpoint_url("no"),
+            "endpoint_url",
+            "no",
+            address,
+        ),
+        (
+            at("bedrock"),
+            "endpoint_url of sdk_config",
+            "bedrock",
+            address,
+        ),
+        (
+            base().cache_dirs(nowhere),
+            "cache_dirs",
+            "[]",
+            "at least one folder",
+        ),
+        (base().namespace(""), "namespace", "", "a name"),
+        (
+            base()
+                .tier(Arc::new(nobodys_disk()) as Arc<dyn Tier>)
+                .cache_dirs(["/nowhere"]),
+            "tiers",
+            "disk",
+            "each name once",
+        ),
     ] {
         let error = builder.build().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidConfiguration, "{error}");
-        assert!(error.to_string().contains(says), "{says}: {error}");
+        let error = error.to_string();
+        let (is, may) = error.split_once("; allowed: ").expect(&error);
+        assert!(is.ends_with(&format!("{setting} is {value:?}")), "{error}");
+        assert!(may.contains(allowed), "{allowed}: {error}");
     }
+    for (url, folders) in [
+        ("http://127.0.0.1:8080", vec!["/nowhere"]),
+        ("https://[::1]:8443/behind/a/path", vec!["/nowhere"]),
+        ("https://vpce-1.bedrock.example", vec!["/nowhere"]),
+    ] {
+        base()
+            .endpoint_url(url)
+            .cache_dirs(folders)
+            .build()
+            .unwrap();
+    }
+    // Where there are no files, nobody misses their folder.
+    let memory = base().cache_mode(CacheMode::Memory).cache_dirs(nowhere);
+    memory.build().unwrap();
+}
+
+fn nobodys_disk() -> DiskTier {
+    DiskTier::new(Locations::given(["/nowhere"]), Codec::new("0.1.0"))
 }
 
 #[test]

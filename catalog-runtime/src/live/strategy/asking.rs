@@ -350,7 +350,7 @@ impl Inner {
     }
 
     /// The newest of what is served, what is cached, and the bundle; of the regions asked for.
-    async fn last_good(&self, cache: &Cache) -> Option<Held> {
+    pub(in crate::live) async fn last_good(&self, cache: &Cache) -> Option<Held> {
         let current = self.current.load_full();
         let cached = cache.get_async(&catalog_key()).await.into_hit();
         // Whoever loads has told why a cached one is not used.
