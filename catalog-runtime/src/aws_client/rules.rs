@@ -222,8 +222,8 @@ impl Rules {
         if file.unsettled.iter().any(|word| word.is_empty()) {
             return Err(wrong("an empty word under \"unsettled\""));
         }
-        if file.secrets.iter().any(|name| name.is_empty()) {
-            return Err(wrong("an empty word under \"secrets\""));
+        if file.secrets.iter().any(|word| word.len() < 4) {
+            return Err(wrong("a word of less than four letters under \"secrets\""));
         }
         Ok(Self {
             never: never.collect::<Result<_, Error>>()?,
@@ -329,11 +329,38 @@ impl Rules {
             })
     }
 
-    /// Whether an answer has a member that is called like a secret, whatever the operation is called.
+    /// Whether an answer has a member that is called like a secret, or a link with such a parameter,
+    /// whatever the operation is called. A name may be longer than the word: `MasterUserPassword`.
     pub(super) fn is_secret(&self, body: &[u8]) -> bool {
-        self.secrets
-            .iter()
-            .any(|name| memchr::memmem::find(body, name.as_bytes()).is_some())
+        // Most names are told apart by how they end.
+        let mut ends = [0_u64; 16];
+        for (at, bit) in self.secrets.iter().filter_map(|word| end(word.as_bytes())) {
+            ends.get_mut(at).into_iter().for_each(|bits| *bits |= bit);
+        }
+        let is_called = |name: &[u8]| {
+            let is_like = |word: &String| {
+                let cut = name.len().checked_sub(word.len());
+                let end = cut.and_then(|cut| name.get(cut..));
+                end.is_some_and(|end| end.eq_ignore_ascii_case(word.as_bytes()))
+            };
+            end(name).is_some_and(|(at, bit)| ends.get(at).is_some_and(|bits| bits & bit != 0))
+                && self.secrets.iter().any(is_like)
+        };
+        let up_to = |at| body.get(..at).unwrap_or_default();
+        if !matches!(body.trim_ascii_start().first(), Some(b'{' | b'[' | b'<')) {
+            // A format where nothing stands after a name.
+            return (0..=body.len()).any(|at| is_called(up_to(at)));
+        }
+        memchr::memchr3_iter(b':', b'>', b'=', body).any(|at| {
+            let name = up_to(at);
+            match body.get(at) {
+                Some(b':') => name
+                    .trim_ascii_end()
+                    .strip_suffix(b"\"")
+                    .is_some_and(|name| is_called(name.strip_suffix(b"\\").unwrap_or(name))),
+                _ => is_called(name),
+            }
+        })
     }
 
     /// The entries that a write drops.
@@ -391,6 +418,13 @@ impl Rules {
         }
         dropped.into_values().map(Pattern::any).collect()
     }
+}
+
+/// A place among 16 times 64 for the last four letters of a name, of either case.
+fn end(name: &[u8]) -> Option<(usize, u64)> {
+    let letters = u32::from_le_bytes(*name.last_chunk()?) | 0x2020_2020;
+    let hash = letters.wrapping_mul(0x9E37_79B1) >> 22;
+    Some((hash as usize / 64, 1 << (hash % 64)))
 }
 
 /// The longest word for a status that is looked at.
