@@ -19,8 +19,9 @@ use crate::cache::{Pattern, glob_matches};
 ///
 /// An entry is named `service:Operation:identifier:…`, so a rule's patterns are `service:Operation`, or
 /// `service:Operation:{Parameter}` for the entries whose request named the same value as the write's
-/// parameter. `*` in a service or an operation stands for any text. A parameter within another is
-/// written with a dot, `{MemberId.UserId}`; one of a REST request's path is named by the rule's `path`.
+/// parameter. `*` in a service or an operation stands for any text; in an operation that is harmless it
+/// stands at the end, for further whole words. A parameter within another is written with a dot,
+/// `{MemberId.UserId}`; one of a REST request's path is named by the rule's `path`.
 /// Where a write leaves the parameter out, all entries of the operation go.
 ///
 /// A write for which no rule is declared drops its service's lists, what was read without naming
@@ -69,6 +70,14 @@ struct Operations {
 impl Operations {
     fn has(&self, service: &str, operation: &str) -> bool {
         matches(&self.service, service) && matches(&self.operation, operation)
+    }
+
+    fn has_words(&self, service: &str, operation: &str) -> bool {
+        let is_called = match self.operation.strip_suffix('*') {
+            Some(words) => begins_with(operation, words),
+            None => operation == self.operation,
+        };
+        is_called && matches(&self.service, service)
     }
 }
 
@@ -184,7 +193,8 @@ impl Rules {
             }
             return Kind::Read { unless };
         }
-        if self.harmless.iter().any(|ops| ops.has(service, operation)) {
+        let is_harmless = |ops: &Operations| ops.has_words(service, operation);
+        if self.harmless.iter().any(is_harmless) {
             Kind::Other
         } else {
             Kind::Write
@@ -272,13 +282,18 @@ fn matches(glob: &str, text: &str) -> bool {
     glob_matches(glob.as_bytes(), text.as_bytes())
 }
 
-/// `List…`, `Describe…`, `Get…`: the word, and not the beginning of a longer one such as `Getter`.
+/// `List…`, `Describe…`, `Get…`.
 fn is_read(operation: &str) -> bool {
-    ["List", "Describe", "Get"].iter().any(|verb| {
-        operation
-            .strip_prefix(verb)
-            .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_lowercase()))
-    })
+    ["List", "Describe", "Get"]
+        .iter()
+        .any(|verb| begins_with(operation, verb))
+}
+
+/// Whether an operation begins with these words, and not with a longer one such as `Getter`.
+fn begins_with(operation: &str, words: &str) -> bool {
+    operation
+        .strip_prefix(words)
+        .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_lowercase()))
 }
 
 /// A service's name as keys and rules have it: `SSO Admin` is `sso-admin`.

@@ -7,6 +7,7 @@
     clippy::indexing_slicing
 )]
 
+mod attached;
 mod bedrock;
 mod crowd;
 mod data_plane;
@@ -14,6 +15,7 @@ mod died;
 mod doubt;
 mod emulator;
 mod identities;
+mod models;
 mod people;
 mod permissions;
 mod protocols;

@@ -1,7 +1,7 @@
 //! What an answer says that is not to be kept: that something is on its way, or a secret. This file may not
 //! know who asked what.
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
 use super::Rules;
 
@@ -27,7 +27,10 @@ impl Rules {
     pub(super) fn with_telling(mut self) -> Self {
         let words = self.secrets.iter().map(String::as_bytes);
         let mut builder = AhoCorasick::builder();
-        let builder = builder.match_kind(MatchKind::LeftmostFirst);
+        // Its speed is that of the answer's bytes, however many words there are.
+        let builder = builder
+            .ascii_case_insensitive(true)
+            .kind(Some(AhoCorasickKind::DFA));
         self.telling = builder.build(words.chain(STATUSES)).ok();
         self
     }
@@ -75,10 +78,28 @@ impl Rules {
             })
     }
 
-    /// Whether an answer has a member that is called like a secret, whatever the operation is called.
+    /// Whether an answer has a member that is called like a secret, or a link with such a parameter,
+    /// whatever the operation is called. A name may be longer than the word: `MasterUserPassword`.
     pub(in super::super) fn is_secret(&self, body: &[u8]) -> bool {
-        self.secrets
-            .iter()
-            .any(|name| memchr::memmem::find(body, name.as_bytes()).is_some())
+        let Some(telling) = &self.telling else {
+            return !self.secrets.is_empty();
+        };
+        // In another format nothing stands after a name.
+        let is_text = matches!(body.trim_ascii_start().first(), Some(b'{' | b'[' | b'<'));
+        telling
+            .find_overlapping_iter(body)
+            .filter(|found| found.pattern().as_usize() < self.secrets.len())
+            .any(|found| !is_text || ends_a_name(body.get(found.end()..).unwrap_or_default()))
     }
+}
+
+/// Whether what follows a word says that a name ended with it.
+fn ends_a_name(rest: &[u8]) -> bool {
+    if matches!(rest.first(), Some(b'>' | b'=')) {
+        return true;
+    }
+    // JSON may be within a text of JSON.
+    let rest = rest.strip_prefix(b"\\").unwrap_or(rest);
+    let rest = rest.strip_prefix(b"\"").map(<[u8]>::trim_ascii_start);
+    rest.is_some_and(|rest| rest.first() == Some(&b':'))
 }

@@ -72,7 +72,16 @@ impl Rules {
                 when: never.when,
             })
         });
-        let harmless = file.harmless.iter().map(|text| operations(text, text));
+        let harmless = file.harmless.iter().map(|text| {
+            let harmless = operations(text, text)?;
+            let words = &harmless.operation;
+            if words.strip_suffix('*').unwrap_or(words).contains('*') {
+                return Err(wrong(format!(
+                    "the harmless {text:?}: a * stands at the end, for further words"
+                )));
+            }
+            Ok(harmless)
+        });
         for (service, names) in &file.scopes {
             glob(service, service)?;
             names.iter().try_for_each(|name| parameter(name, service))?;
@@ -80,8 +89,8 @@ impl Rules {
         if file.unsettled.iter().any(|word| word.is_empty()) {
             return Err(wrong("an empty word under \"unsettled\""));
         }
-        if file.secrets.iter().any(|name| name.is_empty()) {
-            return Err(wrong("an empty word under \"secrets\""));
+        if file.secrets.iter().any(|word| word.len() < 4) {
+            return Err(wrong("a word of less than four letters under \"secrets\""));
         }
         Ok(Self {
             never: never.collect::<Result<_, Error>>()?,
