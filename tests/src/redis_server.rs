@@ -263,6 +263,18 @@ impl RedisCluster {
         Some(Self { servers })
     }
 
+    /// Tells all of them, of whom those answer who have the keys.
+    pub fn tell(&self, words: &[&str]) {
+        let (first, rest) = words.split_first().expect("a command");
+        for server in &self.servers {
+            let told: redis::RedisResult<redis::Value> =
+                redis::cmd(first).arg(rest).query(&mut server.raw());
+            if let Err(error) = told {
+                assert_eq!(error.code(), Some("MOVED"), "{words:?}: {error}");
+            }
+        }
+    }
+
     /// The URL of all of them.
     #[must_use]
     pub fn url(&self) -> String {

@@ -1,26 +1,27 @@
 //! Which operations are reads and which are writes, what is never cached, and what a write drops. All of
-//! it is data, checked when it is loaded; this file may not know a single operation by name, nor how a
+//! it is data, checked when it is loaded; this room may not know a single operation by name, nor how a
 //! request travels.
+
+mod answer;
+mod load;
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use serde::Deserialize;
+use aho_corasick::AhoCorasick;
 
-use super::parameters::{Parameters, tags_of};
+use super::parameters::Parameters;
+use super::tags::tags_of;
 use crate::cache::{Pattern, glob_matches};
-use crate::{Error, ErrorKind};
-
-/// The format of the rules this version reads.
-const FORMAT: u32 = 1;
 
 /// What a caching client goes by: which operations are never cached, which change nothing, and which
 /// entries a write drops.
 ///
 /// An entry is named `service:Operation:identifier:…`, so a rule's patterns are `service:Operation`, or
 /// `service:Operation:{Parameter}` for the entries whose request named the same value as the write's
-/// parameter. `*` in a service or an operation stands for any text. A parameter within another is
-/// written with a dot, `{MemberId.UserId}`; one of a REST request's path is named by the rule's `path`.
+/// parameter. `*` in a service or an operation stands for any text; in an operation that is harmless it
+/// stands at the end, for further whole words. A parameter within another is written with a dot,
+/// `{MemberId.UserId}`; one of a REST request's path is named by the rule's `path`.
 /// Where a write leaves the parameter out, all entries of the operation go.
 ///
 /// A write for which no rule is declared drops its service's lists, what was read without naming
@@ -55,45 +56,8 @@ pub struct Rules {
     secrets: Vec<String>,
     scopes: BTreeMap<String, Vec<String>>,
     writes: Vec<Write>,
-}
-
-/// The rules as they are written down.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    format: u32,
-    #[serde(default)]
-    never: Vec<NeverText>,
-    #[serde(default)]
-    harmless: Vec<String>,
-    #[serde(default)]
-    unsettled: Vec<String>,
-    #[serde(default)]
-    secrets: Vec<String>,
-    #[serde(default)]
-    scopes: BTreeMap<String, Vec<String>>,
-    #[serde(default)]
-    writes: Vec<WriteText>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NeverText {
-    operations: String,
-    when: Option<String>,
-    #[serde(rename = "why")]
-    _why: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WriteText {
-    service: String,
-    operations: Vec<String>,
-    path: Option<String>,
-    drops: Vec<String>,
-    #[serde(rename = "why")]
-    _why: Option<String>,
+    /// What an answer that is not kept holds a word of; `None` where that is not known.
+    telling: Option<AhoCorasick>,
 }
 
 /// Operations of services, both as globs.
@@ -106,6 +70,14 @@ struct Operations {
 impl Operations {
     fn has(&self, service: &str, operation: &str) -> bool {
         matches(&self.service, service) && matches(&self.operation, operation)
+    }
+
+    fn has_words(&self, service: &str, operation: &str) -> bool {
+        let is_called = match self.operation.strip_suffix('*') {
+            Some(words) => begins_with(operation, words),
+            None => operation == self.operation,
+        };
+        is_called && matches(&self.service, service)
     }
 }
 
@@ -175,57 +147,6 @@ impl Rules {
         Self::default()
     }
 
-    /// Rules from JSON, as `rules.json` in this crate's source has them.
-    ///
-    /// # Errors
-    /// It is no such JSON, or a rule in it cannot mean anything: the message names the rule.
-    pub fn from_json(json: &str) -> Result<Self, Error> {
-        let file: File = serde_json::from_str(json)
-            .map_err(|cause| wrong("these are no rules").because(cause))?;
-        if file.format != FORMAT {
-            return Err(wrong(format!(
-                "rules of format {}; this version reads format {FORMAT}",
-                file.format
-            )));
-        }
-        let never = file.never.into_iter().map(|never| {
-            if let Some(when) = &never.when {
-                parameter(when, &never.operations)?;
-            }
-            Ok(Never {
-                operations: operations(&never.operations, &never.operations)?,
-                when: never.when,
-            })
-        });
-        let harmless = file.harmless.iter().map(|text| operations(text, text));
-        for (service, names) in &file.scopes {
-            glob(service, service)?;
-            names.iter().try_for_each(|name| parameter(name, service))?;
-        }
-        if file.unsettled.iter().any(|word| word.is_empty()) {
-            return Err(wrong("an empty word under \"unsettled\""));
-        }
-        if file.secrets.iter().any(|name| name.is_empty()) {
-            return Err(wrong("an empty word under \"secrets\""));
-        }
-        Ok(Self {
-            never: never.collect::<Result<_, Error>>()?,
-            harmless: harmless.collect::<Result<_, Error>>()?,
-            unsettled: file
-                .unsettled
-                .iter()
-                .map(|word| word.to_ascii_lowercase())
-                .collect(),
-            secrets: file.secrets,
-            scopes: file.scopes,
-            writes: file
-                .writes
-                .into_iter()
-                .map(Write::checked)
-                .collect::<Result<_, Error>>()?,
-        })
-    }
-
     /// These rules and others: a write drops what either says, and what either calls secret is never
     /// cached.
     #[must_use]
@@ -238,7 +159,7 @@ impl Rules {
             self.scopes.entry(service).or_default().extend(names);
         }
         self.writes.extend(others.writes);
-        self
+        self.with_telling()
     }
 
     /// The entries that a write drops, one pattern for each service they are of: to drop them by hand,
@@ -272,7 +193,8 @@ impl Rules {
             }
             return Kind::Read { unless };
         }
-        if self.harmless.iter().any(|ops| ops.has(service, operation)) {
+        let is_harmless = |ops: &Operations| ops.has_words(service, operation);
+        if self.harmless.iter().any(is_harmless) {
             Kind::Other
         } else {
             Kind::Write
@@ -282,40 +204,6 @@ impl Rules {
     /// The parameters that every request of the service has, and that therefore tell nothing apart.
     pub(super) fn scopes(&self, service: &str) -> &[String] {
         self.scopes.get(service).map_or(&[], Vec::as_slice)
-    }
-
-    /// Whether an answer says that something is on its way: the next one will be another. That is said in a
-    /// status or a state, under whatever longer name; most answers have neither. A word may be a part of
-    /// a longer one, as in `CREATE_IN_PROGRESS`.
-    pub(super) fn is_unsettled(&self, body: &[u8]) -> bool {
-        let has = |part: &[u8]| memchr::memmem::find(body, part).is_some();
-        if !has(b"tatus") && !has(b"tate") {
-            return false;
-        }
-        let letter = |byte: u8| 1_u32 << (byte.to_ascii_lowercase().wrapping_sub(b'a') & 31);
-        let firsts = self.unsettled.iter().filter_map(|word| word.bytes().next());
-        let firsts = firsts.fold(0, |firsts, byte| firsts | letter(byte));
-        memchr::memchr2_iter(b'"', b'>', body)
-            .filter_map(|at| body.get(at + 1..))
-            .filter_map(|text| {
-                let value = text.get(..LONGEST_STATUS).unwrap_or(text);
-                value.get(..memchr::memchr2(b'"', b'<', value)?)
-            })
-            .any(|value| {
-                let joins = value.iter().enumerate().filter(|(_, byte)| is_join(byte));
-                let starts = std::iter::once(0).chain(joins.map(|(at, _)| at + 1));
-                let texts = starts.filter_map(|at| value.get(at..));
-                texts
-                    .filter(|text| text.first().is_some_and(|byte| firsts & letter(*byte) != 0))
-                    .any(|text| self.unsettled.iter().any(|word| begins(text, word)))
-            })
-    }
-
-    /// Whether an answer has a member that is called like a secret, whatever the operation is called.
-    pub(super) fn is_secret(&self, body: &[u8]) -> bool {
-        self.secrets
-            .iter()
-            .any(|name| memchr::memmem::find(body, name.as_bytes()).is_some())
     }
 
     /// The entries that a write drops.
@@ -375,21 +263,6 @@ impl Rules {
     }
 }
 
-/// The longest word for a status that is looked at.
-const LONGEST_STATUS: usize = 64;
-
-/// What joins the words of a status: `CREATE_IN_PROGRESS`.
-fn is_join(byte: &u8) -> bool {
-    matches!(byte, b'_' | b'-')
-}
-
-/// Whether the text begins with the whole word.
-fn begins(text: &[u8], word: &str) -> bool {
-    text.split_at_checked(word.len()).is_some_and(|(is, rest)| {
-        word.as_bytes().eq_ignore_ascii_case(is) && rest.first().is_none_or(is_join)
-    })
-}
-
 /// In place of an identifier, where a request names nothing.
 pub(super) const ALL: &str = "all";
 
@@ -399,115 +272,28 @@ fn naming(service: &str, operation: &str, tag: &str) -> Pattern {
 }
 
 impl Write {
-    fn checked(text: WriteText) -> Result<Self, Error> {
-        let rule = format!("{}:{}", text.service, text.operations.join("|"));
-        glob(&text.service, &rule)?;
-        if text.operations.is_empty() || text.drops.is_empty() {
-            return Err(wrong(format!(
-                "the rule {rule:?} has no operations, or drops nothing"
-            )));
-        }
-        text.operations
-            .iter()
-            .try_for_each(|operation| glob(operation, &rule))?;
-        if text
-            .path
-            .as_ref()
-            .is_some_and(|path| !path.starts_with('/'))
-        {
-            return Err(wrong(format!(
-                "the path of the rule {rule:?} does not begin with a slash"
-            )));
-        }
-        let drops = text.drops.iter().map(|drop| Drop::checked(drop));
-        Ok(Self {
-            drops: drops.collect::<Result<_, Error>>()?,
-            service: text.service,
-            operations: text.operations,
-            path: text.path,
-        })
-    }
-
     fn is_for(&self, service: &str, operation: &str) -> bool {
         matches(&self.service, service)
             && self.operations.iter().any(|glob| matches(glob, operation))
     }
 }
 
-impl Drop {
-    /// From `service:Operation` or `service:Operation:{Parameter}`.
-    fn checked(text: &str) -> Result<Self, Error> {
-        let mut parts = text.splitn(3, ':');
-        let (service, operation, names) = (parts.next(), parts.next(), parts.next());
-        let names = names.map(|names| {
-            let name = names
-                .strip_prefix('{')
-                .and_then(|rest| rest.strip_suffix('}'));
-            let name = name.ok_or_else(|| {
-                wrong(format!(
-                    "the pattern {text:?} has to end in {{Parameter}}, or after the operation"
-                ))
-            })?;
-            parameter(name, text).map(|()| name.to_owned())
-        });
-        Ok(Self {
-            operations: operations(
-                &[service, operation]
-                    .map(Option::unwrap_or_default)
-                    .join(":"),
-                text,
-            )?,
-            names: names.transpose()?,
-        })
-    }
-}
-
-/// From `service:Operation`.
-fn operations(text: &str, rule: &str) -> Result<Operations, Error> {
-    let (service, operation) = text.split_once(':').unwrap_or((text, ""));
-    glob(service, rule)?;
-    glob(operation, rule)?;
-    Ok(Operations {
-        service: service.into(),
-        operation: operation.into(),
-    })
-}
-
-fn glob(text: &str, rule: &str) -> Result<(), Error> {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '*');
-    if text.is_empty() || !text.chars().all(allowed) {
-        return Err(wrong(format!(
-            "{text:?} in the rule {rule:?}: a service or an operation is letters, digits, - and *, as in service:Operation"
-        )));
-    }
-    Ok(())
-}
-
-fn parameter(text: &str, rule: &str) -> Result<(), Error> {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if text.is_empty() || !text.chars().all(allowed) {
-        return Err(wrong(format!(
-            "{text:?} in the rule {rule:?}: a parameter is letters, digits, - and _, with a dot between one and what is within it"
-        )));
-    }
-    Ok(())
-}
-
-fn wrong(message: impl Into<String>) -> Error {
-    Error::new(ErrorKind::InvalidConfiguration, message)
-}
-
 fn matches(glob: &str, text: &str) -> bool {
     glob_matches(glob.as_bytes(), text.as_bytes())
 }
 
-/// `List…`, `Describe…`, `Get…`: the word, and not the beginning of a longer one such as `Getter`.
+/// `List…`, `Describe…`, `Get…`.
 fn is_read(operation: &str) -> bool {
-    ["List", "Describe", "Get"].iter().any(|verb| {
-        operation
-            .strip_prefix(verb)
-            .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_lowercase()))
-    })
+    ["List", "Describe", "Get"]
+        .iter()
+        .any(|verb| begins_with(operation, verb))
+}
+
+/// Whether an operation begins with these words, and not with a longer one such as `Getter`.
+fn begins_with(operation: &str, words: &str) -> bool {
+    operation
+        .strip_prefix(words)
+        .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_lowercase()))
 }
 
 /// A service's name as keys and rules have it: `SSO Admin` is `sso-admin`.

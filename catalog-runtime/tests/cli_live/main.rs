@@ -14,6 +14,10 @@ mod fake_bedrock;
 #[allow(dead_code, unreachable_pub)]
 #[path = "../../../tests/src/loopback.rs"]
 mod loopback;
+#[cfg(feature = "redis")]
+#[allow(dead_code, unreachable_pub)]
+#[path = "../../../tests/src/redis_server.rs"]
+mod redis_server;
 mod refresh;
 #[path = "../support/skip.rs"]
 mod skip;

@@ -6,6 +6,7 @@ use super::state::{MISSING, Outcome, Shelf, State, part, text};
 
 /// The operation of a REST request, as far as there is one.
 pub(super) fn operation(method: &str, path: &str) -> Option<&'static str> {
+    let path = path.strip_prefix("/model-customization/").unwrap_or(path);
     let mut parts = path.split('/').filter(|part| !part.is_empty());
     let (kind, id) = (parts.next()?, parts.next().is_some());
     Some(match (method, kind, id) {
@@ -28,6 +29,23 @@ pub(super) fn operation(method: &str, path: &str) -> Option<&'static str> {
         ("GET", "custom-models", false) => "ListCustomModels",
         ("GET", "custom-models", true) => "GetCustomModel",
         ("DELETE", "custom-models", true) => "DeleteCustomModel",
+        ("POST", "model-customization-jobs", false) => "CreateModelCustomizationJob",
+        ("POST", "model-customization-jobs", true) => "StopModelCustomizationJob",
+        ("POST", "model-copy-jobs", false) => "CreateModelCopyJob",
+        ("POST", "custom-model-deployments", false) => "CreateCustomModelDeployment",
+        ("GET", "custom-model-deployments", false) => "ListCustomModelDeployments",
+        ("GET", "custom-model-deployments", true) => "GetCustomModelDeployment",
+        ("PATCH", "custom-model-deployments", true) => "UpdateCustomModelDeployment",
+        ("DELETE", "custom-model-deployments", true) => "DeleteCustomModelDeployment",
+        ("POST", "model-import-jobs", false) => "CreateModelImportJob",
+        ("GET", "imported-models", false) => "ListImportedModels",
+        ("GET", "imported-models", true) => "GetImportedModel",
+        ("DELETE", "imported-models", true) => "DeleteImportedModel",
+        ("PUT", "enforcedGuardrailsConfiguration", false) => "PutEnforcedGuardrailConfiguration",
+        ("GET", "enforcedGuardrailsConfiguration", false) => "ListEnforcedGuardrailsConfiguration",
+        ("DELETE", "enforcedGuardrailsConfiguration", true) => {
+            "DeleteEnforcedGuardrailConfiguration"
+        }
         ("PUT", "logging", true) => "PutModelInvocationLoggingConfiguration",
         ("GET", "logging", true) => "GetModelInvocationLoggingConfiguration",
         ("DELETE", "logging", true) => "DeleteModelInvocationLoggingConfiguration",
@@ -38,7 +56,8 @@ pub(super) fn operation(method: &str, path: &str) -> Option<&'static str> {
 impl State {
     pub(super) fn bedrock(&mut self, operation: &str, path: &str, input: &Value) -> Outcome {
         // By id or by ARN, whose last part is the id.
-        let id = path.rsplit('/').next().unwrap_or_default();
+        let id = path.trim_end_matches("/stop").rsplit('/').next();
+        let id = id.unwrap_or_default();
         match operation {
             "CreateGuardrail" => {
                 let id = self.id("gr");
@@ -100,13 +119,18 @@ impl State {
                 let id = self.throughputs.by("/provisionedModelName", id);
                 self.throughputs.remove(&id)
             }
-            "CreateCustomModel" => {
+            // A job is done at once, and has the id of what it makes.
+            "CreateCustomModel" | "CreateModelCopyJob" | "CreateModelCustomizationJob" => {
                 let id = self.id("cm");
-                let thing = json!({ "modelName": part(input, "modelName"), "modelArn": arn("custom-model", &id),
-                    "creationTime": TIME, "modelStatus": "Active" });
+                let names = ["modelName", "targetModelName", "customModelName"];
+                let name = names.iter().find_map(|name| input.get(name));
+                let thing = json!({ "modelName": name, "modelArn": arn("custom-model", &id),
+                    "jobArn": arn("model-customization-job", &id), "creationTime": TIME,
+                    "modelStatus": "Active" });
                 self.custom_models.put(&id, thing.clone());
                 Ok(thing)
             }
+            "StopModelCustomizationJob" => self.custom_models.remove(id),
             "ListCustomModels" => Ok(json!({ "modelSummaries": self.custom_models.all() })),
             "GetCustomModel" => self
                 .custom_models
@@ -115,6 +139,64 @@ impl State {
                 let id = self.custom_models.by("/modelName", id);
                 self.custom_models.remove(&id)
             }
+            "CreateCustomModelDeployment" => {
+                let id = self.id("cd");
+                let name = part(input, "modelDeploymentName");
+                let thing = json!({ "customModelDeploymentName": name, "modelDeploymentName": name,
+                    "customModelDeploymentArn": arn("custom-model-deployment", &id), "createdAt": TIME,
+                    "modelArn": part(input, "modelArn"), "status": "Active" });
+                self.deployments.put(&id, thing.clone());
+                Ok(thing)
+            }
+            "ListCustomModelDeployments" => {
+                Ok(json!({ "modelDeploymentSummaries": self.deployments.all() }))
+            }
+            "GetCustomModelDeployment" => self
+                .deployments
+                .get(&self.deployments.by("/modelDeploymentName", id)),
+            "UpdateCustomModelDeployment" => {
+                let id = self.deployments.by("/modelDeploymentName", id);
+                self.deployments
+                    .change(&id, "modelArn", part(input, "modelArn"))?;
+                self.deployments.get(&id)
+            }
+            "DeleteCustomModelDeployment" => {
+                let id = self.deployments.by("/modelDeploymentName", id);
+                self.deployments.remove(&id)
+            }
+            "CreateModelImportJob" => {
+                let id = self.id("im");
+                let thing = json!({ "modelName": part(input, "importedModelName"), "creationTime": TIME,
+                    "modelArn": arn("imported-model", &id), "jobArn": arn("model-import-job", &id) });
+                self.imported_models.put(&id, thing.clone());
+                Ok(thing)
+            }
+            "ListImportedModels" => Ok(json!({ "modelSummaries": self.imported_models.all() })),
+            "GetImportedModel" => self
+                .imported_models
+                .get(&self.imported_models.by("/modelName", id)),
+            "DeleteImportedModel" => {
+                let id = self.imported_models.by("/modelName", id);
+                self.imported_models.remove(&id)
+            }
+            "PutEnforcedGuardrailConfiguration" => {
+                let given = text(input, "/configId").to_owned();
+                let id = if given.is_empty() {
+                    self.id("eg")
+                } else {
+                    given
+                };
+                let of = part(input, "guardrailInferenceConfig");
+                let thing = json!({ "configId": id, "updatedAt": TIME, "updatedBy": "u",
+                    "guardrailId": part(&of, "guardrailIdentifier"),
+                    "guardrailVersion": part(&of, "guardrailVersion") });
+                self.enforced.put(&id, thing.clone());
+                Ok(thing)
+            }
+            "ListEnforcedGuardrailsConfiguration" => {
+                Ok(json!({ "guardrailsConfig": self.enforced.all() }))
+            }
+            "DeleteEnforcedGuardrailConfiguration" => self.enforced.remove(id),
             "PutModelInvocationLoggingConfiguration" => {
                 self.logging = Some(part(input, "loggingConfig"));
                 Ok(json!({}))
@@ -137,7 +219,11 @@ impl Shelf {
     fn by(&self, pointer: &str, name: &str) -> String {
         let named = self.like(|thing| text(thing, pointer) == name);
         let arn = named.first().and_then(|thing| {
-            let arns = ["/provisionedModelArn", "/modelArn"];
+            let arns = [
+                "/provisionedModelArn",
+                "/customModelDeploymentArn",
+                "/modelArn",
+            ];
             arns.iter()
                 .map(|at| text(thing, at))
                 .find(|arn| !arn.is_empty())

@@ -51,13 +51,12 @@ impl State {
             "DeleteUser" => {
                 self.memberships
                     .retain(|m| text(m, "/MemberId/UserId") != user);
-                self.assignments.retain(|a| text(a, "/PrincipalId") != user);
+                self.unassign(user);
                 self.users.remove(user)
             }
             "DeleteGroup" => {
                 self.memberships.retain(|m| text(m, "/GroupId") != group);
-                self.assignments
-                    .retain(|a| text(a, "/PrincipalId") != group);
+                self.unassign(group);
                 self.groups.remove(group)
             }
             "ListUsers" => Ok(json!({ "Users": self.users.all() })),
@@ -106,5 +105,11 @@ impl State {
             }
             _ => Err((400, "UnknownOperationException")),
         }
+    }
+
+    fn unassign(&mut self, principal: &str) {
+        let stays = |a: &Value| text(a, "/PrincipalId") != principal;
+        self.assignments.retain(stays);
+        self.application_assignments.retain(stays);
     }
 }

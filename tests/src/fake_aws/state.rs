@@ -38,10 +38,15 @@ pub(super) struct State {
     pub(super) memberships: Shelf,
     pub(super) permission_sets: Shelf,
     pub(super) assignments: Vec<Value>,
+    pub(super) application_assignments: Vec<Value>,
+    pub(super) provisionings: Vec<Value>,
     pub(super) guardrails: Shelf,
+    pub(super) enforced: Shelf,
     pub(super) inference_profiles: Shelf,
     pub(super) throughputs: Shelf,
     pub(super) custom_models: Shelf,
+    pub(super) deployments: Shelf,
+    pub(super) imported_models: Shelf,
     pub(super) logging: Option<Value>,
 }
 

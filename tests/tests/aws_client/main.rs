@@ -7,12 +7,17 @@
     clippy::indexing_slicing
 )]
 
+mod attached;
 mod bedrock;
 mod crowd;
+mod data_plane;
+mod died;
 mod doubt;
 mod emulator;
 mod identities;
+mod models;
 mod people;
+mod permissions;
 mod protocols;
 mod stage;
 mod storm;

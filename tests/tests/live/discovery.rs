@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bedrock_catalog::CacheMode;
+use bedrock_catalog::cache::{Key, Terms};
 use bedrock_catalog_tests::fake_bedrock::{Fault, Memory, Operation, Rule};
 
 use crate::stage::*;
@@ -166,4 +167,23 @@ async fn the_nearest_region_is_the_one_that_answered_fastest() {
         latencies["us-east-1"].millis >= 400 && latencies["eu-west-1"].millis < 400,
         "{latencies:?}"
     );
+}
+
+#[tokio::test]
+async fn what_another_process_measured_says_which_region_is_near() {
+    let (folder, clock, wire) = (tempfile::tempdir().unwrap(), clock(), wire());
+    let live = in_files(&wire, &clock, folder.path()).build().unwrap();
+    live.load().await.unwrap();
+    let kept = live.cache().get(&Key::new("discovery", "latency", "all"));
+    let mut kept: serde_json::Value = serde_json::from_slice(&kept.hit().unwrap().data).unwrap();
+    for (region, millis) in [("eu-west-1", 300), ("us-east-1", 20)] {
+        kept[region]["millis"] = millis.into();
+    }
+    let key = Key::new("discovery", "latency", "all");
+    live.cache()
+        .put(&key, kept.to_string(), &Terms::source("api"));
+    let other = in_files(&wire, &clock, folder.path()).build().unwrap();
+    assert_eq!(other.load().await.unwrap().source().as_str(), "cache");
+    let nearest = other.discovery().nearest("maker.model-2-v1:0").await;
+    assert_eq!(nearest.as_deref(), Some("us-east-1"));
 }

@@ -8,6 +8,7 @@
 )]
 
 mod background;
+mod counts;
 mod crowd;
 mod decisions;
 mod discovery;

@@ -1,11 +1,13 @@
 //! Where a catalog comes from, in order: a fresh cache, AWS, a stale cache, the bundle; else an error.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bedrock_catalog::cache::tier::LeaseOutcome;
+use bedrock_catalog::cache::testing::{FaultyTier, Op};
 use bedrock_catalog::cache::tier::disk::{DiskTier, Locations};
-use bedrock_catalog::cache::{Codec, Horizons, Key, Terms, Tier};
+use bedrock_catalog::cache::tier::{LeaseOutcome, TierErrorKind};
+use bedrock_catalog::cache::{Codec, Horizons, Key, ManualClock, Terms, Tier};
 use bedrock_catalog::{CacheMode, Catalog, ErrorKind, LiveCatalog, catalog_to_json, transform};
 use bedrock_catalog_tests::fake_bedrock::{Fault, Memory, Rule};
 use tracing::Level;
@@ -72,24 +74,42 @@ async fn who_wants_it_younger_than_who_wrote_it_asks_sooner() {
     assert_eq!(kept.load().await.unwrap().source().as_str(), "bundle");
 }
 
+/// The lease of the catalog, as another process has it.
+fn lease_of_another(live: &LiveCatalog, clock: &ManualClock, folder: &Path) -> LeaseOutcome {
+    let key = Key::new("catalog", "get", "all");
+    let codec = Codec::new(live.status().version);
+    let disk = DiskTier::new(Locations::given([folder]), codec);
+    let disk = disk.with_clock(Arc::new(clock.clone()));
+    let disk = disk.with_well_known(key.clone(), "catalog");
+    let namespace = live.cache().namespace();
+    let lease = disk.try_lease(&namespace, &key, Duration::ZERO, HOUR);
+    assert!(matches!(lease, Ok(LeaseOutcome::Held(_))), "{lease:?}");
+    lease.unwrap()
+}
+
+/// Who was killed while it asked leaves its lease: that costs the next one half of its time, not its
+/// catalog.
+#[tokio::test]
+async fn who_has_nothing_asks_beside_another_that_does_not_end() {
+    let (folder, clock, wire) = (tempfile::tempdir().unwrap(), clock(), wire());
+    // Long enough for a disk that is slow to sync what is cached in the other half.
+    let live = in_files(&wire, &clock, folder.path()).deadline(Duration::from_secs(6));
+    let live = live.build().unwrap();
+    let lease = lease_of_another(&live, &clock, folder.path());
+    let snapshot = live.load().await.unwrap();
+    assert_eq!(snapshot.source().as_str(), "api", "{:?}", snapshot.error());
+    assert_eq!((snapshot.error(), wire.stage().requests()), (None, 4));
+    drop(lease);
+}
+
 #[tokio::test]
 async fn while_another_process_asks_a_stale_catalog_serves_and_nothing_is_wrong() {
     let (folder, clock, wire) = (tempfile::tempdir().unwrap(), clock(), wire());
     let live = || in_files(&wire, &clock, folder.path()).build().unwrap();
     live().load().await.unwrap();
     clock.advance(25 * HOUR);
-    // As another process has it.
-    let (live, key) = (live(), Key::new("catalog", "get", "all"));
-    let disk = DiskTier::new(
-        Locations::given([folder.path()]),
-        Codec::new(live.status().version),
-    );
-    let disk = disk
-        .with_clock(Arc::new(clock.clone()))
-        .with_well_known(key.clone(), "catalog");
-    let namespace = live.cache().namespace();
-    let lease = disk.try_lease(&namespace, &key, Duration::ZERO, HOUR);
-    assert!(matches!(lease, Ok(LeaseOutcome::Held(_))), "{lease:?}");
+    let live = live();
+    let lease = lease_of_another(&live, &clock, folder.path());
     let snapshot = live.load().await.unwrap();
     assert_eq!(snapshot.source().as_str(), "cache");
     assert_eq!((snapshot.error(), wire.stage().requests()), (None, 4));
@@ -217,18 +237,47 @@ async fn without_the_bundle_an_old_cache_will_do() {
     );
 }
 
+/// A tier that takes nothing costs nobody the answer, at a load or a refresh.
+#[tokio::test]
+async fn what_was_fetched_is_served_though_no_write_worked() {
+    let (clock, wire, tier) = (clock(), wire(), FaultyTier::new("full"));
+    tier.plan(|op| matches!(op, Op::Put | Op::Lease).then_some(TierErrorKind::Full));
+    let live = in_memory(&wire, &clock).cache_mode(CacheMode::None);
+    let live = live.tier(tier).build().unwrap();
+    let loaded = live.load().await.unwrap();
+    assert_eq!((loaded.source().as_str(), loaded.error()), ("api", None));
+    clock.advance(HOUR);
+    let refreshed = live.refresh().await.unwrap();
+    assert_eq!(
+        (refreshed.source().as_str(), refreshed.error()),
+        ("api", None)
+    );
+    assert!(refreshed.observed_at() > loaded.observed_at());
+    let key = Key::new("catalog", "get", "all");
+    assert!(live.cache().get(&key).is_missing(), "nothing was written");
+}
+
 #[tokio::test]
 async fn newer_never_yields_to_older() {
-    let (clock, wire) = (clock(), wire());
+    let (clock, wire) = (clock(), answers_then_fails(1));
     let live = in_memory(&wire, &clock).build().unwrap();
     let newer = live.load().await.unwrap().observed_at();
-    // Somebody plants an older one, still fresh, and the time to renew comes.
+    clock.advance(HOUR);
+    live.refresh().await.unwrap_err();
+    // Somebody plants an older one, which is fresh and would do for who has none.
     let older = bedrock_catalog::Timestamp::from_unix(newer.unix() - 3600).unwrap();
-    clock.advance(30 * HOUR);
     plant(&live, older).await;
+    let other = in_memory(&wire, &clock).offline(true);
+    let other = other.build().unwrap();
+    plant(&other, older).await;
+    assert_eq!(other.load().await.unwrap().observed_at(), older);
+    // It is found when the time comes to ask again, and when AWS is asked once more in vain.
+    clock.advance(HOUR);
     live.load().await.unwrap();
     settle().await;
-    assert!(live.snapshot().observed_at() >= newer);
+    assert_eq!(live.snapshot().observed_at(), newer);
+    assert!(live.refresh().await.is_err());
+    assert_eq!(live.snapshot().observed_at(), newer);
 }
 
 /// The answer of AWS counts as the newer one even where the clock was wrong before.
@@ -548,5 +597,55 @@ fn the_environment_changes_only_what_it_names() {
             .unwrap_err()
             .to_string()
             .contains("file, memory, none")
+    );
+}
+
+/// Of a value out of range the variable is named, as it was written, and what is allowed.
+#[test]
+fn a_variable_out_of_range_is_named() {
+    use bedrock_catalog::cache::Environment;
+    for (variable, value, told) in [
+        (
+            "FRESH_FOR",
+            "0s",
+            r#"FRESH_FOR is "0s"; allowed: 1s to 365d"#,
+        ),
+        (
+            "FRESH_FOR",
+            "400d",
+            r#"FRESH_FOR is "400d"; allowed: 1s to 365d"#,
+        ),
+        (
+            "KEEP_FOR",
+            "10ms",
+            r#"KEEP_FOR is "10ms"; allowed: 1s to 3650d"#,
+        ),
+        ("DEADLINE", "0", r#"DEADLINE is "0"; allowed: 1ms to 10min"#),
+        (
+            "DEADLINE",
+            "11min",
+            r#"DEADLINE is "11min"; allowed: 1ms to 10min"#,
+        ),
+        (
+            "REGIONS",
+            "eu-west-1, EU_WEST",
+            r#"REGIONS is "EU_WEST"; allowed: lower-case letters, digits and `-`"#,
+        ),
+    ] {
+        let name = format!("BEDROCK_CATALOG_{variable}");
+        let env = Environment::new("BEDROCK_CATALOG", |asked| {
+            (asked == name).then(|| value.into())
+        });
+        let error = LiveCatalog::builder().from_environment(&env).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidConfiguration);
+        assert_eq!(error.to_string(), format!("BEDROCK_CATALOG_{told}"));
+    }
+    let error = LiveCatalog::builder()
+        .regions(["EU_WEST"])
+        .build()
+        .unwrap_err();
+    assert!(
+        error.to_string().starts_with(r#"region is "EU_WEST"; "#),
+        "{error}"
     );
 }

@@ -79,6 +79,29 @@ fn operations_are_what_their_names_say() {
         ("some", "UnheardOf", Kind::Write),
         ("some", "Getaway", Kind::Write),
         ("some", "Listen", Kind::Write),
+        ("ses", "VerifyEmailIdentity", Kind::Write),
+        ("ses", "VerifyDomainIdentity", Kind::Write),
+        (
+            "cognito-identity-provider",
+            "VerifyUserAttribute",
+            Kind::Write,
+        ),
+        ("kms", "Verify", Kind::Other),
+        ("kms", "VerifyMac", Kind::Other),
+        ("license-manager", "CheckoutLicense", Kind::Write),
+        ("license-manager", "CheckInLicense", Kind::Write),
+        ("accessanalyzer", "CheckNoNewAccess", Kind::Other),
+        ("route-53-domains", "CheckDomainAvailability", Kind::Other),
+        ("acm-pca", "IssueCertificate", Kind::Write),
+        ("some", "Isolate", Kind::Write),
+        ("some", "HeaderRewrite", Kind::Write),
+        ("some", "LookupsReset", Kind::Write),
+        ("lambda", "Invoke", Kind::Other),
+        ("lambda", "InvokeAsync", Kind::Other),
+        ("firehose", "PutRecordBatch", Kind::Other),
+        ("kinesis", "PutRecords", Kind::Other),
+        ("xray", "PutTraceSegments", Kind::Other),
+        ("sqs", "DeleteMessageBatch", Kind::Other),
     ];
     for (service, operation, kind) in all {
         assert_eq!(
@@ -89,6 +112,104 @@ fn operations_are_what_their_names_say() {
     }
     assert_eq!(service_word("SSO Admin"), "sso-admin");
     assert_eq!(service_word("Bedrock Runtime"), "bedrock-runtime");
+}
+
+/// What is computed, sent or looked up by a POST changes nothing that is kept.
+#[test]
+fn the_data_plane_is_neither_read_nor_written() {
+    let rules = shipped();
+    let neither = [
+        (
+            "bedrock-runtime",
+            "ApplyGuardrail Converse ConverseStream CountTokens InvokeGuardrailChecks InvokeModel \
+             InvokeModelWithResponseStream InvokeModelWithBidirectionalStream",
+        ),
+        (
+            "bedrock-agent-runtime",
+            "GenerateQuery InvokeFlow InvokeInlineAgent OptimizePrompt Rerank Retrieve RetrieveAndGenerate \
+             RetrieveAndGenerateStream",
+        ),
+        (
+            "sagemaker-runtime",
+            "InvokeEndpoint InvokeEndpointWithResponseStream",
+        ),
+        (
+            "cloudwatch-logs",
+            "FilterLogEvents StartQuery StopQuery StartLiveTail TestMetricFilter",
+        ),
+        ("cloudtrail", "LookupEvents StartQuery CancelQuery"),
+        ("timestream-query", "Query PrepareQuery CancelQuery"),
+        (
+            "kms",
+            "Encrypt Decrypt GenerateDataKey GenerateRandom ReEncrypt Sign Verify",
+        ),
+        (
+            "comprehend",
+            "DetectSentiment BatchDetectEntities ClassifyDocument ContainsPiiEntities",
+        ),
+        (
+            "rekognition",
+            "DetectLabels CompareFaces RecognizeCelebrities",
+        ),
+        ("textract", "AnalyzeDocument DetectDocumentText"),
+        ("translate", "TranslateText"),
+        ("polly", "SynthesizeSpeech"),
+        ("kendra", "Query Retrieve"),
+        (
+            "sts",
+            "AssumeRoleWithWebIdentity DecodeAuthorizationMessage",
+        ),
+        ("sso-oidc", "CreateToken StartDeviceAuthorization"),
+    ];
+    for (service, operations) in neither {
+        for operation in operations.split_ascii_whitespace() {
+            assert_eq!(
+                rules.kind(service, operation),
+                Kind::Other,
+                "{service}:{operation}"
+            );
+        }
+    }
+    // They sound alike, and change something.
+    let writes = [
+        ("bedrock-runtime", "StartAsyncInvoke"),
+        ("bedrock-agent-runtime", "InvokeAgent"),
+        ("bedrock-agent-runtime", "DeleteAgentMemory"),
+        ("cloudwatch-logs", "PutQueryDefinition"),
+        ("cloudformation", "DetectStackDrift"),
+        ("kms", "ScheduleKeyDeletion"),
+        ("rekognition", "IndexFaces"),
+        ("translate", "ImportTerminology"),
+        ("acm-pca", "IssueCertificate"),
+        ("license-manager", "CheckoutLicense"),
+        ("ses", "VerifyEmailIdentity"),
+    ];
+    for (service, operation) in writes {
+        assert_eq!(
+            rules.kind(service, operation),
+            Kind::Write,
+            "{service}:{operation}"
+        );
+    }
+    // And no more than they change.
+    let patterns = rules.drops("bedrock-runtime", "StartAsyncInvoke", []);
+    assert!(drops(
+        &patterns,
+        &key("bedrock-runtime", "ListAsyncInvokes", &[])
+    ));
+    assert!(!drops(
+        &patterns,
+        &key("bedrock-runtime", "GetAsyncInvoke", &["one"])
+    ));
+    let patterns = rules.drops("bedrock-agent-runtime", "InvokeAgent", [("agentId", "a")]);
+    assert!(drops(
+        &patterns,
+        &key("bedrock-agent-runtime", "GetAgentMemory", &["a"])
+    ));
+    assert!(!drops(
+        &patterns,
+        &key("bedrock-agent-runtime", "ListSessions", &[])
+    ));
 }
 
 #[test]
@@ -170,6 +291,8 @@ fn rules_that_mean_nothing_are_refused() {
         (r#"{"format":1,"never":[{"operations":"GetThing"}]}"#.to_owned(), "GetThing"),
         (r#"{"format":1,"never":[{"operations":":*"}]}"#.to_owned(), ":*"),
         (r#"{"format":1,"harmless":[""]}"#.to_owned(), "service:Operation"),
+        (r#"{"format":1,"harmless":["s:*Thing"]}"#.to_owned(), "s:*Thing"),
+        (r#"{"format":1,"secrets":["pin"]}"#.to_owned(), "secrets"),
         (r#"{"format":1,"unsettled":[""]}"#.to_owned(), "unsettled"),
         (r#"{"format":1,"scopes":{"s":["a b"]}}"#.to_owned(), "a b"),
         (write("", r#""s:A""#), "no operations"),
@@ -214,15 +337,78 @@ fn rules_add_up() {
 fn an_answer_with_a_secret_is_known_by_its_members() {
     let rules = shipped();
     for secret in [
+        // STS, IAM, Cognito, EC2 VPN.
         r#"{"Credentials":{"SecretAccessKey":"s"}}"#,
-        r#"{"UserPoolClient":{"ClientSecret":"s"}}"#,
+        "<Credentials><SessionToken>s</SessionToken></Credentials>",
         "<SecretAccessKey>s</SecretAccessKey>",
+        r#"{"UserPoolClient":{"ClientSecret":"s"}}"#,
+        r#"{"provider":{"client_secret":"s"}}"#,
+        "<tunnelOption><preSharedKey>s</preSharedKey></tunnelOption>",
         r#"{"password":"s"}"#,
+        // Glue, Amplify, Direct Connect.
+        r#"{"ConnectionProperties":{"USERNAME":"u","PASSWORD":"s"}}"#,
+        r#"{"ConnectionProperties":{"ENCRYPTED_PASSWORD":"s"}}"#,
+        r#"{"ConnectionProperties":{"JDBC_CONNECTION_URL":"jdbc:redshift://h/d?user=u&password=s"}}"#,
+        r#"{"apps":[{"name":"n","basicAuthCredentials":"dTpw"}]}"#,
+        r#"{"bgpPeers":[{"asn":1,"authKey":"s"}]}"#,
+        // RDS, Redshift, DMS, MQ, DocumentDB, ElastiCache.
+        "<PendingModifiedValues><MasterUserPassword>s</MasterUserPassword></PendingModifiedValues>",
+        r#"{"Endpoint":{"MongoDbSettings":{"Password":"s"}}}"#,
+        r#"{"Endpoint":{"KafkaSettings":{"SaslPassword":"s","SslClientKeyPassword":"s"}}}"#,
+        r#"{"ldapServerMetadata":{"serviceAccountPassword":"s"}}"#,
+        "<ReplicationGroup><AuthToken>s</AuthToken></ReplicationGroup>",
+        // AppFlow, EventBridge, API Gateway, AppSync, App Runner, CodeBuild, Pinpoint, Lightsail.
+        r#"{"oAuthCredentials":{"accessToken":"s","refreshToken":"s"}}"#,
+        r#"{"customConnector":{"apiKey":{"apiKey":"s","apiSecretKey":"s"}}}"#,
+        r#"{"GCMChannelRequest":{"ApiKey":"s"}}"#,
+        r#"{"webhook":{"url":"u","secret":"s"}}"#,
+        r#"{"webhooks":[{"authenticationConfiguration":{"SecretToken":"s"}}]}"#,
+        r#"{"privateKeyBase64":"s"}"#,
+        // IoT, Chime, IVS, Athena, Elemental, SES, Directory Service.
+        r#"{"keyPair":{"PublicKey":"p","PrivateKey":"s"}}"#,
+        r#"{"AppSKey":"s","NwkSKey":"s"}"#,
+        r#"{"OtaaV1_1":{"AppKey":"s","NwkKey":"s"}}"#,
+        r#"{"Attendee":{"AttendeeId":"a","JoinToken":"s"}}"#,
+        r#"{"Bot":{"SecurityToken":"s"}}"#,
+        r#"{"streamKeys":[{"arn":"a"}],"streamKey":{"value":"s"}}"#,
+        r#"{"EndpointUrl":"u","AuthToken":"s"}"#,
+        r#"{"RadiusSettings":{"SharedSecret":"s"}}"#,
+        r#"{"TrustPassword":"s"}"#,
+        r#"{"DomainJoinInfo":{"AccountPassword":"s"}}"#,
+        // What a write must name, and is good once.
+        r#"{"Summary":{"Name":"n","LockToken":"t"}}"#,
+        r#"{"UpdateToken":"t","Firewall":{}}"#,
+        // A link that lets anybody in, whatever the member is called.
+        r#"{"url":"https://b.s3.amazonaws.com/k?X-Amz-Expires=9&X-Amz-Signature=0f"}"#,
+        "<Url>https://d.cloudfront.net/k?Expires=9&amp;Signature=s&amp;Key-Pair-Id=K</Url>",
+        // Other ways to write it.
+        "{ \"Password\" : \"s\" }",
+        r#"{"document":"{\"password\":\"s\"}"}"#,
+        "\u{bf}hpassword\u{61}s",
     ] {
         assert!(rules.is_secret(secret.as_bytes()), "{secret}");
     }
-    assert!(!rules.is_secret(br#"{"PasswordPolicy":{"MinimumLength":8}}"#));
-    assert!(Rules::from_json(r#"{"format":1,"secrets":[""]}"#).is_err());
+    for open in [
+        r#"{"PasswordPolicy":{"MinimumLength":8}}"#,
+        r#"{"AuthType":"PASSWORD","Kind":"password"}"#,
+        "<Type>password</Type>",
+        r#"{"passwordLastUsed":"2026-01-01T00:00:00Z"}"#,
+        r#"{"NextToken":"t","nextToken":"t","ContinuationToken":"t","PaginationToken":"t"}"#,
+        "<NextToken>t</NextToken><Marker>m</Marker>",
+        r#"{"MasterUserSecret":{"SecretArn":"a","KmsKeyId":"k"},"secretArn":"a"}"#,
+        r#"{"Tags":[{"Key":"k","Value":"v"}],"KeyId":"k","PublicKey":"p","KmsKey":"h"}"#,
+        r#"{"url":"https://sqs.us-east-1.amazonaws.com/1/q?a=b"}"#,
+        "",
+        ":",
+        ">",
+        "\u{bf}gNextToken",
+    ] {
+        assert!(!rules.is_secret(open.as_bytes()), "{open}");
+    }
+    let own = Rules::from_json(r#"{"format":1,"secrets":["PassPhrase"]}"#).unwrap();
+    assert!(own.is_secret(br#"{"sshPassphrase":"s"}"#));
+    assert!(!own.is_secret(br#"{"Password":"s"}"#));
+    assert!(!Rules::none().is_secret(br#"{"Password":"s"}"#));
 }
 
 #[test]
