@@ -159,6 +159,27 @@ impl World {
         read.application_assignments.unwrap_or_default().len()
     }
 
+    async fn is_used_by(&self, group: &str) -> bool {
+        let read = self.sso.describe_application_assignment();
+        let read = read.application_arn(APPLICATION).principal_id(group);
+        let read = read.principal_type(PrincipalType::Group).send().await;
+        read.is_ok()
+    }
+
+    async fn given(&self, who: &str) -> usize {
+        let read = self.sso.list_account_assignments_for_principal();
+        let read = read.instance_arn(INSTANCE).principal_id(who);
+        let read = read.principal_type(PrincipalType::User).send().await;
+        read.unwrap().account_assignments.unwrap_or_default().len()
+    }
+
+    async fn in_groups(&self, user: &str) -> usize {
+        let read = self.store.list_group_memberships_for_member();
+        let read = read.identity_store_id(IDENTITY_STORE);
+        let read = read.member_id(MemberId::UserId(user.into()));
+        read.send().await.unwrap().group_memberships.len()
+    }
+
     async fn uses_of(&self, who: &str) -> usize {
         let read = self.sso.list_application_assignments_for_principal();
         let read = read.instance_arn(INSTANCE).principal_id(who);
@@ -232,6 +253,10 @@ async fn the_id_of_a_membership() {
     let others = async || w.membership_of(&bob, &staff).await;
     w.stays_with("GetGroupMembershipId", others, w.join(&ann, &guests))
         .await;
+    w.membership_gone(&read().await.unwrap()).await;
+    assert_eq!(read().await, None, "by itself");
+    w.join(&ann, &staff).await;
+    assert!(read().await.is_some());
     w.user_gone(&ann).await;
     assert_eq!(read().await, None, "with its user");
     assert!(others().await.is_some());
@@ -343,6 +368,7 @@ async fn an_application() {
     );
     let (user, group) = (|| PrincipalType::User, || PrincipalType::Group);
     let staff = w.group("staff").await;
+    let set = w.permission_set("reader").await;
     let (list, of_principal) = (
         "ListApplicationAssignments",
         "ListApplicationAssignmentsForPrincipal",
@@ -362,6 +388,12 @@ async fn an_application() {
         .await;
     w.stays_with(of_principal, of_ann, w.join(&bob, &staff))
         .await;
+    w.stays_with(
+        of_principal,
+        of_ann,
+        w.assign(&set, &ann, false, OTHER_ACCOUNT),
+    )
+    .await;
     // The people themselves.
     w.use_by(&eve, user()).await;
     w.goes_with(list, false, uses, w.rename(&ann, "Ann")).await;
@@ -371,7 +403,34 @@ async fn an_application() {
         .await;
     w.goes_with(list, true, uses, w.user_gone(&eve)).await;
     assert_eq!((of_ann().await, uses().await), (1, 1));
+    assert!(w.is_used_by(&staff).await);
     w.goes_with(of_principal, true, of_ann, w.group_gone(&staff))
         .await;
     assert_eq!(uses().await, 0);
+    assert!(!w.is_used_by(&staff).await);
+}
+
+#[tokio::test]
+async fn what_a_group_and_a_set_gave() {
+    let w = World::new();
+    let (ann, staff) = (w.user("ann").await, w.group("staff").await);
+    let joined = w.join(&ann, &staff).await;
+    let set = w.permission_set("reader").await;
+    w.assign(&set, &staff, true, OTHER_ACCOUNT).await;
+    let (list, memberships) = (
+        "ListAccountAssignmentsForPrincipal",
+        "ListGroupMembershipsForMember",
+    );
+    let given = async || w.given(&ann).await;
+    let groups = async || w.in_groups(&ann).await;
+    w.goes_with(list, true, given, w.membership_gone(&joined))
+        .await;
+    w.join(&ann, &staff).await;
+    let gone = async {
+        let delete = w.sso.delete_permission_set().instance_arn(INSTANCE);
+        delete.permission_set_arn(&set).send().await.unwrap();
+    };
+    w.goes_with(list, true, given, gone).await;
+    w.goes_with(memberships, true, groups, w.group_gone(&staff))
+        .await;
 }
