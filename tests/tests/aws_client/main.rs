@@ -16,6 +16,7 @@ mod models;
 mod people;
 mod permissions;
 mod protocols;
+mod roles;
 mod stage;
 mod storm;
 mod tiers;
