@@ -1,5 +1,5 @@
 //! A small AWS that keeps state: Identity Store and SSO Admin (AWS JSON), Bedrock's own resources
-//! (REST-JSON), and the caller's identity (Query), over loopback HTTP to the real SDK. It misbehaves when
+//! (REST-JSON), roles of IAM and the caller's identity (Query), over loopback HTTP to the real SDK. It misbehaves when
 //! told to. It checks no signature, and knows nothing of caches.
 //!
 //! ```
@@ -12,6 +12,7 @@
 //! ```
 
 mod bedrock;
+mod iam;
 mod identity_store;
 mod server;
 mod sso_admin;

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use hyper::Request;
 use serde_json::{Value, json};
 
-use super::bedrock;
 use super::state::{Fault, State, text};
+use super::{bedrock, iam};
 use crate::fake_bedrock::{Delivery, Reply, decode};
 use crate::loopback::{Answers, Loopback};
 
@@ -145,7 +145,7 @@ impl Answers for World {
         let mut reply = match (fault, outcome) {
             (Some(Fault::DoneBut(status, code)), _) => Reply::error(status, code, "as told"),
             (Some(Fault::Says(kind, bytes)), _) => Reply::raw(200, kind, bytes),
-            (_, Err((status, code))) => Reply::error(status, code, "not so"),
+            (_, Err((status, code))) => call.refusal(status, code),
             (fault, Ok(value)) => {
                 let mut reply = call.reply(&value);
                 if let Some(Fault::Delivered(delivery)) = fault {
@@ -174,6 +174,7 @@ enum Service {
     SsoAdmin,
     Bedrock,
     /// The Query protocol.
+    Iam,
     Sts,
 }
 
@@ -197,10 +198,15 @@ impl<'a> Call<'a> {
             .split('&')
             .find_map(|pair| pair.strip_prefix("Action="));
         if let Some(operation) = action {
+            let input = iam::form(form);
+            let service = match text(&input, "/Version") {
+                iam::VERSION => Service::Iam,
+                _ => Service::Sts,
+            };
             return Self {
-                service: Service::Sts,
+                service,
                 operation,
-                input: Value::Null,
+                input,
             };
         }
         let input = serde_json::from_slice(body).unwrap_or_default();
@@ -217,7 +223,15 @@ impl<'a> Call<'a> {
             Service::IdentityStore => state.identity_store(self.operation, &self.input),
             Service::SsoAdmin => state.sso_admin(self.operation, &self.input),
             Service::Bedrock => state.bedrock(self.operation, path, &self.input),
+            Service::Iam => state.iam(self.operation, &self.input),
             Service::Sts => Ok(json!({ "Arn": format!("arn:aws:iam:::user/{access_key}") })),
+        }
+    }
+
+    fn refusal(&self, status: u16, code: &str) -> Reply {
+        match self.service {
+            Service::Iam => Reply::raw(status, "text/xml", iam::refusal(code)),
+            _ => Reply::error(status, code, "not so"),
         }
     }
 
@@ -227,6 +241,7 @@ impl<'a> Call<'a> {
                 Reply::raw(200, "application/x-amz-json-1.1", value.to_string())
             }
             Service::Bedrock => Reply::json(200, value),
+            Service::Iam => Reply::raw(200, "text/xml", iam::answer(self.operation, value)),
             Service::Sts => {
                 let (operation, arn) = (self.operation, text(value, "/Arn"));
                 let credentials = "<Credentials><AccessKeyId>K</AccessKeyId><SecretAccessKey>S</SecretAccessKey>\

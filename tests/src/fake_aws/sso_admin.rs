@@ -106,6 +106,10 @@ impl State {
                 self.application_assignments.retain(|a| a != input);
                 Ok(json!({}))
             }
+            "DescribeApplicationAssignment" => {
+                let mut all = self.application_assignments.iter();
+                all.find(|a| *a == input).cloned().ok_or(MISSING)
+            }
             "ListApplicationAssignments" => {
                 let of = |a: &&Value| part(a, "ApplicationArn") == part(input, "ApplicationArn");
                 let found: Vec<_> = self.application_assignments.iter().filter(of).collect();

@@ -48,6 +48,8 @@ pub(super) struct State {
     pub(super) deployments: Shelf,
     pub(super) imported_models: Shelf,
     pub(super) logging: Option<Value>,
+    pub(super) roles: Shelf,
+    pub(super) attached: Vec<Value>,
 }
 
 /// Things by id.

@@ -19,6 +19,7 @@ mod models;
 mod people;
 mod permissions;
 mod protocols;
+mod roles;
 mod stage;
 mod storm;
 mod tiers;

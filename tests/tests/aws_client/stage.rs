@@ -21,6 +21,7 @@ pub struct World {
     pub store: aws_sdk_identitystore::Client,
     pub sso: aws_sdk_ssoadmin::Client,
     pub bedrock: aws_sdk_bedrock::Client,
+    pub iam: aws_sdk_iam::Client,
 }
 
 /// A cache in memory.
@@ -83,6 +84,14 @@ pub fn bedrock(config: &SdkConfig, cached: &CachedClient) -> aws_sdk_bedrock::Cl
     aws_sdk_bedrock::Client::from_conf(config)
 }
 
+pub fn iam(config: &SdkConfig, cached: &CachedClient) -> aws_sdk_iam::Client {
+    let config = aws_sdk_iam::config::Builder::from(config)
+        .http_client(cached.http_client())
+        .interceptor(cached.interceptor())
+        .build();
+    aws_sdk_iam::Client::from_conf(config)
+}
+
 impl World {
     pub fn new() -> Self {
         Self::with(cached(|builder| builder))
@@ -95,6 +104,7 @@ impl World {
             store: store(&config, &cached),
             sso: sso(&config, &cached),
             bedrock: bedrock(&config, &cached),
+            iam: iam(&config, &cached),
             aws,
             cached,
         }

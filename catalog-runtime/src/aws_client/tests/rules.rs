@@ -213,6 +213,97 @@ fn the_data_plane_is_neither_read_nor_written() {
 }
 
 #[test]
+fn what_changes_by_itself_or_is_good_once_is_asked_each_time() {
+    let rules = shipped();
+    for (service, operation) in [
+        // Asking takes or makes something.
+        ("sfn", "GetActivityTask"),
+        ("cognito-identity", "GetId"),
+        ("appconfigdata", "GetLatestConfiguration"),
+        ("bedrock", "GetAutomatedReasoningPolicyNextScenario"),
+        ("bedrock", "ListFoundationModelAgreementOffers"),
+        // A later write has to name the version that was read.
+        ("cloudfront", "GetDistributionConfig"),
+        ("cloudfront", "GetCachePolicy"),
+        // Positions and data.
+        ("cloudwatch-logs", "GetLogEvents"),
+        ("ebs", "GetSnapshotBlock"),
+        ("ec2", "GetConsoleOutput"),
+        ("ec2", "GetConsoleScreenshot"),
+        ("lex-runtime-v2", "GetSession"),
+        ("iot-data-plane", "GetThingShadow"),
+        // Is it done, is it well, how many are there?
+        ("bedrock", "GetAutomatedReasoningPolicyBuildWorkflow"),
+        ("glue", "GetWorkflowRun"),
+        ("glue", "GetStatement"),
+        ("sfn", "ListMapRuns"),
+        ("redshift-data", "DescribeStatement"),
+        ("cloudwatch-logs", "DescribeQueries"),
+        ("emr", "DescribeStep"),
+        ("emr", "ListSteps"),
+        ("codedeploy", "GetDeployment"),
+        ("ec2", "DescribeExportTasks"),
+        ("ec2", "DescribeImportImageTasks"),
+        ("elastic-load-balancing-v2", "DescribeTargetHealth"),
+        ("elastic-load-balancing", "DescribeInstanceHealth"),
+        ("elastic-beanstalk", "DescribeEnvironmentHealth"),
+        ("route-53", "GetHealthCheckStatus"),
+        ("ec2", "DescribeInstanceStatus"),
+        ("ssm", "GetConnectionStatus"),
+        ("ssm", "GetCalendarState"),
+        ("sqs", "GetQueueAttributes"),
+        // Links and keys.
+        ("datazone", "GetIamPortalLoginUrl"),
+        ("api-gateway", "GetApiKey"),
+        ("api-gateway", "GetApiKeys"),
+        // Reads that are not called so.
+        ("cloudwatch-logs", "FilterLogEvents"),
+        ("cognito-identity-provider", "AdminGetUser"),
+        ("cognito-identity-provider", "AdminListGroupsForUser"),
+        ("dynamodb", "TransactGetItems"),
+        ("kms", "Decrypt"),
+        ("kms", "GenerateDataKeyWithoutPlaintext"),
+        ("rds", "DownloadDBLogFilePortion"),
+        ("s3", "CreateSession"),
+        ("bedrock-runtime", "InvokeGuardrailChecks"),
+        ("bedrock-agent-runtime", "RetrieveAndGenerate"),
+    ] {
+        let kind = rules.kind(service, operation);
+        assert_eq!(kind, Kind::Other, "{service}:{operation}");
+    }
+    for (service, operation) in [
+        ("sqs", "GetQueueUrl"),
+        ("codedeploy", "GetDeploymentGroup"),
+        ("ecs", "DescribeTaskDefinition"),
+        ("ec2", "DescribeInstances"),
+        ("route-53", "GetHealthCheck"),
+        ("cloudfront", "ListDistributions"),
+        ("cloudwatch-logs", "DescribeLogGroups"),
+        ("lambda", "ListVersionsByFunction"),
+        ("lambda", "GetRuntimeManagementConfig"),
+        ("emr", "DescribeCluster"),
+        ("bedrock", "ListFoundationModels"),
+    ] {
+        let kind = rules.kind(service, operation);
+        assert_eq!(kind, Kind::Read { unless: vec![] }, "{service}:{operation}");
+    }
+    for (service, operation) in [
+        ("cognito-identity-provider", "AdminDeleteUser"),
+        ("cloudwatch-logs", "PutRetentionPolicy"),
+        ("kms", "CreateKey"),
+        ("s3", "CreateBucket"),
+        ("storage-gateway", "RetrieveTapeArchive"),
+        ("dynamodb", "TransactWriteItems"),
+    ] {
+        let kind = rules.kind(service, operation);
+        assert_eq!(kind, Kind::Write, "{service}:{operation}");
+    }
+    // What is there now, and not what was there.
+    let unless = vec!["ConsistentRead".into()];
+    assert_eq!(rules.kind("dynamodb", "GetItem"), Kind::Read { unless });
+}
+
+#[test]
 fn without_a_rule_lists_and_the_thing_go() {
     let rules = shipped();
     let patterns = rules.drops(
@@ -423,6 +514,12 @@ fn an_answer_may_say_that_it_will_change() {
         "<StackStatus>CREATE_IN_PROGRESS</StackStatus>",
         r#"{"Status":"PENDING_VALIDATION"}"#,
         r#"{"State":{"Name":"shutting-down"}}"#,
+        "<Status>Terminating</Status>",
+        r#"{"tasks":[{"lastStatus":"DEACTIVATING"}]}"#,
+        r#"{"State":"DEPLOYING"}"#,
+        "<attachment><status>attaching</status></attachment>",
+        r#"{"status":"RESTORING"}"#,
+        r#"{"Clusters":[{"ClusterStatus":"resizing"}]}"#,
     ] {
         assert!(rules.is_unsettled(unsettled.as_bytes()), "{unsettled}");
     }
