@@ -8,11 +8,10 @@ mod load;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use aho_corasick::AhoCorasick;
-
 use super::parameters::Parameters;
 use super::tags::tags_of;
 use crate::cache::{Pattern, glob_matches};
+use answer::Ends;
 
 /// What a caching client goes by: which operations are never cached, which change nothing, and which
 /// entries a write drops.
@@ -56,8 +55,8 @@ pub struct Rules {
     secrets: Vec<String>,
     scopes: BTreeMap<String, Vec<String>>,
     writes: Vec<Write>,
-    /// What an answer that is not kept holds a word of; `None` where that is not known.
-    telling: Option<AhoCorasick>,
+    /// Of `secrets`.
+    ends: Ends,
 }
 
 /// Operations of services, both as globs.
@@ -159,7 +158,8 @@ impl Rules {
             self.scopes.entry(service).or_default().extend(names);
         }
         self.writes.extend(others.writes);
-        self.with_telling()
+        self.ends = Ends::of(&self.secrets);
+        self
     }
 
     /// The entries that a write drops, one pattern for each service they are of: to drop them by hand,

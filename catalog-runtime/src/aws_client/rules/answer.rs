@@ -1,8 +1,6 @@
 //! What an answer says that is not to be kept: that something is on its way, or a secret. This file may not
 //! know who asked what.
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
-
 use super::Rules;
 
 /// What a member is called that says how far something is.
@@ -24,27 +22,9 @@ fn begins(text: &[u8], word: &str) -> bool {
 }
 
 impl Rules {
-    pub(super) fn with_telling(mut self) -> Self {
-        let words = self.secrets.iter().map(String::as_bytes);
-        let mut builder = AhoCorasick::builder();
-        // Its speed is that of the answer's bytes, however many words there are.
-        let builder = builder
-            .ascii_case_insensitive(true)
-            .kind(Some(AhoCorasickKind::DFA));
-        self.telling = builder.build(words.chain(STATUSES)).ok();
-        self
-    }
-
-    /// Why an answer is not to be kept, if that is said in it. Most answers hold none of the words that
-    /// are looked for, and all of these are looked for at once.
+    /// Why an answer is not to be kept, if that is said in it.
     pub(in super::super) fn why_not_kept(&self, body: &[u8]) -> Option<&'static str> {
-        if !self
-            .telling
-            .as_ref()
-            .is_none_or(|words| words.is_match(body))
-        {
-            None
-        } else if self.is_unsettled(body) {
+        if self.is_unsettled(body) {
             Some("it says that something is on its way")
         } else {
             self.is_secret(body).then_some("it holds a secret")
@@ -81,25 +61,54 @@ impl Rules {
     /// Whether an answer has a member that is called like a secret, or a link with such a parameter,
     /// whatever the operation is called. A name may be longer than the word: `MasterUserPassword`.
     pub(in super::super) fn is_secret(&self, body: &[u8]) -> bool {
-        let Some(telling) = &self.telling else {
-            return !self.secrets.is_empty();
+        let is_secret = |name: &[u8]| {
+            self.ends.may_have(name) && self.secrets.iter().any(|word| ends_with(name, word))
         };
-        // In another format nothing stands after a name.
-        let is_text = matches!(body.trim_ascii_start().first(), Some(b'{' | b'[' | b'<'));
-        telling
-            .find_overlapping_iter(body)
-            .filter(|found| found.pattern().as_usize() < self.secrets.len())
-            .any(|found| !is_text || ends_a_name(body.get(found.end()..).unwrap_or_default()))
+        let up_to = |at| body.get(..at).unwrap_or_default();
+        if !matches!(body.trim_ascii_start().first(), Some(b'{' | b'[' | b'<')) {
+            // A format where nothing stands after a name.
+            return (0..=body.len()).any(|at| is_secret(up_to(at)));
+        }
+        let is_quoted_secret = |name: &[u8]| {
+            let name = name.trim_ascii_end().strip_suffix(b"\"");
+            // JSON may be within a text of JSON.
+            name.is_some_and(|name| is_secret(name.strip_suffix(b"\\").unwrap_or(name)))
+        };
+        memchr::memchr_iter(b':', body).any(|at| is_quoted_secret(up_to(at)))
+            || memchr::memchr2_iter(b'>', b'=', body).any(|at| is_secret(up_to(at)))
     }
 }
 
-/// Whether what follows a word says that a name ended with it.
-fn ends_a_name(rest: &[u8]) -> bool {
-    if matches!(rest.first(), Some(b'>' | b'=')) {
-        return true;
+fn ends_with(name: &[u8], word: &str) -> bool {
+    let cut = name.len().checked_sub(word.len());
+    let end = cut.and_then(|cut| name.get(cut..));
+    end.is_some_and(|end| end.eq_ignore_ascii_case(word.as_bytes()))
+}
+
+/// How secrets' names end, by their last four letters: most names are told apart by that.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Ends([u64; 16]);
+
+impl Ends {
+    pub(super) fn of(words: &[String]) -> Self {
+        let mut ends = Self::default();
+        for (at, bit) in words.iter().filter_map(|word| Self::place(word.as_bytes())) {
+            if let Some(bits) = ends.0.get_mut(at) {
+                *bits |= bit;
+            }
+        }
+        ends
     }
-    // JSON may be within a text of JSON.
-    let rest = rest.strip_prefix(b"\\").unwrap_or(rest);
-    let rest = rest.strip_prefix(b"\"").map(<[u8]>::trim_ascii_start);
-    rest.is_some_and(|rest| rest.first() == Some(&b':'))
+
+    fn may_have(&self, name: &[u8]) -> bool {
+        Self::place(name)
+            .is_some_and(|(at, bit)| self.0.get(at).is_some_and(|bits| bits & bit != 0))
+    }
+
+    /// A place among 16 times 64, the same for either case.
+    fn place(name: &[u8]) -> Option<(usize, u64)> {
+        let letters = u32::from_le_bytes(*name.last_chunk()?) | 0x2020_2020;
+        let hash = letters.wrapping_mul(0x9E37_79B1) >> 22;
+        Some((hash as usize / 64, 1 << (hash % 64)))
+    }
 }

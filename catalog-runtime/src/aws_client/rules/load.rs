@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::answer::Ends;
 use super::{Drop, Never, Operations, Rules, Write};
 use crate::{Error, ErrorKind};
 
@@ -100,16 +101,15 @@ impl Rules {
                 .iter()
                 .map(|word| word.to_ascii_lowercase())
                 .collect(),
-            secrets: file.secrets,
             scopes: file.scopes,
             writes: file
                 .writes
                 .into_iter()
                 .map(Write::checked)
                 .collect::<Result<_, Error>>()?,
-            telling: None,
-        }
-        .with_telling())
+            ends: Ends::of(&file.secrets),
+            secrets: file.secrets,
+        })
     }
 }
 
