@@ -2,7 +2,7 @@
 
 use std::fmt::{Debug, Write};
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bedrock_catalog::cache::ManualClock;
@@ -122,6 +122,10 @@ pub struct Lines(Arc<Mutex<Vec<(Level, String)>>>);
 impl Lines {
     /// From now on until the guard is dropped.
     pub fn listen() -> (Self, tracing::subscriber::DefaultGuard) {
+        // Beside a second one: with a single listener, a line that another thread comes upon first counts
+        // as one that nobody wants, on this thread too.
+        static SECOND: OnceLock<tracing::Dispatch> = OnceLock::new();
+        SECOND.get_or_init(|| tracing::Dispatch::new(Self::default()));
         let lines = Self::default();
         let guard = tracing::subscriber::set_default(lines.clone());
         (lines, guard)

@@ -640,12 +640,4 @@ fn a_variable_out_of_range_is_named() {
         assert_eq!(error.kind(), ErrorKind::InvalidConfiguration);
         assert_eq!(error.to_string(), format!("BEDROCK_CATALOG_{told}"));
     }
-    let error = LiveCatalog::builder()
-        .regions(["EU_WEST"])
-        .build()
-        .unwrap_err();
-    assert!(
-        error.to_string().starts_with(r#"region is "EU_WEST"; "#),
-        "{error}"
-    );
 }
