@@ -313,20 +313,25 @@ impl Rules {
         let letter = |byte: u8| 1_u32 << (byte.to_ascii_lowercase().wrapping_sub(b'a') & 31);
         let firsts = self.unsettled.iter().filter_map(|word| word.bytes().next());
         let firsts = firsts.fold(0, |firsts, byte| firsts | letter(byte));
+        let says = |value: &[u8]| {
+            let joins = value.iter().enumerate().filter(|(_, byte)| is_join(byte));
+            let starts = std::iter::once(0).chain(joins.map(|(at, _)| at + 1));
+            let texts = starts.filter_map(|at| value.get(at..));
+            texts
+                .filter(|text| text.first().is_some_and(|byte| firsts & letter(*byte) != 0))
+                .any(|text| self.unsettled.iter().any(|word| begins(text, word)))
+        };
+        if is_cbor(body) {
+            let mut texts = (0..body.len()).filter_map(|at| cbor_text(body.get(at..)?));
+            return texts.any(says);
+        }
         memchr::memchr2_iter(b'"', b'>', body)
             .filter_map(|at| body.get(at + 1..))
             .filter_map(|text| {
                 let value = text.get(..LONGEST_STATUS).unwrap_or(text);
                 value.get(..memchr::memchr2(b'"', b'<', value)?)
             })
-            .any(|value| {
-                let joins = value.iter().enumerate().filter(|(_, byte)| is_join(byte));
-                let starts = std::iter::once(0).chain(joins.map(|(at, _)| at + 1));
-                let texts = starts.filter_map(|at| value.get(at..));
-                texts
-                    .filter(|text| text.first().is_some_and(|byte| firsts & letter(*byte) != 0))
-                    .any(|text| self.unsettled.iter().any(|word| begins(text, word)))
-            })
+            .any(says)
     }
 
     /// Whether an answer has a member that is called like a secret, or a link with such a parameter,
@@ -347,8 +352,8 @@ impl Rules {
                 && self.secrets.iter().any(is_like)
         };
         let up_to = |at| body.get(..at).unwrap_or_default();
-        if !matches!(body.trim_ascii_start().first(), Some(b'{' | b'[' | b'<')) {
-            // A format where nothing stands after a name.
+        if is_cbor(body) {
+            // Nothing stands after a name.
             return (0..=body.len()).any(|at| is_called(up_to(at)));
         }
         memchr::memchr3_iter(b':', b'>', b'=', body).any(|at| {
@@ -425,6 +430,20 @@ fn end(name: &[u8]) -> Option<(usize, u64)> {
     let letters = u32::from_le_bytes(*name.last_chunk()?) | 0x2020_2020;
     let hash = letters.wrapping_mul(0x9E37_79B1) >> 22;
     Some((hash as usize / 64, 1 << (hash % 64)))
+}
+
+/// Whether it is CBOR: a map, whose first byte no text begins with.
+fn is_cbor(body: &[u8]) -> bool {
+    matches!(body.first(), Some(0xa0..=0xbf))
+}
+
+/// The text that begins here, should one begin here: its length stands before it.
+fn cbor_text(from: &[u8]) -> Option<&[u8]> {
+    match from {
+        [length @ 0x60..=0x77, text @ ..] => text.get(..usize::from(length - 0x60)),
+        [0x78, length, text @ ..] => text.get(..usize::from(*length)),
+        _ => None,
+    }
 }
 
 /// The longest word for a status that is looked at.
