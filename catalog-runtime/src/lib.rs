@@ -57,6 +57,9 @@ pub mod recording;
 #[cfg(feature = "router")]
 mod router;
 mod scrub;
+#[cfg(test)]
+#[path = "../tests/support/skip.rs"]
+mod skip;
 mod transform;
 mod vote;
 

@@ -16,6 +16,7 @@ use aws_sdk_bedrockruntime::operation::invoke_model_with_response_stream::Invoke
 use bedrock_catalog_data::{Catalog, Error as QueryError, Policy};
 
 use crate::live::LiveCatalog;
+use crate::scrub::scrub;
 
 /// Whoever can show a catalog: `&'static Catalog`, `Arc<Catalog>`, [`LiveCatalog`].
 pub trait HasCatalog: fmt::Debug + Send + Sync + 'static {
@@ -133,6 +134,10 @@ impl<C: HasCatalog> RouterInterceptor<C> {
     /// # Errors
     /// The id is a model's that the region does not offer on demand, and the policy has no route to it.
     pub fn route(&self, id: &str, region: &str) -> Result<Option<String>, QueryError> {
+        // An ARN is a way in already, also where an overlay has a model of that name.
+        if id.starts_with("arn:") {
+            return Ok(None);
+        }
         self.catalog.with_catalog(|catalog| {
             let Some(model) = catalog.model(id).filter(|_| catalog.profile(id).is_none()) else {
                 return Ok(None);
@@ -173,12 +178,15 @@ impl<C: HasCatalog> Intercept for RouterInterceptor<C> {
         match self.route(id, region) {
             Ok(None) => {}
             Ok(Some(sent)) => {
-                tracing::debug!(model = %id, region, sent, "routed");
+                // Those of an overlay name an account.
+                tracing::debug!(model = %scrub(id), region, sent = %scrub(&sent), "routed");
                 *id = sent;
             }
             Err(error) if self.fail_without_route => return Err(error.into()),
             Err(error) => {
-                tracing::warn!(model = %id, region, %error, "no route: the model id is sent as it is");
+                let (model, error) = (scrub(id), error.to_string());
+                let error = scrub(&error);
+                tracing::warn!(%model, region, %error, "no route: the model id is sent as it is");
             }
         }
         Ok(())

@@ -153,6 +153,42 @@ fn nothing_invalidated_comes_back_through_a_promotion() {
     shuttle::check_pct(model, schedules(), 3);
 }
 
+/// A sweep holds no turns; what it sweeps is written before or after it in both tiers, and what was
+/// fetched before it is not written at all.
+#[test]
+fn a_sweep_and_writes_of_what_it_sweeps_are_one_after_another() {
+    let model = || {
+        let tiers = Tiers::new(Some(1));
+        let (writer, fetcher, sweeper) = (tiers.clone(), tiers.clone(), tiers.clone());
+        let swept = Arc::new(Mutex::new(false));
+        let is_swept = swept.clone();
+        let fetched = tiers.order.watch(&1);
+        spawn_all(vec![
+            Box::new(move || writer.order.write(&[1], || writer.set(Some(2)))),
+            Box::new(move || {
+                let stored = fetched.write_unless_overtaken(|| {
+                    assert!(!*lock(&is_swept), "stored although it was removed");
+                    fetcher.set(Some(3));
+                });
+                drop((stored, fetched));
+            }),
+            Box::new(move || {
+                let sweep = || {
+                    sweeper.set(None);
+                    *lock(&swept) = true;
+                };
+                sweeper.order.write_matching(|name| *name == 1, sweep);
+            }),
+        ]);
+        let below = *lock(&tiers.below);
+        assert_eq!(*lock(&tiers.above), below, "the tiers differ");
+        assert!(matches!(below, None | Some(2)), "{below:?}");
+        assert_eq!(tiers.order.watched_now(), 0);
+    };
+    shuttle::check_random(model, schedules());
+    shuttle::check_pct(model, schedules(), 3);
+}
+
 #[test]
 fn nothing_newer_is_replaced_by_a_promotion() {
     let model = || {

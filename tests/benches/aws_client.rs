@@ -1,5 +1,6 @@
 //! What the caching client costs beside the SDK's own work: `cargo bench --bench aws_client`. The floor is
-//! the same SDK call on a connector that answers at once.
+//! the same SDK call, of the same client configuration, on the connector that answers at once with the same
+//! bytes, and that the caching client asks too.
 //!
 //! With `instructions WHAT COUNT` after `--` it makes so many calls and nothing else, for a count of
 //! instructions (`canned`, `hit`, `miss`): `valgrind --tool=callgrind`, two counts, the difference.

@@ -13,6 +13,12 @@ pub mod recordings;
 pub mod redis_server;
 pub mod synthetic;
 
+/// Says, past the test harness's capture, that a test was skipped and why.
+pub fn skip(name: &str, why: impl std::fmt::Display) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stderr(), "SKIPPED {name}: {why}");
+}
+
 /// The README's examples, as they stand.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]

@@ -15,8 +15,9 @@ use crate::synthetic;
 pub fn real(test: &str) -> Result<Option<Recording>, bedrock_catalog::Error> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/recordings/2026-08-22");
     if !folder.is_dir() {
-        eprintln!(
-            "{test}: skipped with real data, which is not here: ../shared/recordings/2026-08-22"
+        crate::skip(
+            test,
+            "with real data: ../shared/recordings/2026-08-22 is absent",
         );
         return Ok(None);
     }

@@ -54,7 +54,7 @@ pub fn is_installed() -> bool {
     if !there {
         let test = std::thread::current();
         let name = test.name().unwrap_or("a test");
-        eprintln!("SKIPPED {name}: redis-server is not installed");
+        crate::skip(name, "redis-server is not installed");
     }
     there
 }
@@ -261,6 +261,18 @@ impl RedisCluster {
             servers.iter().all(knows_all)
         });
         Some(Self { servers })
+    }
+
+    /// Tells all of them, of whom those answer who have the keys.
+    pub fn tell(&self, words: &[&str]) {
+        let (first, rest) = words.split_first().expect("a command");
+        for server in &self.servers {
+            let told: redis::RedisResult<redis::Value> =
+                redis::cmd(first).arg(rest).query(&mut server.raw());
+            if let Err(error) = told {
+                assert_eq!(error.code(), Some("MOVED"), "{words:?}: {error}");
+            }
+        }
     }
 
     /// The URL of all of them.

@@ -268,26 +268,69 @@ fn a_request_that_makes_no_sense_is_refused() {
         .build()
         .unwrap();
     assert_eq!(named.regions(), ["mars-north-1", "us-west-2"]);
-    for (what, builder) in [
-        ("nothing to ask with", Fetcher::builder()),
-        ("no region", with().regions(["../us-east-1"])),
+    let time = std::time::Duration::ZERO;
+    let made = with().client_factory(|_| panic!("nobody asks"));
+    for (builder, setting, value, allowed) in [
+        (Fetcher::builder(), "sdk_config", "none", "client_factory"),
         (
-            "two partitions",
-            with().regions(["us-east-1", "us-gov-west-1"]),
+            with().regions(["../us-east-1"]),
+            "regions",
+            "../us-east-1",
+            "like eu-west-1",
         ),
-        ("no known region", with().partition("aws-cn")),
-        ("no concurrency", with().concurrency(0)),
-        ("no attempt", with().max_attempts(0)),
-        ("four attempts", with().max_attempts(4)),
-        ("too many pages", with().max_pages(101)),
-        ("no time", with().deadline(std::time::Duration::ZERO)),
+        (
+            with().regions(["us-east-1", "us-gov-west-1"]),
+            "regions",
+            "us-gov-west-1",
+            "of the partition aws",
+        ),
+        (
+            with().partition("aws-cn"),
+            "partition",
+            "aws-cn",
+            "aws-us-gov",
+        ),
+        (with().concurrency(0), "concurrency", "0", "at least 1"),
+        (with().max_attempts(0), "max_attempts", "0", "1 to 3"),
+        (with().max_attempts(4), "max_attempts", "4", "1 to 3"),
+        (with().max_pages(0), "max_pages", "0", "1 to 100"),
+        (with().max_pages(101), "max_pages", "101", "1 to 100"),
+        (with().deadline(time), "deadline", "0s", "time to ask"),
+        (
+            with().attempt_timeout(time),
+            "attempt_timeout",
+            "0s",
+            "time to ask",
+        ),
+        (
+            with().operation_timeout(time),
+            "operation_timeout",
+            "0s",
+            "time to ask",
+        ),
+        (
+            with().endpoint_url("nowhere"),
+            "endpoint_url",
+            "nowhere",
+            "https://",
+        ),
+        (
+            made.endpoint_url("http://a"),
+            "endpoint_url",
+            "http://a",
+            "none with client_factory",
+        ),
     ] {
-        let error = builder.build().expect_err(what);
+        let error = builder.build().unwrap_err();
         assert_eq!(
             error.kind(),
             bedrock_catalog::fetch::ErrorKind::InvalidRequest,
-            "{what}"
+            "{error}"
         );
         assert!(!error.is_transient());
+        let error = error.to_string();
+        let (is, may) = error.split_once("; allowed: ").expect(&error);
+        assert_eq!(is, format!("{setting} is {value:?}"), "{error}");
+        assert!(may.contains(allowed), "{allowed}: {error}");
     }
 }

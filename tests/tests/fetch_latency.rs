@@ -94,7 +94,8 @@ async fn a_slow_region_delays_itself_alone() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_regions_take_little_longer_than_the_slowest() {
     if std::env::var_os("BEDROCK_CATALOG_LONG").is_none() {
-        println!("SKIPPED, of the long lane: all_regions_take_little_longer_than_the_slowest");
+        let name = "all_regions_take_little_longer_than_the_slowest";
+        bedrock_catalog_tests::skip(name, "of the long lane");
         return;
     }
     let fake = FakeBedrock::start(stage()).unwrap();

@@ -7,12 +7,16 @@
 )]
 
 use bedrock_catalog::fetch::{Fetcher, Outcome, sdk_config_from_env};
+use bedrock_catalog_tests::skip;
 
 /// Runs with `BEDROCK_CATALOG_LIVE=1`; asks two regions, four requests.
 #[tokio::test]
 async fn live_fetch_of_two_regions() {
     if std::env::var_os("BEDROCK_CATALOG_LIVE").is_none() {
-        eprintln!("live_fetch_of_two_regions: skipped, BEDROCK_CATALOG_LIVE is not set");
+        skip(
+            "live_fetch_of_two_regions",
+            "BEDROCK_CATALOG_LIVE is not set",
+        );
         return;
     }
     let config = sdk_config_from_env().await;
@@ -23,7 +27,7 @@ async fn live_fetch_of_two_regions() {
         .unwrap();
     let fetched = match fetcher.fetch().await {
         Err(error) if error.is_no_credentials() => {
-            eprintln!("live_fetch_of_two_regions: skipped, {error}");
+            skip("live_fetch_of_two_regions", error);
             return;
         }
         fetched => fetched.unwrap(),

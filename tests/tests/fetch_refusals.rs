@@ -77,9 +77,8 @@ async fn a_throttling_storm_stays_within_its_budget() {
 #[tokio::test(start_paused = true)]
 async fn a_thousand_throttling_storms_stay_within_their_budgets() {
     if std::env::var_os("BEDROCK_CATALOG_LONG").is_none() {
-        println!(
-            "SKIPPED, of the long lane: a_thousand_throttling_storms_stay_within_their_budgets"
-        );
+        let name = "a_thousand_throttling_storms_stay_within_their_budgets";
+        bedrock_catalog_tests::skip(name, "of the long lane");
         return;
     }
     storm(1000).await;

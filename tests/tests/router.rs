@@ -17,7 +17,7 @@ use aws_sdk_bedrockruntime::config::{Builder, ConfigBag, Intercept, Region, Runt
 use aws_sdk_bedrockruntime::error::{BoxError, DisplayErrorContext};
 use aws_sdk_bedrockruntime::primitives::Blob;
 use bedrock_catalog::recording::Recording;
-use bedrock_catalog::{Catalog, HasCatalog, LiveCatalog, Policy, RouterInterceptor};
+use bedrock_catalog::{Catalog, HasCatalog, LiveCatalog, Overlay, Policy, RouterInterceptor};
 use bedrock_catalog_tests::fake_bedrock::{Ask, Fault, Memory, Operation, Rule, Stage};
 use proptest::prelude::*;
 
@@ -275,6 +275,63 @@ fn other_ids() -> impl Strategy<Value = String> {
     .prop_filter("a model id", |id| {
         Catalog::bundled().model(id.as_str()).is_none()
     })
+}
+
+/// The two ARNs of a caller's own, as docs/live.md has them in an overlay.
+#[tokio::test]
+async fn arns_of_an_overlay_are_routes_and_go_out_as_they_are() {
+    const PROFILE: &str =
+        "arn:aws:bedrock:eu-west-1:000000000000:application-inference-profile/abc";
+    const THROUGHPUT: &str = "arn:aws:bedrock:eu-west-1:000000000000:provisioned-model/abc";
+    const HONEST: &str = "arn:aws:bedrock:eu-west-1:000000000000:provisioned-model/def";
+    let docs = include_str!("../../docs/live.md");
+    let (_, json) = docs.split_once("```json").unwrap();
+    let (json, _) = json.split_once("```").unwrap();
+    assert!(
+        json.contains(PROFILE) && json.contains(THROUGHPUT),
+        "{json}"
+    );
+    let overlay = Overlay::from_json(json.as_bytes()).unwrap();
+    let catalog = overlay.lay_over(Catalog::bundled()).unwrap();
+    // Called by its own word, it has no route: no policy has provisioned throughput.
+    let honest = format!(
+        r#"{{"models": [{{"id": "{HONEST}",
+            "access": [{{"inference_types": ["PROVISIONED"], "regions": ["eu-west-1"]}}]}}]}}"#
+    );
+    let honest = Overlay::from_json(honest.as_bytes()).unwrap();
+    let catalog = Arc::new(honest.lay_over(&catalog).unwrap());
+
+    let route = catalog
+        .route(THROUGHPUT, "eu-west-1", Policy::InRegion)
+        .unwrap();
+    assert_eq!(route.inference_id(), THROUGHPUT);
+    assert!(catalog.route(THROUGHPUT, "eu-west-2", Policy::Any).is_err());
+    assert!(catalog.route(HONEST, "eu-west-1", Policy::Any).is_err());
+    let route = catalog
+        .route(SONNET, "eu-west-1", Policy::Geography)
+        .unwrap();
+    assert_eq!(route.inference_id(), PROFILE);
+    let elsewhere = catalog
+        .route(SONNET, "eu-west-3", Policy::Geography)
+        .unwrap();
+    assert!(elsewhere.inference_id().starts_with("eu."));
+
+    for region in ["eu-west-1", "eu-west-2", "us-east-1"] {
+        for policy in policies() {
+            let router = RouterInterceptor::new(Arc::clone(&catalog), policy).fail_without_route();
+            let (client, wire) = client(&Memory::new(bedrock()), router, region);
+            for arn in [PROFILE, THROUGHPUT, HONEST] {
+                // Whatever is answered to it.
+                let _ = client.converse().model_id(arn).send().await;
+                assert_eq!(wire.take(), [arn], "{region} {policy}");
+            }
+        }
+    }
+    let router = RouterInterceptor::new(catalog, Policy::Geography);
+    assert_eq!(
+        router.route(SONNET, "eu-west-1").unwrap().as_deref(),
+        Some(PROFILE)
+    );
 }
 
 proptest! {

@@ -14,7 +14,7 @@ use aws_sdk_bedrockruntime::Client;
 use aws_sdk_bedrockruntime::config::{Builder, Region};
 use aws_sdk_bedrockruntime::error::DisplayErrorContext;
 use bedrock_catalog::recording::Recording;
-use bedrock_catalog::{Catalog, Policy, RouterInterceptor};
+use bedrock_catalog::{Catalog, Overlay, Policy, RouterInterceptor};
 use bedrock_catalog_tests::fake_bedrock::{Memory, Stage};
 
 const SONNET: &str = "anthropic.claude-sonnet-4-6";
@@ -84,5 +84,53 @@ async fn without_a_route_aws_answers_and_one_warning_says_what_would_allow_it() 
     assert_eq!(*level, tracing::Level::WARN);
     for says in [SONNET, "sa-east-1", "only a global profile", "policy any"] {
         assert!(line.contains(says), "{says}: {line}");
+    }
+}
+
+/// Ids of the caller's own overlay name its account; the log does not.
+#[tokio::test]
+async fn account_ids_are_not_logged() {
+    const PROFILE: &str =
+        "arn:aws:bedrock:sa-east-1:999988887777:application-inference-profile/abc";
+    const PRIVATE: &str = "private-of-999988887777";
+    let json = format!(
+        r#"{{"models": [{{"id": "{PRIVATE}",
+            "access": [{{"inference_types": ["PROVISIONED"], "regions": ["sa-east-1"]}}]}}],
+        "profiles": [{{"id": "{PROFILE}", "routes": [{{"model": "{SONNET}",
+            "sources": ["sa-east-1"], "destinations": ["sa-east-1"]}}]}}]}}"#
+    );
+    let overlay = Overlay::from_json(json.as_bytes()).unwrap();
+    let catalog = Arc::new(overlay.lay_over(Catalog::bundled()).unwrap());
+    let router = RouterInterceptor::new(catalog, Policy::Geography);
+    assert_eq!(
+        router.route(SONNET, "sa-east-1").unwrap().as_deref(),
+        Some(PROFILE)
+    );
+    let memory = Memory::new(Stage::new(Recording::of_catalog(Catalog::bundled())));
+    let config = Builder::from(&memory.sdk_config())
+        .region(Region::new("sa-east-1"))
+        .interceptor(router)
+        .build();
+    let client = Client::from_conf(config);
+    let lines = Lines::default();
+    let logging = tracing::subscriber::set_default(lines.clone());
+    for id in [SONNET, PRIVATE] {
+        // Whatever the stage, which knows neither, answers.
+        let _ = client.converse().model_id(id).send().await;
+    }
+    drop(logging);
+    let lines = lines.0.lock().unwrap();
+    let [(routed, profile), (warned, private)] = &lines[..] else {
+        panic!("{lines:?}");
+    };
+    assert_eq!(
+        (*routed, *warned),
+        (tracing::Level::DEBUG, tracing::Level::WARN)
+    );
+    let scrubbed = |text: &str| text.replace("999988887777", "000000000000");
+    assert!(profile.contains(&scrubbed(PROFILE)), "{profile}");
+    assert!(private.contains(&scrubbed(PRIVATE)), "{private}");
+    for line in [profile, private] {
+        assert!(!line.contains("999988887777"), "{line}");
     }
 }

@@ -23,6 +23,12 @@ use std::process::Command;
 use bedrock_catalog::recording::Recording;
 use bedrock_catalog::{Catalog, catalog_from_json};
 
+/// Says, past the test harness's capture, that a test was skipped and why.
+fn skip(name: &str, why: impl std::fmt::Display) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stderr(), "SKIPPED {name}: {why}");
+}
+
 /// What one call came to.
 struct Call {
     code: i32,

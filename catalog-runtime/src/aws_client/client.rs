@@ -10,14 +10,16 @@ use aws_credential_types::Credentials;
 use aws_smithy_http_client::tls;
 use aws_smithy_runtime_api::client::http::{HttpClient, SharedHttpClient};
 use aws_smithy_runtime_api::client::interceptors::Intercept;
+use foldhash::quality::RandomState;
 
-use super::identity::{Names, Scope, account_namespace};
+use super::digest::Heads;
+use super::identity::{Names, Scope, Signed, account_namespace};
 use super::layer::Layer;
 use super::mark::Mark;
 use super::rules::{Kind, Rules, service_word};
 use super::statistics::{ClientStatistics, Counts};
-use super::writes::Doubtful;
-use crate::cache::{Cache, Namespace};
+use super::writes::{Doubtful, Drops};
+use crate::cache::{Cache, Horizons, Namespace, Terms};
 use crate::{Error, ErrorKind};
 
 /// How long an SDK read is fresh, where nothing is said.
@@ -47,7 +49,7 @@ pub(super) struct Shared {
     fresh_for: Duration,
     fresh_for_operation: HashMap<(String, String), Duration>,
     /// By service and operation, as the SDK has them.
-    plans: RwLock<HashMap<String, HashMap<String, Arc<Plan>>>>,
+    plans: RwLock<Plans>,
     /// Those that reads were kept in.
     namespaces: Mutex<Vec<Namespace>>,
     warned: AtomicBool,
@@ -55,13 +57,18 @@ pub(super) struct Shared {
     last: Mutex<Option<(Credentials, String, Scope)>>,
 }
 
+type Plans = HashMap<String, HashMap<String, Arc<Plan>, RandomState>, RandomState>;
+
 /// How the requests of an operation are treated.
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) service: String,
     pub(super) operation: String,
     pub(super) kind: Kind,
-    pub(super) fresh_for: Duration,
+    /// Reads of it go past the cache.
+    pub(super) is_off: bool,
+    pub(super) terms: Terms,
+    pub(super) heads: Heads,
 }
 
 impl CachedClient {
@@ -130,10 +137,11 @@ impl CachedClient {
         operation: &str,
         parameters: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> u64 {
-        let patterns = self.shared.rules.drops(service, operation, parameters);
-        self.shared
-            .drop_entries(&self.shared.namespaces(), &patterns)
-            .await
+        let drops = Drops {
+            namespaces: self.shared.namespaces(),
+            patterns: self.shared.rules.drops(service, operation, parameters),
+        };
+        self.shared.drop_entries(&Arc::new(drops)).await
     }
 }
 
@@ -147,14 +155,21 @@ impl Shared {
         drop(plans);
         let word = service_word(service);
         let key = (word, operation.to_owned());
+        let configured = self.fresh_for_operation.get(&key);
+        let fresh_for = *configured.unwrap_or(&self.fresh_for);
+        // Kept no longer than fresh: an answer that may be out of date is no answer, and who may not read
+        // any more is not to be served what he once could.
+        let horizons = Horizons {
+            fresh_for,
+            keep_for: fresh_for,
+        };
         let plan = Arc::new(Plan {
             kind: self.rules.kind(&key.0, operation),
-            fresh_for: *self
-                .fresh_for_operation
-                .get(&key)
-                .unwrap_or(&self.fresh_for),
+            is_off: fresh_for.is_zero(),
+            terms: Terms::source("api").holding(horizons).giving_up_when_busy(),
             service: key.0,
             operation: key.1,
+            heads: Heads::default(),
         });
         let mut plans = self.plans.write().unwrap_or_else(PoisonError::into_inner);
         let of_service = plans.entry(service.to_owned()).or_default();
@@ -183,26 +198,37 @@ impl Shared {
             .clone()
     }
 
-    /// Whose entries these credentials may see in this region.
-    pub(super) fn scope(&self, credentials: Credentials, region: &str) -> Option<Scope> {
+    /// Whose entries a request may see that was signed with these credentials. Where that cannot be
+    /// said, the first time a warning does.
+    pub(super) fn scope(
+        &self,
+        credentials: Option<&Credentials>,
+        signed: &Signed<'_>,
+    ) -> Option<Scope> {
+        let credentials = credentials.filter(|is| is.access_key_id() == signed.access_key);
+        let Some(credentials) = credentials else {
+            self.warn("the SDK does not say whose credentials a request is signed with");
+            return None;
+        };
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((who, of, scope)) = last.as_ref()
-            && *who == credentials
-            && of == region
+            && who == credentials
+            && of == signed.region
         {
             return Some(*scope);
         }
-        let scope = self.names.scope(&credentials, region)?;
-        *last = Some((credentials, region.to_owned(), scope));
+        let Some(scope) = self.names.scope(credentials, signed.region) else {
+            self.warn("the credentials name no account, and no namespace was given in its place");
+            return None;
+        };
+        *last = Some((credentials.clone(), signed.region.to_owned(), scope));
         Some(scope)
     }
 
-    /// Says once that nothing can be cached.
-    pub(super) fn warn_of_nobody(&self) {
+    /// Says once why nothing can be cached.
+    fn warn(&self, why: &str) {
         if !self.warned.swap(true, Ordering::Relaxed) {
-            tracing::warn!(
-                "AWS reads are not cached: the credentials name no account, and no namespace was given in its place"
-            );
+            tracing::warn!("AWS reads are not cached: {why}");
         }
     }
 }

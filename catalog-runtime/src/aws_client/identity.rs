@@ -2,20 +2,19 @@
 //! may not know what is asked, and keeps no secret.
 
 use aws_credential_types::Credentials;
-use aws_smithy_runtime_api::client::auth::{AuthScheme, AuthSchemeId};
-use aws_smithy_runtime_api::client::identity::ResolveCachedIdentity;
+use aws_smithy_runtime_api::client::endpoint::EndpointResolverParams;
+use aws_smithy_runtime_api::client::identity::Identity;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 use sha2::{Digest, Sha256};
 
-use super::parameters::feed;
+use super::digest::feed;
 use crate::cache::Namespace;
 
 /// What the signature says in plain words: the access key, and the region it is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Signed<'a> {
-    access_key: &'a str,
+    pub(super) access_key: &'a str,
     pub(super) region: &'a str,
 }
 
@@ -25,23 +24,21 @@ impl<'a> Signed<'a> {
         let authorization = request.headers().get("authorization")?;
         // AWS4-HMAC-SHA256 Credential=KEY/DATE/REGION/SERVICE/aws4_request, …; with an asymmetric
         // signature the regions are in a header of their own.
-        let (_, credential) = authorization
-            .strip_prefix("AWS4-")?
-            .split_once("Credential=")?;
-        let credential = credential.split(',').next()?;
-        let mut scope = credential.rsplitn(5, '/');
-        let (end, _service, region) = (scope.next()?, scope.next()?, scope.next()?);
+        let (algorithm, rest) = authorization.strip_prefix("AWS4-")?.split_once(' ')?;
+        let (credential, _) = rest.strip_prefix("Credential=")?.split_once(',')?;
+        let mut parts = credential.as_bytes().rsplitn(5, |byte| *byte == b'/');
+        let mut part = || std::str::from_utf8(parts.next()?).ok();
+        let (end, _service, region) = (part()?, part()?, part()?);
         if end != "aws4_request" {
             return None;
         }
-        if let Some(regions) = request.headers().get("x-amz-region-set") {
-            let access_key = credential.split('/').next()?;
+        if algorithm.starts_with("ECDSA") {
             return Some(Self {
-                access_key,
-                region: regions,
+                access_key: part()?,
+                region: request.headers().get("x-amz-region-set")?,
             });
         }
-        let (_date, access_key) = (scope.next()?, scope.next()?);
+        let (_date, access_key) = (part()?, part()?);
         Some(Self { access_key, region })
     }
 }
@@ -74,17 +71,17 @@ impl Names {
         };
         // Keys are told apart by their secrets too: who has the one without the other sees nothing.
         // The digest goes into that of a whole request, and nowhere else.
-        let mut hash = Sha256::new();
+        let mut who = Vec::new();
         match &self.identity {
-            Some(name) => feed(&mut hash, name.as_bytes()),
+            Some(name) => feed(&mut who, name.as_bytes()),
             None => {
-                feed(&mut hash, credentials.access_key_id().as_bytes());
-                feed(&mut hash, credentials.secret_access_key().as_bytes());
+                feed(&mut who, credentials.access_key_id().as_bytes());
+                feed(&mut who, credentials.secret_access_key().as_bytes());
             }
         }
         Some(Scope {
             namespace,
-            identity: hash.finalize().into(),
+            identity: Sha256::digest(who).into(),
         })
     }
 }
@@ -94,25 +91,12 @@ pub(super) fn account_namespace(partition: &str, account: &str) -> Namespace {
     Namespace::of(["aws-client", partition, account])
 }
 
-/// The credentials the request was signed with. They come from the SDK's own identity cache, which had
-/// them a moment ago; should it have others by now, none.
-pub(super) async fn credentials(
-    signed_with: String,
-    components: &RuntimeComponents,
-) -> Option<Credentials> {
-    let scheme = components.auth_scheme(AuthSchemeId::new("sigv4"))?;
-    let resolver = scheme.identity_resolver(components)?;
-    let (cache, config) = (components.identity_cache(), ConfigBag::base());
-    let identity = cache.resolve_cached_identity(resolver, components, &config);
-    let identity = identity.await.ok()?;
-    let credentials = identity.data::<Credentials>()?;
-    (credentials.access_key_id() == signed_with).then(|| credentials.clone())
-}
-
-impl Signed<'_> {
-    pub(super) fn access_key(&self) -> String {
-        self.access_key.to_owned()
-    }
+/// The credentials the request is signed with. The SDK leaves them beside the parameters of the endpoint,
+/// which may depend on who asks.
+pub(super) fn credentials(config: &ConfigBag) -> Option<Credentials> {
+    let parameters = config.load::<EndpointResolverParams>()?;
+    let identity = parameters.get_property::<Identity>()?;
+    identity.data::<Credentials>().cloned()
 }
 
 /// The partition a region is in.

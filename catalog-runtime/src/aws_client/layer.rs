@@ -1,9 +1,9 @@
 //! The layer between the SDK and its HTTP client: reads are answered from the cache or asked once for all
 //! who ask, writes drop what they change, everything else passes. This file may not know any operation.
 
-use std::fmt;
 use std::sync::Arc;
 
+use aws_smithy_async::rt::sleep::SharedAsyncSleep;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::connector_metadata::ConnectorMetadata;
 use aws_smithy_runtime_api::client::http::{
@@ -17,16 +17,16 @@ use aws_smithy_runtime_api::client::runtime_components::{
 };
 use aws_smithy_types::config_bag::ConfigBag;
 use bytes::Bytes;
-use sha2::{Digest, Sha256};
 
 use super::client::{Plan, Shared};
-use super::identity::{Scope, Signed, credentials};
+use super::digest::{BLOCK, feed};
+use super::identity::Signed;
 use super::mark::{Marked, Unanswered};
-use super::parameters::{Parameters, feed, hex};
-use super::reply::{self, Looked};
+use super::parameters::Parameters;
+use super::reply::{self, NotKept};
 use super::rules::{ALL, Kind};
-use super::writes::Pending;
-use crate::cache::{Cache, Freshness, Horizons, Key, Terms};
+use super::writes::{Drops, Pending};
+use crate::cache::{Cache, Freshness, Key, hex};
 
 /// Any call may be the one that is answered; the inner client makes the connectors, as ever.
 #[derive(Debug)]
@@ -41,11 +41,11 @@ impl HttpClient for Layer {
         settings: &HttpConnectorSettings,
         components: &RuntimeComponents,
     ) -> SharedHttpConnector {
-        SharedHttpConnector::new(Connector(Arc::new(Wire {
+        SharedHttpConnector::new(Connector(Wire {
             inner: self.inner.http_connector(settings, components),
             shared: Arc::clone(&self.shared),
-            components: components.clone(),
-        })))
+            sleep: components.sleep_impl(),
+        }))
     }
 
     fn validate_base_client_config(
@@ -71,41 +71,31 @@ impl HttpClient for Layer {
 
 /// The SDK makes one for each attempt, and each call keeps what is in it.
 #[derive(Debug)]
-struct Connector(Arc<Wire>);
+struct Connector(Wire);
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Wire {
     inner: SharedHttpConnector,
     shared: Arc<Shared>,
-    components: RuntimeComponents,
+    sleep: Option<SharedAsyncSleep>,
 }
 
 impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let Some(Marked(plan)) = request.extension().cloned() else {
-            return self.0.inner.call(request);
+        let Self(wire) = self;
+        let Some(marked) = request.extension::<Marked>() else {
+            return wire.inner.call(request);
         };
-        let is_read = match &plan.kind {
-            Kind::Other => {
-                return self.0.inner.call(request);
-            }
-            Kind::Read { .. }
-                if request.extension::<Unanswered>().is_some() || plan.fresh_for.is_zero() =>
-            {
-                self.0.shared.counts.passed.one();
-                return self.0.inner.call(request);
-            }
-            Kind::Read { .. } => true,
-            Kind::Write => false,
+        if marked.plan.kind == Kind::Write {
+            let (wire, marked) = (wire.clone(), marked.clone());
+            return HttpConnectorFuture::new(async move { wire.write(marked, request).await });
+        }
+        let Some(place) = wire.place(marked, &request) else {
+            wire.shared.counts.passed.one();
+            return wire.inner.call(request);
         };
-        let wire = Arc::clone(&self.0);
-        HttpConnectorFuture::new(async move {
-            if is_read {
-                wire.read(plan, request).await
-            } else {
-                wire.write(plan, request).await
-            }
-        })
+        let wire = wire.clone();
+        HttpConnectorFuture::new(async move { wire.read(place, request).await })
     }
 }
 
@@ -125,24 +115,13 @@ pub struct Dropped(pub u64);
 impl Wire {
     async fn read(
         &self,
-        plan: Arc<Plan>,
+        Place { cache, key, plan }: Place,
         request: HttpRequest,
     ) -> Result<HttpResponse, ConnectorError> {
-        let Some((cache, key)) = self.place(&plan, &request).await else {
-            self.shared.counts.passed.one();
-            return self.inner.call(request).await;
-        };
-        // Kept no longer than fresh: an answer that may be out of date is no answer, and who may not read
-        // any more is not to be served what he once could.
-        let terms = Terms::source("api")
-            .holding(Horizons {
-                fresh_for: plan.fresh_for,
-                keep_for: plan.fresh_for,
-            })
-            .giving_up_when_busy();
+        let terms = &plan.terms;
         let (mut request, mut asked) = (Some(request), None);
         let answer = cache
-            .get_or_compute_async(&key, &terms, || self.ask(&mut request, &mut asked))
+            .get_or_compute_async(&key, terms, || self.ask(&mut request, &mut asked))
             .await;
         if let Some(asked) = asked {
             return asked;
@@ -158,6 +137,7 @@ impl Wire {
         // be read: the answer and the error are for each caller to get.
         let watched = cache.watch(&key);
         if let Ok(written) = self.ask(&mut request, &mut asked).await {
+            let terms = terms.clone();
             let put = move |cache: &Cache| cache.put_unless_overtaken(&watched, written, &terms);
             cache.off_thread(put).await;
         }
@@ -180,7 +160,7 @@ impl Wire {
             return Err(NotKept("the request was sent already"));
         };
         self.shared.counts.asked.one();
-        let response = match self.inner.call(request).await {
+        let mut response = match self.inner.call(request).await {
             Ok(response) => response,
             Err(error) => {
                 self.shared.counts.not_kept.one();
@@ -188,31 +168,13 @@ impl Wire {
                 return Err(NotKept("the request failed"));
             }
         };
-        let (response, kept) = match reply::look(
-            response,
-            self.shared.largest_body,
-            self.components.sleep_impl(),
-        )
-        .await
-        {
-            Looked::Whole {
-                response,
-                written,
-                body,
-            } => {
-                let body = written.get(body..).unwrap_or_default();
-                let rules = &self.shared.rules;
-                let kept = if rules.is_unsettled(body) {
-                    Err(NotKept("it says that something is on its way"))
-                } else if rules.is_secret(body) {
-                    Err(NotKept("it holds a secret"))
-                } else {
-                    Ok(written)
-                };
-                (response, kept)
-            }
-            Looked::NotKept(response, why) => (response, Err(NotKept(why))),
-        };
+        let (bound, sleep) = (self.shared.largest_body, self.sleep.as_ref());
+        let looked = reply::look(&mut response, bound, sleep).await;
+        let kept = looked.and_then(|(written, body)| {
+            let body = written.get(body..).unwrap_or_default();
+            let why = self.shared.rules.why_not_kept(body);
+            why.map_or(Ok(written), |why| Err(NotKept(why)))
+        });
         if let Err(NotKept(why)) = &kept {
             self.shared.counts.not_kept.one();
             tracing::debug!(
@@ -227,21 +189,25 @@ impl Wire {
 
     async fn write(
         &self,
-        plan: Arc<Plan>,
+        Marked { plan, credentials }: Marked,
         request: HttpRequest,
     ) -> Result<HttpResponse, ConnectorError> {
         let shared = Arc::clone(&self.shared);
         shared.counts.writes.one();
-        let scope = self.scope(&request).await;
+        let signed = Signed::of(&request);
+        let scope = signed.and_then(|signed| shared.scope(credentials.as_ref(), &signed));
         // Whose data it changes is not known without an account: anybody's, then.
-        let namespaces =
-            scope.map_or_else(|| shared.namespaces(), |(scope, _)| vec![scope.namespace]);
+        let namespaces = scope.map_or_else(|| shared.namespaces(), |scope| vec![scope.namespace]);
         let parameters = Parameters::of(&request);
         let patterns = shared
             .rules
             .patterns(&plan.service, &plan.operation, &parameters);
         drop(parameters);
-        let pending = Pending::begin(Arc::clone(&shared), plan, namespaces, patterns).await;
+        let drops = Drops {
+            namespaces,
+            patterns,
+        };
+        let pending = Pending::begin(Arc::clone(&shared), plan, drops).await;
         let mut result = self.inner.call(request).await;
         let status = result.as_ref().map(HttpResponse::status);
         // A timeout that the service reports (408) is in doubt like any other.
@@ -263,8 +229,13 @@ impl Wire {
     }
 
     /// Where the answer to a read is kept; `None` where it is not to be.
-    async fn place(&self, plan: &Plan, request: &HttpRequest) -> Option<(Cache, Key)> {
-        let (scope, region) = self.scope(request).await?;
+    fn place(&self, marked: &Marked, request: &HttpRequest) -> Option<Place> {
+        let Marked { plan, credentials } = marked;
+        if request.extension::<Unanswered>().is_some() || plan.is_off {
+            return None;
+        }
+        let signed = Signed::of(request)?;
+        let scope = self.shared.scope(credentials.as_ref(), &signed)?;
         let parameters = Parameters::of(request);
         let Kind::Read { unless } = &plan.kind else {
             return None;
@@ -272,42 +243,37 @@ impl Wire {
         if parameters.is_stream() || unless.iter().any(|name| parameters.is_true(name)) {
             return None;
         }
-        let mut hash = Sha256::new();
-        feed(&mut hash, b"aws-client 1");
-        feed(&mut hash, &scope.identity);
-        feed(&mut hash, region.as_bytes());
-        parameters.digest(&mut hash);
+        let mut text = Vec::with_capacity(512);
+        text.extend_from_slice(b"aws-client 2");
+        text.extend_from_slice(&scope.identity);
+        feed(&mut text, signed.region.as_bytes());
+        parameters.write_head(&mut text);
+        // The head says itself where it ends, and what is asked is mostly a block of its own.
+        let head = text.len().next_multiple_of(BLOCK);
+        text.resize(head, 0);
+        parameters.write_body(&mut text);
+        let digest = plan.heads.digest(&text, head);
+        let digest = hex::lower(digest.get(..16)?);
         let tags = parameters.tags(&plan.operation, self.shared.rules.scopes(&plan.service));
-        let mut tags = tags.iter().map(String::as_str);
-        let key = Key::new(&plan.service, &plan.operation, tags.next().unwrap_or(ALL));
-        let key = tags.fold(key, |key, tag| key.sub(tag));
-        let key = key.sub(&hex(hash.finalize().iter().take(16)));
+        let nothing = tags.is_empty().then_some(ALL);
+        let tags = tags.iter().map(String::as_str).chain(nothing);
+        let operation = [plan.service.as_str(), &plan.operation];
+        let key = Key::of(operation.into_iter().chain(tags).chain([&*digest]));
         if self.shared.doubtful.covers(scope.namespace, &key) {
             return None;
         }
         self.shared.serves(scope.namespace);
-        Some((self.shared.cache.in_namespace(scope.namespace), key))
-    }
-
-    /// Who asks, and the region that is asked.
-    async fn scope(&self, request: &HttpRequest) -> Option<(Scope, String)> {
-        let signed = Signed::of(request)?;
-        let region = signed.region.to_owned();
-        let credentials = credentials(signed.access_key(), &self.components).await?;
-        let scope = self.shared.scope(credentials, &region);
-        if scope.is_none() {
-            self.shared.warn_of_nobody();
-        }
-        Some((scope?, region))
+        Some(Place {
+            cache: self.shared.cache.in_namespace(scope.namespace),
+            key,
+            plan: Arc::clone(plan),
+        })
     }
 }
 
-/// Why an answer is not kept.
-#[derive(Debug)]
-struct NotKept(&'static str);
-
-impl fmt::Display for NotKept {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
-    }
+/// Where an answer is kept, and how.
+struct Place {
+    cache: Cache,
+    key: Key,
+    plan: Arc<Plan>,
 }

@@ -1,8 +1,9 @@
-//! What the interceptors write on a request for the layer below them to read. They may not know what
-//! becomes of it.
+//! What the interceptors write on a request for the layer below them to read: what the SDK knows and the
+//! request does not say. They may not know what becomes of it.
 
 use std::sync::Arc;
 
+use aws_credential_types::Credentials;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextMut;
 use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
@@ -11,10 +12,15 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 
 use super::client::{Plan, Shared};
+use super::identity::credentials;
+use super::rules::Kind;
 
-/// On a request: how it is treated.
+/// On a request that is a read or a write: how it is treated, and who asks, where the SDK says so.
 #[derive(Debug, Clone)]
-pub(super) struct Marked(pub(super) Arc<Plan>);
+pub(super) struct Marked {
+    pub(super) plan: Arc<Plan>,
+    pub(super) credentials: Option<Credentials>,
+}
 
 /// On a request: the caller wants it asked.
 #[derive(Debug, Clone)]
@@ -38,7 +44,11 @@ impl Intercept for Mark {
     ) -> Result<(), BoxError> {
         if let Some(metadata) = config.load::<Metadata>() {
             let plan = self.0.plan(metadata.service(), metadata.name());
-            context.request_mut().add_extension(Marked(plan));
+            if plan.kind != Kind::Other {
+                let credentials = credentials(config);
+                let marked = Marked { plan, credentials };
+                context.request_mut().add_extension(marked);
+            }
         }
         Ok(())
     }

@@ -87,6 +87,7 @@
 //! where it is fresh for its time.
 
 mod client;
+mod digest;
 mod identity;
 mod layer;
 mod mark;
@@ -94,6 +95,7 @@ mod parameters;
 mod reply;
 mod rules;
 mod statistics;
+mod tags;
 #[cfg(test)]
 mod tests;
 mod writes;

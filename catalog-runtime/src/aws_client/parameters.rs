@@ -1,40 +1,20 @@
-//! What a request asks for, whatever the protocol: its parameters in one canonical form, a digest of
-//! them, and the identifiers among them. This file may not know any service.
+//! What a request asks for, whatever the protocol: its parameters in one canonical form, written down,
+//! and the identifiers among them. This file may not know any service.
 //!
 //! The canonical form is the same for the same question, in whatever order a serializer wrote it, and
 //! different for different questions; what cannot be taken apart safely is taken as it is.
 
+mod body;
+
 use std::borrow::Cow;
-use std::fmt;
 
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use percent_encoding::percent_decode_str;
-use serde::de::{Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
-use sha2::{Digest, Sha256};
 
-/// Headers that say how a request travels or who signed it, and not what it asks for.
-const TRAVELLING: [&str; 19] = [
-    "accept-encoding",
-    "authorization",
-    "baggage",
-    "connection",
-    "content-length",
-    "content-md5",
-    "expect",
-    "host",
-    "traceparent",
-    "tracestate",
-    "transfer-encoding",
-    "user-agent",
-    "x-amz-content-sha256",
-    "x-amz-date",
-    "x-amz-region-set",
-    "x-amz-security-token",
-    "x-amz-trailer",
-    "x-amz-user-agent",
-    "x-amzn-trace-id",
-];
+use body::{Body, Leaf};
+
+use super::digest::{feed, feed_number};
+use super::tags::{identifiers, is_about_the_call, pieces, tag, tags_of};
 
 /// The parameters of a request.
 #[derive(Debug, Default)]
@@ -50,31 +30,10 @@ pub(super) struct Parameters<'a> {
     is_stream: bool,
 }
 
-#[derive(Debug, Default)]
-enum Body<'a> {
-    #[default]
-    Empty,
-    /// The leaves, sorted by name.
-    Json(Vec<Leaf<'a>>),
-    /// Sorted by name; of one name, in their order.
-    Form(Vec<(&'a str, &'a str)>),
-    Opaque(&'a [u8]),
-}
-
-/// A value that holds no other: where it is, and what it is.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Leaf<'a> {
-    name: String,
-    /// Whether it is a text, and not a number, a truth value, null or an empty container as written.
-    is_text: bool,
-    value: Cow<'a, str>,
-}
-
 impl<'a> Parameters<'a> {
     /// The parameters of a request.
     pub(super) fn of(request: &'a HttpRequest) -> Self {
         let body = request.body().bytes();
-        let kind = request.headers().get("content-type").unwrap_or_default();
         let endpoint = endpoint(request.uri());
         let target = request.uri().strip_prefix(endpoint).unwrap_or_default();
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
@@ -86,13 +45,15 @@ impl<'a> Parameters<'a> {
             .filter(|(name, _)| !is_travelling(name))
             .collect();
         headers.sort_by_key(|(name, _)| *name);
+        let kind = headers.iter().find(|(name, _)| *name == "content-type");
+        let kind = kind.and_then(|(_, value)| std::str::from_utf8(value).ok());
         Self {
             endpoint,
             method: request.method(),
             path,
             query,
             headers,
-            body: Body::of(body.unwrap_or_default(), kind),
+            body: Body::of(body.unwrap_or_default(), kind.unwrap_or_default()),
             is_stream: body.is_none(),
         }
     }
@@ -104,8 +65,8 @@ impl<'a> Parameters<'a> {
 
     /// Parameters told by hand.
     pub(super) fn given(parameters: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        let leaf = |(name, value): (&str, &'a str)| Leaf {
-            name: name.to_owned(),
+        let leaf = |(name, value): (&'a str, &'a str)| Leaf {
+            name: Cow::Borrowed(name),
             is_text: true,
             value: Cow::Borrowed(value),
         };
@@ -115,41 +76,45 @@ impl<'a> Parameters<'a> {
         }
     }
 
-    /// Feeds all of it to a hash, so that no two different requests feed the same.
-    pub(super) fn digest(&self, hash: &mut Sha256) {
-        feed(hash, self.endpoint.as_bytes());
-        feed(hash, self.method.as_bytes());
-        feed(hash, self.path.as_bytes());
-        feed_number(hash, self.query.len());
+    /// Writes down all but the body, so that no two different requests are written alike.
+    pub(super) fn write_head(&self, into: &mut Vec<u8>) {
+        feed(into, self.endpoint.as_bytes());
+        feed(into, self.method.as_bytes());
+        feed(into, self.path.as_bytes());
+        feed_number(into, self.query.len());
         for (name, value) in &self.query {
-            feed(hash, name.as_bytes());
-            feed(hash, value.as_bytes());
+            feed(into, name.as_bytes());
+            feed(into, value.as_bytes());
         }
-        feed_number(hash, self.headers.len());
+        feed_number(into, self.headers.len());
         for (name, value) in &self.headers {
-            feed(hash, name.as_bytes());
-            feed(hash, value);
+            feed(into, name.as_bytes());
+            feed(into, value);
         }
+    }
+
+    /// Writes down the body likewise, its kind first.
+    pub(super) fn write_body(&self, into: &mut Vec<u8>) {
         match &self.body {
-            Body::Empty => feed(hash, b"empty"),
+            Body::Empty => into.push(b'-'),
             Body::Json(leaves) => {
-                feed(hash, b"json");
+                into.push(b'j');
                 for leaf in leaves {
-                    feed(hash, leaf.name.as_bytes());
-                    feed(hash, if leaf.is_text { b"text" } else { b"" });
-                    feed(hash, leaf.value.as_bytes());
+                    feed(into, leaf.name.as_bytes());
+                    into.push(if leaf.is_text { b't' } else { b'-' });
+                    feed(into, leaf.value.as_bytes());
                 }
             }
             Body::Form(pairs) => {
-                feed(hash, b"form");
+                into.push(b'f');
                 for (name, value) in pairs {
-                    feed(hash, name.as_bytes());
-                    feed(hash, value.as_bytes());
+                    feed(into, name.as_bytes());
+                    feed(into, value.as_bytes());
                 }
             }
             Body::Opaque(bytes) => {
-                feed(hash, b"opaque");
-                feed(hash, bytes);
+                into.push(b'o');
+                into.extend_from_slice(bytes);
             }
         }
     }
@@ -185,24 +150,25 @@ impl<'a> Parameters<'a> {
 
     /// The tags of all that the request names, in the order of its parts.
     pub(super) fn tags(&self, operation: &str, scopes: &[String]) -> Vec<String> {
-        let scoped: Vec<_> = scopes.iter().flat_map(|scope| self.named(scope)).collect();
         let is_scoped = |piece: &str| {
-            scoped
-                .iter()
-                .any(|value| pieces(value).any(|of| of == piece))
+            let mut scoped = scopes.iter().flat_map(|scope| self.named(scope));
+            scoped.any(|value| pieces(&value).any(|of| of == piece))
         };
         let mut tags: Vec<String> = Vec::new();
-        let segments = identifiers(self.path, operation);
-        let values = self
-            .all()
-            .filter(|(name, _, is_text)| *is_text && !is_about_the_call(name))
-            .map(|(_, value, _)| value);
-        for value in segments.into_iter().chain(values) {
-            for piece in pieces(&value).filter(|piece| !is_scoped(piece)) {
+        let mut add = |value: &str| {
+            for piece in pieces(value).filter(|piece| !is_scoped(piece)) {
                 let tag = tag(piece);
                 if !tags.contains(&tag) {
                     tags.push(tag);
                 }
+            }
+        };
+        for segment in identifiers(self.path, operation) {
+            add(&segment);
+        }
+        for (name, value, is_text) in self.all() {
+            if is_text && !is_about_the_call(name) {
+                add(&value);
             }
         }
         tags
@@ -218,136 +184,8 @@ impl<'a> Parameters<'a> {
         let pairs = self.query.iter().chain(form);
         let pairs = pairs.map(|(name, value)| (*name, decode(value, true), true));
         let leaves = leaves.iter();
-        let leaves = leaves.map(|leaf| {
-            (
-                leaf.name.as_str(),
-                Cow::Borrowed(&*leaf.value),
-                leaf.is_text,
-            )
-        });
+        let leaves = leaves.map(|leaf| (&*leaf.name, Cow::Borrowed(&*leaf.value), leaf.is_text));
         pairs.chain(leaves)
-    }
-}
-
-impl<'a> Body<'a> {
-    fn of(bytes: &'a [u8], kind: &str) -> Self {
-        if bytes.is_empty() {
-            return Self::Empty;
-        }
-        if kind.contains("json") {
-            let mut leaves = Vec::new();
-            let flat = std::str::from_utf8(bytes)
-                .is_ok_and(|json| flatten(json.trim(), &mut String::new(), &mut leaves).is_some());
-            leaves.sort_unstable();
-            // Two values of one name: which of them counts is not ours to say.
-            let twice = leaves
-                .array_windows()
-                .any(|[one, other]| one.name == other.name);
-            if flat && !twice {
-                return Self::Json(leaves);
-            }
-        } else if kind.contains("x-www-form-urlencoded")
-            && let Ok(text) = std::str::from_utf8(bytes)
-        {
-            let mut form: Vec<_> = pairs(text).collect();
-            form.sort_by_key(|(name, _)| *name);
-            return Self::Form(form);
-        }
-        Self::Opaque(bytes)
-    }
-}
-
-/// Takes a JSON value apart; `None` where it is too deep or broken. Numbers stay as they are written: to
-/// read one may round it, and then two questions would be one.
-fn flatten<'a>(text: &'a str, name: &mut String, leaves: &mut Vec<Leaf<'a>>) -> Option<()> {
-    let here = name.len();
-    match text.as_bytes().first()? {
-        b'{' => {
-            let mut parser = serde_json::Deserializer::from_str(text);
-            let members = parser.deserialize_map(Members).ok()?;
-            parser.end().ok()?;
-            if members.is_empty() {
-                leaves.push(Leaf {
-                    name: name.clone(),
-                    is_text: false,
-                    value: Cow::Borrowed("{}"),
-                });
-            }
-            for (member, value) in members {
-                name.extend((here > 0).then_some('.'));
-                escape(&member, name);
-                flatten(value.get(), name, leaves)?;
-                name.truncate(here);
-            }
-        }
-        b'[' => {
-            let items: Vec<&RawValue> = serde_json::from_str(text).ok()?;
-            if items.is_empty() {
-                leaves.push(Leaf {
-                    name: name.clone(),
-                    is_text: false,
-                    value: Cow::Borrowed("[]"),
-                });
-            }
-            for (index, item) in items.into_iter().enumerate() {
-                name.push_str(&format!("[{index}]"));
-                flatten(item.get(), name, leaves)?;
-                name.truncate(here);
-            }
-        }
-        b'"' => {
-            let value = serde_json::from_str::<Text<'a>>(text).ok()?.0;
-            leaves.push(Leaf {
-                name: name.clone(),
-                is_text: true,
-                value,
-            });
-        }
-        _ => leaves.push(Leaf {
-            name: name.clone(),
-            is_text: false,
-            value: Cow::Borrowed(text),
-        }),
-    }
-    Some(())
-}
-
-/// A text, borrowed where it can be.
-#[derive(serde::Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-/// The members of an object, also those that come twice.
-struct Members;
-
-impl<'de> Visitor<'de> for Members {
-    type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = Vec::new();
-        while let Some((Text(name), value)) = map.next_entry()? {
-            members.push((name, value));
-        }
-        Ok(members)
-    }
-}
-
-/// A member's name within a longer one, so that no two places have one name.
-fn escape(member: &str, into: &mut String) {
-    for c in member.chars() {
-        match c {
-            '~' => into.push_str("~0"),
-            '.' => into.push_str("~1"),
-            '[' => into.push_str("~2"),
-            c => into.push(c),
-        }
-    }
-    // An empty name is one too.
-    if member.is_empty() {
-        into.push_str("~3");
     }
 }
 
@@ -366,141 +204,38 @@ fn without_indices(name: &str) -> Cow<'_, str> {
     Cow::Owned(plain)
 }
 
-/// Whether the parameter says how the call goes (pages, order, the protocol) and not what it is about.
-fn is_about_the_call(name: &str) -> bool {
-    let last = name.rsplit(['.', ']']).next().unwrap_or(name);
-    let ends = ["token", "marker", "cursor"];
-    let is = [
-        "action",
-        "version",
-        "limit",
-        "pagesize",
-        "sortby",
-        "sortorder",
-    ];
-    let begins = |with: &str| {
-        last.get(..with.len())
-            .is_some_and(|head| head.eq_ignore_ascii_case(with))
-    };
-    let ends_in = |with: &&str| {
-        let from = last.len().checked_sub(with.len());
-        from.and_then(|from| last.get(from..))
-            .is_some_and(|tail| tail.eq_ignore_ascii_case(with))
-    };
-    begins("max") || ends.iter().any(ends_in) || is.iter().any(|is| last.eq_ignore_ascii_case(is))
-}
-
-/// The tags of what a value names. A tag is a hash, because names and account ids do not belong in keys,
-/// which are logged.
-pub(super) fn tags_of(value: &str) -> Vec<String> {
-    pieces(value).map(tag).collect()
-}
-
-/// What a value names: itself, or of an ARN the parts of its resource without its type, so that a thing is
-/// the same by its ARN and by its id.
-fn pieces(value: &str) -> impl Iterator<Item = &str> {
-    let resource = value
-        .strip_prefix("arn:")
-        .and_then(|rest| rest.splitn(5, ':').nth(4));
-    let separators: &[char] = if resource.is_some() { &['/', ':'] } else { &[] };
-    let resource = resource.unwrap_or(value);
-    let is_piece = |piece: &&str| !piece.is_empty();
-    let has_type = resource.split(separators).filter(is_piece).nth(1).is_some();
-    resource
-        .split(separators)
-        .filter(is_piece)
-        .skip(usize::from(has_type))
-}
-
-fn tag(text: &str) -> String {
-    hex(Sha256::digest(text.as_bytes()).iter().take(8))
-}
-
-pub(super) fn hex<'a>(bytes: impl Iterator<Item = &'a u8>) -> String {
-    let mut text = String::with_capacity(32);
-    for nibble in bytes.flat_map(|byte| [byte >> 4, byte & 15]) {
-        text.push(char::from(if nibble < 10 {
-            b'0' + nibble
-        } else {
-            b'a' + nibble - 10
-        }));
-    }
-    text
-}
-
-/// The segments of a REST path that name something, and are not words of the API: a segment is such a
-/// word if the operation's name has it, `/guardrails/abc` of `GetGuardrail`, once for each time it has
-/// it. To take a word for a name is harmless, it drops too much; the other way round is rare: a thing
-/// that has the very name of its kind, in a path that does not say the kind.
-fn identifiers<'a>(path: &'a str, operation: &str) -> Vec<Cow<'a, str>> {
-    let mut words = words(operation);
-    let mut named = Vec::new();
-    for segment in path.split('/').filter(|segment| !segment.is_empty()) {
-        if is_version(segment) {
-            continue;
-        }
-        let word: String = segment
-            .chars()
-            .filter(char::is_ascii_alphanumeric)
-            .collect();
-        let word = singular(&word.to_ascii_lowercase()).to_owned();
-        match find(&words, &word) {
-            Some(range) => drop(words.drain(range)),
-            None => named.push(decode(segment, false)),
-        }
-    }
-    named
-}
-
-/// The words of `GetCustomModel` after the first, in lower case.
-fn words(operation: &str) -> Vec<String> {
-    let mut words: Vec<String> = Vec::new();
-    for c in operation.chars() {
-        match words.last_mut() {
-            Some(word) if !c.is_ascii_uppercase() => word.push(c),
-            _ => words.push(c.to_ascii_lowercase().into()),
-        }
-    }
-    words.into_iter().skip(1).collect()
-}
-
-/// Where words in a row make up this one.
-fn find(words: &[String], word: &str) -> Option<std::ops::Range<usize>> {
-    for from in 0..words.len() {
-        let mut joined = String::new();
-        for (to, next) in words.iter().enumerate().skip(from) {
-            joined.push_str(next);
-            if singular(&joined) == word {
-                return Some(from..to + 1);
-            }
-        }
-    }
-    None
-}
-
-fn singular(word: &str) -> &str {
-    let end = ["ies", "y", "s"]
-        .iter()
-        .find_map(|end| word.strip_suffix(end));
-    end.unwrap_or(word)
-}
-
-/// `2015-03-31`, `v2`.
-fn is_version(segment: &str) -> bool {
-    let is_date = segment.len() == 10 && segment.bytes().all(|b| b.is_ascii_digit() || b == b'-');
-    let digits = segment.strip_prefix('v');
-    is_date || digits.is_some_and(|d| !d.is_empty() && d.bytes().all(|b| b.is_ascii_digit()))
-}
-
+/// Whether a header says how a request travels or who signed it, and not what it asks for.
 fn is_travelling(header: &str) -> bool {
-    TRAVELLING.binary_search(&header).is_ok()
-        || header.starts_with("amz-sdk-")
-        || header.starts_with("x-amz-checksum-")
+    match header {
+        "accept-encoding"
+        | "authorization"
+        | "baggage"
+        | "connection"
+        | "content-length"
+        | "content-md5"
+        | "expect"
+        | "host"
+        | "traceparent"
+        | "tracestate"
+        | "transfer-encoding"
+        | "user-agent"
+        | "x-amz-content-sha256"
+        | "x-amz-date"
+        | "x-amz-region-set"
+        | "x-amz-security-token"
+        | "x-amz-trailer"
+        | "x-amz-user-agent"
+        | "x-amzn-trace-id" => true,
+        _ => header.starts_with("amz-sdk-") || header.starts_with("x-amz-checksum-"),
+    }
 }
 
 /// Scheme and authority of a URI.
 fn endpoint(uri: &str) -> &str {
-    let authority = uri.find("://").map_or(0, |at| at + 3);
+    let scheme = uri
+        .split_once(':')
+        .filter(|(_, rest)| rest.starts_with("//"));
+    let authority = scheme.map_or(0, |(scheme, _)| scheme.len() + 3);
     let path = uri.get(authority..).and_then(|rest| rest.find(['/', '?']));
     path.and_then(|path| uri.get(..authority + path))
         .unwrap_or(uri)
@@ -512,7 +247,7 @@ fn pairs(text: &str) -> impl Iterator<Item = (&str, &str)> {
 }
 
 /// Percent-decoded; what is not UTF-8 then, as it is.
-fn decode(text: &str, plus_is_space: bool) -> Cow<'_, str> {
+pub(super) fn decode(text: &str, plus_is_space: bool) -> Cow<'_, str> {
     if plus_is_space && text.contains('+') {
         let spaced = text.replace('+', " ");
         return Cow::Owned(decode(&spaced, false).into_owned());
@@ -520,19 +255,4 @@ fn decode(text: &str, plus_is_space: bool) -> Cow<'_, str> {
     percent_decode_str(text)
         .decode_utf8()
         .unwrap_or(Cow::Borrowed(text))
-}
-
-/// With its length first, so that where one ends and the next begins is part of the hash.
-pub(super) fn feed(hash: &mut Sha256, bytes: &[u8]) {
-    feed_number(hash, bytes.len());
-    hash.update(bytes);
-}
-
-/// Seven bits in a byte, the last one without the eighth: most are one byte, and none begins another.
-fn feed_number(hash: &mut Sha256, mut number: usize) {
-    while number >= 0x80 {
-        hash.update([(number & 0x7f) as u8 | 0x80]);
-        number >>= 7;
-    }
-    hash.update([number as u8]);
 }

@@ -15,35 +15,19 @@ use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 
 /// The first bytes of an answer written down; the digit is the format.
-const MAGIC: &[u8] = b"reply1";
+const MAGIC: &[u8] = b"reply2";
 
-/// Headers that are about the connection or the moment, or that a new body makes anew.
-const PASSING: [&str; 9] = [
-    "age",
-    "connection",
-    "content-length",
-    "date",
-    "keep-alive",
-    "set-cookie",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
+/// The body begins at a multiple of this, as a body of its own would: text is read faster so.
+const ALIGNED: usize = 16;
 
-/// A response that was looked at.
-#[derive(Debug)]
-pub(super) enum Looked {
-    /// All of it is here.
-    Whole {
-        /// The response as it came, for the one who asked.
-        response: HttpResponse,
-        /// The same, written down.
-        written: Bytes,
-        /// Where its body begins.
-        body: usize,
-    },
-    /// It is not to be kept, for this reason; nothing of it is lost.
-    NotKept(HttpResponse, &'static str),
+/// Why an answer is not kept.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct NotKept(pub(super) &'static str);
+
+impl fmt::Display for NotKept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
 }
 
 /// How long a body may take to come. After that it goes on to the caller as it comes: the SDK has a
@@ -51,70 +35,65 @@ pub(super) enum Looked {
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Reads a response whole, if it is one to keep: a success with a body of at most `bound` bytes that comes
-/// in a while.
+/// in a while. The answer is what it is written down as, and where its body begins in that. Nothing of the
+/// response is lost, kept or not.
 pub(super) async fn look(
-    mut response: HttpResponse,
+    response: &mut HttpResponse,
     bound: usize,
-    sleep: Option<SharedAsyncSleep>,
-) -> Looked {
+    sleep: Option<&SharedAsyncSleep>,
+) -> Result<(Bytes, usize), NotKept> {
     if !response.status().is_success() {
-        return Looked::NotKept(response, "it is an error");
+        return Err(NotKept("it is an error"));
     }
     let kind = response.headers().get("content-type").unwrap_or_default();
-    if ["eventstream", "event-stream"]
-        .iter()
-        .any(|stream| kind.contains(stream))
-    {
-        return Looked::NotKept(response, "it is a stream");
+    let is = |words: &[&str]| words.iter().any(|word| kind.contains(word));
+    let is_json = is(&["json"]);
+    if !is_json && is(&["eventstream", "event-stream"]) {
+        return Err(NotKept("it is a stream"));
     }
     // A body that does not say how long it is may never end; one in a text format does.
-    let is_text = ["json", "xml", "cbor"]
-        .iter()
-        .any(|text| kind.contains(text));
+    let is_text = is_json || is(&["xml", "cbor"]);
+    let may_be_a_page = !is_json && is(&["html"]);
     let announced = Body::size_hint(response.body()).exact().or_else(|| {
         let length = response.headers().get("content-length");
         length.and_then(|length| length.parse().ok())
     });
     match announced {
         Some(length) if length > bound as u64 => {
-            return Looked::NotKept(response, "it is too large");
+            return Err(NotKept("it is too large"));
         }
-        None if !is_text => return Looked::NotKept(response, "it does not say how long it is"),
+        None if !is_text => return Err(NotKept("it does not say how long it is")),
         _ => {}
     }
-    let may_be_a_page = kind.contains("html");
     let taken = std::mem::replace(response.body_mut(), SdkBody::taken());
+    let collected;
     let whole = match taken.bytes() {
-        Some(bytes) => Ok(Bytes::copy_from_slice(bytes)),
-        None => collect(taken, bound, sleep).await,
-    };
-    match whole {
-        // What stands between here and the service says with 200 that it does not want us through.
-        Ok(whole) if may_be_a_page && whole.trim_ascii_start().starts_with(b"<") => {
-            *response.body_mut() = SdkBody::from(whole);
-            Looked::NotKept(response, "it is a web page")
-        }
-        Ok(whole) => {
-            let (written, body) = write(&response, &whole);
-            *response.body_mut() = SdkBody::from(written.slice(body..));
-            Looked::Whole {
-                response,
-                written,
-                body,
+        Some(bytes) => bytes,
+        None => match collect(taken, bound, sleep).await {
+            Ok(whole) => {
+                collected = whole;
+                &collected
             }
-        }
-        Err(rejoined) => {
-            *response.body_mut() = SdkBody::from_body_1_x(*rejoined);
-            Looked::NotKept(response, "it is too large, too slow, or broke off")
-        }
+            Err(rejoined) => {
+                *response.body_mut() = SdkBody::from_body_1_x(*rejoined);
+                return Err(NotKept("it is too large, too slow, or broke off"));
+            }
+        },
+    };
+    let (written, body) = write(response, whole);
+    *response.body_mut() = SdkBody::from(written.slice(body..));
+    // What stands between here and the service says with 200 that it does not want us through.
+    if may_be_a_page && whole.trim_ascii_start().starts_with(b"<") {
+        return Err(NotKept("it is a web page"));
     }
+    Ok((written, body))
 }
 
 /// All of a body, or, where it does not end within the bound, a body that says the same once more.
 async fn collect(
     mut body: SdkBody,
     bound: usize,
-    sleep: Option<SharedAsyncSleep>,
+    sleep: Option<&SharedAsyncSleep>,
 ) -> Result<Bytes, Box<Rejoined>> {
     let mut read = VecDeque::new();
     let mut length = 0usize;
@@ -125,7 +104,7 @@ async fn collect(
             if let Poll::Ready(frame) = Pin::new(&mut body).poll_frame(context) {
                 return Poll::Ready(Some(frame));
             }
-            let Some(sleep) = &sleep else {
+            let Some(sleep) = sleep else {
                 return Poll::Pending;
             };
             let alarm = alarm.get_or_insert_with(|| Box::pin(sleep.sleep(PATIENCE)));
@@ -216,38 +195,48 @@ impl Body for Rejoined {
     }
 }
 
-/// Magic, status, number of headers, each header's name and value with their lengths, and the body, which
-/// is all the rest. Numbers are little-endian, of two bytes.
-fn write(response: &HttpResponse, body: &[u8]) -> (Bytes, usize) {
-    let fits = |text: &str| u16::try_from(text.len()).is_ok();
-    let headers: Vec<(&str, &str)> = response
-        .headers()
-        .iter_bytes()
-        .filter_map(|(name, value)| Some((name, std::str::from_utf8(value).ok()?)))
-        .filter(|(name, value)| !PASSING.contains(name) && fits(name) && fits(value))
-        .take(usize::from(u16::MAX))
-        .collect();
-    let size: usize = headers
-        .iter()
-        .map(|(name, value)| 4 + name.len() + value.len())
-        .sum();
-    let mut out = BytesMut::with_capacity(MAGIC.len() + 4 + size + body.len());
-    out.extend_from_slice(MAGIC);
-    out.extend_from_slice(&response.status().as_u16().to_le_bytes());
-    out.extend_from_slice(&number(headers.len()));
-    for (name, value) in headers {
-        for text in [name, value] {
-            out.extend_from_slice(&number(text.len()));
-            out.extend_from_slice(text.as_bytes());
-        }
-    }
-    let begins = out.len();
-    out.extend_from_slice(body);
-    (out.freeze(), begins)
+/// Whether a header is about the connection or the moment, or made anew by a new body.
+fn is_passing(header: &str) -> bool {
+    matches!(
+        header,
+        "age"
+            | "connection"
+            | "content-length"
+            | "date"
+            | "keep-alive"
+            | "set-cookie"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+    )
 }
 
-fn number(number: usize) -> [u8; 2] {
-    u16::try_from(number).unwrap_or(u16::MAX).to_le_bytes()
+/// Magic, status, each header's name and value with their lengths, an empty name, and, aligned, the body,
+/// which is all the rest. Numbers are little-endian, of two bytes.
+fn write(response: &HttpResponse, body: &[u8]) -> (Bytes, usize) {
+    let headers = response.headers().iter_bytes();
+    let size: usize = headers
+        .map(|(name, value)| 4 + name.len() + value.len())
+        .sum();
+    let mut out = Vec::with_capacity(MAGIC.len() + 4 + size + ALIGNED + body.len());
+    out.extend_from_slice(MAGIC);
+    out.extend_from_slice(&response.status().as_u16().to_le_bytes());
+    for (name, value) in response.headers().iter_bytes() {
+        if !is_passing(name)
+            && let (Ok(is), Ok(are)) = (u16::try_from(name.len()), u16::try_from(value.len()))
+            && std::str::from_utf8(value).is_ok()
+        {
+            for (length, text) in [(is, name.as_bytes()), (are, value)] {
+                out.extend_from_slice(&length.to_le_bytes());
+                out.extend_from_slice(text);
+            }
+        }
+    }
+    out.extend_from_slice(&[0, 0]);
+    out.resize(out.len().next_multiple_of(ALIGNED), 0);
+    let begins = out.len();
+    out.extend_from_slice(body);
+    (out.into(), begins)
 }
 
 /// A response from what was written down, with its age; `None` where that was not by us.
@@ -260,13 +249,19 @@ pub(super) fn read(written: &Bytes, age: Duration) -> Option<HttpResponse> {
         return None;
     }
     let headers = response.headers_mut();
-    for _ in 0..take_number(&mut rest)? {
+    loop {
         let name = std::str::from_utf8(take(&mut rest)?).ok()?;
+        if name.is_empty() {
+            break;
+        }
         let value = std::str::from_utf8(take(&mut rest)?).ok()?;
         headers.try_append(name.to_owned(), value.to_owned()).ok()?;
     }
     headers.try_insert("age", age.as_secs().to_string()).ok()?;
-    let begins = written.len() - rest.len();
+    let begins = (written.len() - rest.len()).next_multiple_of(ALIGNED);
+    if begins > written.len() {
+        return None;
+    }
     *response.body_mut() = SdkBody::from(written.slice(begins..));
     Some(response)
 }

@@ -1,18 +1,18 @@
 //! Which operations are reads and which are writes, what is never cached, and what a write drops. All of
-//! it is data, checked when it is loaded; this file may not know a single operation by name, nor how a
+//! it is data, checked when it is loaded; this room may not know a single operation by name, nor how a
 //! request travels.
+
+mod answer;
+mod load;
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use serde::Deserialize;
+use aho_corasick::AhoCorasick;
 
-use super::parameters::{Parameters, tags_of};
+use super::parameters::Parameters;
+use super::tags::tags_of;
 use crate::cache::{Pattern, glob_matches};
-use crate::{Error, ErrorKind};
-
-/// The format of the rules this version reads.
-const FORMAT: u32 = 1;
 
 /// What a caching client goes by: which operations are never cached, which change nothing, and which
 /// entries a write drops.
@@ -20,7 +20,8 @@ const FORMAT: u32 = 1;
 /// An entry is named `service:Operation:identifier:…`, so a rule's patterns are `service:Operation`, or
 /// `service:Operation:{Parameter}` for the entries whose request named the same value as the write's
 /// parameter. `*` in a service or an operation stands for any text; in an operation that is harmless it
-/// stands at the end, for further whole words. A parameter within another is written with a dot, `{MemberId.UserId}`; one of a REST request's path is named by the rule's `path`.
+/// stands at the end, for further whole words. A parameter within another is written with a dot,
+/// `{MemberId.UserId}`; one of a REST request's path is named by the rule's `path`.
 /// Where a write leaves the parameter out, all entries of the operation go.
 ///
 /// A write for which no rule is declared drops its service's lists, what was read without naming
@@ -55,45 +56,8 @@ pub struct Rules {
     secrets: Vec<String>,
     scopes: BTreeMap<String, Vec<String>>,
     writes: Vec<Write>,
-}
-
-/// The rules as they are written down.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    format: u32,
-    #[serde(default)]
-    never: Vec<NeverText>,
-    #[serde(default)]
-    harmless: Vec<String>,
-    #[serde(default)]
-    unsettled: Vec<String>,
-    #[serde(default)]
-    secrets: Vec<String>,
-    #[serde(default)]
-    scopes: BTreeMap<String, Vec<String>>,
-    #[serde(default)]
-    writes: Vec<WriteText>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NeverText {
-    operations: String,
-    when: Option<String>,
-    #[serde(rename = "why")]
-    _why: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WriteText {
-    service: String,
-    operations: Vec<String>,
-    path: Option<String>,
-    drops: Vec<String>,
-    #[serde(rename = "why")]
-    _why: Option<String>,
+    /// What an answer that is not kept holds a word of; `None` where that is not known.
+    telling: Option<AhoCorasick>,
 }
 
 /// Operations of services, both as globs.
@@ -183,66 +147,6 @@ impl Rules {
         Self::default()
     }
 
-    /// Rules from JSON, as `rules.json` in this crate's source has them.
-    ///
-    /// # Errors
-    /// It is no such JSON, or a rule in it cannot mean anything: the message names the rule.
-    pub fn from_json(json: &str) -> Result<Self, Error> {
-        let file: File = serde_json::from_str(json)
-            .map_err(|cause| wrong("these are no rules").because(cause))?;
-        if file.format != FORMAT {
-            return Err(wrong(format!(
-                "rules of format {}; this version reads format {FORMAT}",
-                file.format
-            )));
-        }
-        let never = file.never.into_iter().map(|never| {
-            if let Some(when) = &never.when {
-                parameter(when, &never.operations)?;
-            }
-            Ok(Never {
-                operations: operations(&never.operations, &never.operations)?,
-                when: never.when,
-            })
-        });
-        let harmless = file.harmless.iter().map(|text| {
-            let harmless = operations(text, text)?;
-            let words = &harmless.operation;
-            if words.strip_suffix('*').unwrap_or(words).contains('*') {
-                return Err(wrong(format!(
-                    "the harmless {text:?}: a * stands at the end, for further words"
-                )));
-            }
-            Ok(harmless)
-        });
-        for (service, names) in &file.scopes {
-            glob(service, service)?;
-            names.iter().try_for_each(|name| parameter(name, service))?;
-        }
-        if file.unsettled.iter().any(|word| word.is_empty()) {
-            return Err(wrong("an empty word under \"unsettled\""));
-        }
-        if file.secrets.iter().any(|word| word.len() < 4) {
-            return Err(wrong("a word of less than four letters under \"secrets\""));
-        }
-        Ok(Self {
-            never: never.collect::<Result<_, Error>>()?,
-            harmless: harmless.collect::<Result<_, Error>>()?,
-            unsettled: file
-                .unsettled
-                .iter()
-                .map(|word| word.to_ascii_lowercase())
-                .collect(),
-            secrets: file.secrets,
-            scopes: file.scopes,
-            writes: file
-                .writes
-                .into_iter()
-                .map(Write::checked)
-                .collect::<Result<_, Error>>()?,
-        })
-    }
-
     /// These rules and others: a write drops what either says, and what either calls secret is never
     /// cached.
     #[must_use]
@@ -255,7 +159,7 @@ impl Rules {
             self.scopes.entry(service).or_default().extend(names);
         }
         self.writes.extend(others.writes);
-        self
+        self.with_telling()
     }
 
     /// The entries that a write drops, one pattern for each service they are of: to drop them by hand,
@@ -300,72 +204,6 @@ impl Rules {
     /// The parameters that every request of the service has, and that therefore tell nothing apart.
     pub(super) fn scopes(&self, service: &str) -> &[String] {
         self.scopes.get(service).map_or(&[], Vec::as_slice)
-    }
-
-    /// Whether an answer says that something is on its way: the next one will be another. That is said in a
-    /// status or a state, under whatever longer name; most answers have neither. A word may be a part of
-    /// a longer one, as in `CREATE_IN_PROGRESS`.
-    pub(super) fn is_unsettled(&self, body: &[u8]) -> bool {
-        let has = |part: &[u8]| memchr::memmem::find(body, part).is_some();
-        if !has(b"tatus") && !has(b"tate") {
-            return false;
-        }
-        let letter = |byte: u8| 1_u32 << (byte.to_ascii_lowercase().wrapping_sub(b'a') & 31);
-        let firsts = self.unsettled.iter().filter_map(|word| word.bytes().next());
-        let firsts = firsts.fold(0, |firsts, byte| firsts | letter(byte));
-        let says = |value: &[u8]| {
-            let joins = value.iter().enumerate().filter(|(_, byte)| is_join(byte));
-            let starts = std::iter::once(0).chain(joins.map(|(at, _)| at + 1));
-            let texts = starts.filter_map(|at| value.get(at..));
-            texts
-                .filter(|text| text.first().is_some_and(|byte| firsts & letter(*byte) != 0))
-                .any(|text| self.unsettled.iter().any(|word| begins(text, word)))
-        };
-        if is_cbor(body) {
-            let mut texts = (0..body.len()).filter_map(|at| cbor_text(body.get(at..)?));
-            return texts.any(says);
-        }
-        memchr::memchr2_iter(b'"', b'>', body)
-            .filter_map(|at| body.get(at + 1..))
-            .filter_map(|text| {
-                let value = text.get(..LONGEST_STATUS).unwrap_or(text);
-                value.get(..memchr::memchr2(b'"', b'<', value)?)
-            })
-            .any(says)
-    }
-
-    /// Whether an answer has a member that is called like a secret, or a link with such a parameter,
-    /// whatever the operation is called. A name may be longer than the word: `MasterUserPassword`.
-    pub(super) fn is_secret(&self, body: &[u8]) -> bool {
-        // Most names are told apart by how they end.
-        let mut ends = [0_u64; 16];
-        for (at, bit) in self.secrets.iter().filter_map(|word| end(word.as_bytes())) {
-            ends.get_mut(at).into_iter().for_each(|bits| *bits |= bit);
-        }
-        let is_called = |name: &[u8]| {
-            let is_like = |word: &String| {
-                let cut = name.len().checked_sub(word.len());
-                let end = cut.and_then(|cut| name.get(cut..));
-                end.is_some_and(|end| end.eq_ignore_ascii_case(word.as_bytes()))
-            };
-            end(name).is_some_and(|(at, bit)| ends.get(at).is_some_and(|bits| bits & bit != 0))
-                && self.secrets.iter().any(is_like)
-        };
-        let up_to = |at| body.get(..at).unwrap_or_default();
-        if is_cbor(body) {
-            // Nothing stands after a name.
-            return (0..=body.len()).any(|at| is_called(up_to(at)));
-        }
-        memchr::memchr3_iter(b':', b'>', b'=', body).any(|at| {
-            let name = up_to(at);
-            match body.get(at) {
-                Some(b':') => name
-                    .trim_ascii_end()
-                    .strip_suffix(b"\"")
-                    .is_some_and(|name| is_called(name.strip_suffix(b"\\").unwrap_or(name))),
-                _ => is_called(name),
-            }
-        })
     }
 
     /// The entries that a write drops.
@@ -425,42 +263,6 @@ impl Rules {
     }
 }
 
-/// A place among 16 times 64 for the last four letters of a name, of either case.
-fn end(name: &[u8]) -> Option<(usize, u64)> {
-    let letters = u32::from_le_bytes(*name.last_chunk()?) | 0x2020_2020;
-    let hash = letters.wrapping_mul(0x9E37_79B1) >> 22;
-    Some((hash as usize / 64, 1 << (hash % 64)))
-}
-
-/// Whether it is CBOR: a map, whose first byte no text begins with.
-fn is_cbor(body: &[u8]) -> bool {
-    matches!(body.first(), Some(0xa0..=0xbf))
-}
-
-/// The text that begins here, should one begin here: its length stands before it.
-fn cbor_text(from: &[u8]) -> Option<&[u8]> {
-    match from {
-        [length @ 0x60..=0x77, text @ ..] => text.get(..usize::from(length - 0x60)),
-        [0x78, length, text @ ..] => text.get(..usize::from(*length)),
-        _ => None,
-    }
-}
-
-/// The longest word for a status that is looked at.
-const LONGEST_STATUS: usize = 64;
-
-/// What joins the words of a status: `CREATE_IN_PROGRESS`.
-fn is_join(byte: &u8) -> bool {
-    matches!(byte, b'_' | b'-')
-}
-
-/// Whether the text begins with the whole word.
-fn begins(text: &[u8], word: &str) -> bool {
-    text.split_at_checked(word.len()).is_some_and(|(is, rest)| {
-        word.as_bytes().eq_ignore_ascii_case(is) && rest.first().is_none_or(is_join)
-    })
-}
-
 /// In place of an identifier, where a request names nothing.
 pub(super) const ALL: &str = "all";
 
@@ -470,102 +272,10 @@ fn naming(service: &str, operation: &str, tag: &str) -> Pattern {
 }
 
 impl Write {
-    fn checked(text: WriteText) -> Result<Self, Error> {
-        let rule = format!("{}:{}", text.service, text.operations.join("|"));
-        glob(&text.service, &rule)?;
-        if text.operations.is_empty() || text.drops.is_empty() {
-            return Err(wrong(format!(
-                "the rule {rule:?} has no operations, or drops nothing"
-            )));
-        }
-        text.operations
-            .iter()
-            .try_for_each(|operation| glob(operation, &rule))?;
-        if text
-            .path
-            .as_ref()
-            .is_some_and(|path| !path.starts_with('/'))
-        {
-            return Err(wrong(format!(
-                "the path of the rule {rule:?} does not begin with a slash"
-            )));
-        }
-        let drops = text.drops.iter().map(|drop| Drop::checked(drop));
-        Ok(Self {
-            drops: drops.collect::<Result<_, Error>>()?,
-            service: text.service,
-            operations: text.operations,
-            path: text.path,
-        })
-    }
-
     fn is_for(&self, service: &str, operation: &str) -> bool {
         matches(&self.service, service)
             && self.operations.iter().any(|glob| matches(glob, operation))
     }
-}
-
-impl Drop {
-    /// From `service:Operation` or `service:Operation:{Parameter}`.
-    fn checked(text: &str) -> Result<Self, Error> {
-        let mut parts = text.splitn(3, ':');
-        let (service, operation, names) = (parts.next(), parts.next(), parts.next());
-        let names = names.map(|names| {
-            let name = names
-                .strip_prefix('{')
-                .and_then(|rest| rest.strip_suffix('}'));
-            let name = name.ok_or_else(|| {
-                wrong(format!(
-                    "the pattern {text:?} has to end in {{Parameter}}, or after the operation"
-                ))
-            })?;
-            parameter(name, text).map(|()| name.to_owned())
-        });
-        Ok(Self {
-            operations: operations(
-                &[service, operation]
-                    .map(Option::unwrap_or_default)
-                    .join(":"),
-                text,
-            )?,
-            names: names.transpose()?,
-        })
-    }
-}
-
-/// From `service:Operation`.
-fn operations(text: &str, rule: &str) -> Result<Operations, Error> {
-    let (service, operation) = text.split_once(':').unwrap_or((text, ""));
-    glob(service, rule)?;
-    glob(operation, rule)?;
-    Ok(Operations {
-        service: service.into(),
-        operation: operation.into(),
-    })
-}
-
-fn glob(text: &str, rule: &str) -> Result<(), Error> {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '*');
-    if text.is_empty() || !text.chars().all(allowed) {
-        return Err(wrong(format!(
-            "{text:?} in the rule {rule:?}: a service or an operation is letters, digits, - and *, as in service:Operation"
-        )));
-    }
-    Ok(())
-}
-
-fn parameter(text: &str, rule: &str) -> Result<(), Error> {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if text.is_empty() || !text.chars().all(allowed) {
-        return Err(wrong(format!(
-            "{text:?} in the rule {rule:?}: a parameter is letters, digits, - and _, with a dot between one and what is within it"
-        )));
-    }
-    Ok(())
-}
-
-fn wrong(message: impl Into<String>) -> Error {
-    Error::new(ErrorKind::InvalidConfiguration, message)
 }
 
 fn matches(glob: &str, text: &str) -> bool {

@@ -30,24 +30,14 @@ pub struct ClientStatistics {
 
 macro_rules! counts {
     ($($field:ident: $name:literal),* $(,)?) => {
-        #[derive(Debug, Default)]
+        #[derive(Debug)]
         pub(super) struct Counts { $(pub(super) $field: Count,)* }
 
-        #[cfg(feature = "metrics")]
         impl Counts {
             pub(super) fn new() -> Self {
-                Self { $($field: Count { value: AtomicU64::new(0), metric: metrics::counter!($name) },)* }
+                Self { $($field: Count::new($name),)* }
             }
-        }
 
-        #[cfg(not(feature = "metrics"))]
-        impl Counts {
-            pub(super) fn new() -> Self {
-                Self::default()
-            }
-        }
-
-        impl Counts {
             pub(super) fn snapshot(&self) -> ClientStatistics {
                 ClientStatistics { $($field: self.$field.value.load(Ordering::Relaxed),)* }
             }
@@ -72,16 +62,6 @@ pub(super) struct Count {
     metric: metrics::Counter,
 }
 
-impl Default for Count {
-    fn default() -> Self {
-        Self {
-            value: AtomicU64::new(0),
-            #[cfg(feature = "metrics")]
-            metric: metrics::Counter::noop(),
-        }
-    }
-}
-
 impl std::fmt::Debug for Count {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.value.fmt(f)
@@ -89,6 +69,16 @@ impl std::fmt::Debug for Count {
 }
 
 impl Count {
+    fn new(name: &'static str) -> Self {
+        #[cfg(not(feature = "metrics"))]
+        let _ = name;
+        Self {
+            value: AtomicU64::new(0),
+            #[cfg(feature = "metrics")]
+            metric: metrics::counter!(name),
+        }
+    }
+
     pub(super) fn add(&self, more: u64) {
         self.value.fetch_add(more, Ordering::Relaxed);
         #[cfg(feature = "metrics")]

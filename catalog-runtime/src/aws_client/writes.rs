@@ -6,18 +6,33 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::client::{Plan, Shared};
-use crate::cache::{Key, Namespace, Pattern};
+use crate::cache::{Cache, Key, Namespace, Pattern};
+
+/// Entries to drop, of these namespaces.
+#[derive(Debug)]
+pub(super) struct Drops {
+    pub(super) namespaces: Vec<Namespace>,
+    pub(super) patterns: Vec<Pattern>,
+}
 
 impl Shared {
     /// Drops these entries; how many.
-    pub(super) async fn drop_entries(&self, namespaces: &[Namespace], patterns: &[Pattern]) -> u64 {
-        let mut dropped = 0;
-        for namespace in namespaces {
+    pub(super) async fn drop_entries(self: &Arc<Self>, drops: &Arc<Drops>) -> u64 {
+        let (shared, drops) = (Arc::clone(self), Arc::clone(drops));
+        let work = move |_: &Cache| shared.drop_now(&drops);
+        self.cache.off_thread(work).await
+    }
+
+    /// The same here. Tiers may block.
+    fn drop_now(&self, drops: &Drops) -> u64 {
+        let of = |namespace: &Namespace| {
             let cache = self.cache.in_namespace(*namespace);
-            for pattern in patterns {
-                dropped += cache.invalidate_async(pattern).await;
-            }
-        }
+            let dropped = drops.patterns.iter();
+            dropped
+                .map(|pattern| cache.invalidate(pattern))
+                .sum::<u64>()
+        };
+        let dropped = drops.namespaces.iter().map(of).sum();
         self.counts.dropped.add(dropped);
         dropped
     }
@@ -29,8 +44,7 @@ impl Shared {
 pub(super) struct Pending {
     shared: Arc<Shared>,
     plan: Arc<Plan>,
-    namespaces: Vec<Namespace>,
-    patterns: Vec<Pattern>,
+    drops: Arc<Drops>,
     dropped: u64,
     settled: bool,
 }
@@ -38,23 +52,16 @@ pub(super) struct Pending {
 impl Pending {
     /// Drops what the write is going to change. Should this process end in the middle of it, the tiers
     /// that others read hold nothing old.
-    pub(super) async fn begin(
-        shared: Arc<Shared>,
-        plan: Arc<Plan>,
-        namespaces: Vec<Namespace>,
-        patterns: Vec<Pattern>,
-    ) -> Self {
-        let mut pending = Self {
+    pub(super) async fn begin(shared: Arc<Shared>, plan: Arc<Plan>, drops: Drops) -> Self {
+        let drops = Arc::new(drops);
+        let dropped = shared.drop_entries(&drops).await;
+        Self {
             shared,
             plan,
-            namespaces,
-            patterns,
-            dropped: 0,
-            settled: true,
-        };
-        pending.drop_entries().await;
-        pending.settled = false;
-        pending
+            drops,
+            dropped,
+            settled: false,
+        }
     }
 
     /// The service refused: nothing has changed.
@@ -65,7 +72,7 @@ impl Pending {
 
     /// It was done, or may have been: what was read meanwhile is dropped too.
     pub(super) async fn done(mut self) -> u64 {
-        self.drop_entries().await;
+        self.dropped += self.shared.drop_entries(&self.drops).await;
         self.settled = true;
         tracing::debug!(
             service = self.plan.service,
@@ -75,13 +82,6 @@ impl Pending {
         );
         self.dropped
     }
-
-    async fn drop_entries(&mut self) {
-        self.dropped += self
-            .shared
-            .drop_entries(&self.namespaces, &self.patterns)
-            .await;
-    }
 }
 
 impl Drop for Pending {
@@ -90,22 +90,11 @@ impl Drop for Pending {
             return;
         }
         self.shared.counts.in_doubt.one();
-        let shared = Arc::clone(&self.shared);
-        let namespaces = std::mem::take(&mut self.namespaces);
-        let patterns = std::mem::take(&mut self.patterns);
-        let doubt = shared.doubtful.add(namespaces, patterns);
+        let (shared, doubt) = (Arc::clone(&self.shared), Arc::clone(&self.drops));
+        shared.doubtful.add(&doubt);
         // Tiers may block, and this may be an async thread.
         blocking::unblock(move || {
-            let mut dropped = 0;
-            for namespace in &doubt.namespaces {
-                let cache = shared.cache.in_namespace(*namespace);
-                dropped += doubt
-                    .patterns
-                    .iter()
-                    .map(|pattern| cache.invalidate(pattern))
-                    .sum::<u64>();
-            }
-            shared.counts.dropped.add(dropped);
+            shared.drop_now(&doubt);
             shared.doubtful.remove(&doubt);
         })
         .detach();
@@ -116,13 +105,7 @@ impl Drop for Pending {
 #[derive(Debug, Default)]
 pub(super) struct Doubtful {
     count: AtomicUsize,
-    doubts: Mutex<Vec<Arc<Doubt>>>,
-}
-
-#[derive(Debug)]
-struct Doubt {
-    namespaces: Vec<Namespace>,
-    patterns: Vec<Pattern>,
+    doubts: Mutex<Vec<Arc<Drops>>>,
 }
 
 impl Doubtful {
@@ -135,24 +118,19 @@ impl Doubtful {
             })
     }
 
-    fn add(&self, namespaces: Vec<Namespace>, patterns: Vec<Pattern>) -> Arc<Doubt> {
-        let doubt = Arc::new(Doubt {
-            namespaces,
-            patterns,
-        });
+    fn add(&self, doubt: &Arc<Drops>) {
         let mut doubts = self.lock();
-        doubts.push(Arc::clone(&doubt));
+        doubts.push(Arc::clone(doubt));
         self.count.store(doubts.len(), Ordering::Release);
-        doubt
     }
 
-    fn remove(&self, doubt: &Arc<Doubt>) {
+    fn remove(&self, doubt: &Arc<Drops>) {
         let mut doubts = self.lock();
         doubts.retain(|other| !Arc::ptr_eq(other, doubt));
         self.count.store(doubts.len(), Ordering::Release);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Doubt>>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Drops>>> {
         self.doubts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

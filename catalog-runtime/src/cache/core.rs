@@ -78,18 +78,6 @@ impl fmt::Debug for Inner {
 }
 
 impl Inner {
-    /// Writes every entry of this namespace that matches, in a turn; other entries go on.
-    pub(super) fn sweep<R>(
-        &self,
-        namespace: Namespace,
-        pattern: &Pattern,
-        write: impl FnOnce() -> R,
-    ) -> R {
-        let pattern = pattern.clone();
-        let is_written = move |(ns, key): &Name| *ns == namespace && pattern.matches(key);
-        self.order.write_matching(is_written, write)
-    }
-
     /// The time to write into an entry. It does not go back when the clock is set back a little, so
     /// that tiers shared with other processes, which go by it, keep the order of this one's writes.
     fn written_now(&self) -> SystemTime {
@@ -115,7 +103,7 @@ impl Inner {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Terms {
     pub(super) horizons: Option<Horizons>,
-    pub(super) source: String,
+    pub(super) source: Arc<str>,
     pub(super) give_up_when_busy: bool,
 }
 
@@ -124,7 +112,7 @@ impl Terms {
     #[must_use]
     pub fn source(source: impl Into<String>) -> Self {
         Self {
-            source: source.into(),
+            source: source.into().into(),
             ..Self::default()
         }
     }
@@ -309,53 +297,6 @@ impl Cache {
         stored
     }
 
-    /// Removes one key from every tier; whether any had it.
-    pub fn remove(&self, key: &Key) -> bool {
-        self.invalidate(&Pattern::exact(key)) > 0
-    }
-
-    /// Removes what matches from every tier; how many entries, counted in the tier that held most.
-    pub fn invalidate(&self, pattern: &Pattern) -> u64 {
-        self.invalidate_where(pattern, |_| true)
-    }
-
-    /// The same as [`Cache::invalidate`] for async callers.
-    pub async fn invalidate_async(&self, pattern: &Pattern) -> u64 {
-        let pattern = pattern.clone();
-        self.off_thread(move |cache| cache.invalidate(&pattern))
-            .await
-    }
-
-    /// Removes what matches from one tier; a tier below may bring it back.
-    pub fn invalidate_in(&self, tier: &str, pattern: &Pattern) -> u64 {
-        self.invalidate_where(pattern, |name| name == tier)
-    }
-
-    /// Removes everything of this namespace from every tier.
-    pub fn clear(&self) -> u64 {
-        self.invalidate(&Pattern::all())
-    }
-
-    fn invalidate_where(&self, pattern: &Pattern, tier: impl Fn(&str) -> bool) -> u64 {
-        let remove = || {
-            let levels = self.inner.levels.iter().filter(|level| tier(level.name()));
-            levels
-                .filter_map(|level| level.remove(&self.namespace, pattern))
-                .max()
-                .unwrap_or(0)
-        };
-        let removed = match pattern.as_exact() {
-            Some(key) => self
-                .inner
-                .order
-                .write(&[(self.namespace, key.clone())], remove),
-            None => self.inner.sweep(self.namespace, pattern, remove),
-        };
-        self.inner.counts.invalidated.add(removed);
-        tracing::debug!(%pattern, removed, "cache entries invalidated");
-        removed
-    }
-
     /// Writes to every tier. Only within a turn.
     fn write(&self, entries: &[Entry], begins: Option<&Begins>) -> Vec<Stored> {
         let mut stored = vec![Stored::default(); entries.len()];
@@ -403,7 +344,7 @@ impl Cache {
             namespace: self.namespace,
             written_at: self.inner.written_now(),
             horizons: terms.horizons.unwrap_or_else(|| self.settings().horizons),
-            source: terms.source.clone(),
+            source: terms.source.as_ref().into(),
             package_version: self.inner.package_version.clone(),
         };
         Entry::new(envelope, value)

@@ -167,6 +167,21 @@ impl Doubts {
         self.any.store(!list.is_empty(), Ordering::Release);
     }
 
+    /// All that matches was removed from the tier: what was missed of the same pattern, or of any by
+    /// removing everything, is made up for. Only within a turn.
+    pub(super) fn removed(&self, namespace: &Namespace, pattern: &Pattern) {
+        if !self.any.load(Ordering::Acquire) {
+            return;
+        }
+        let is_within = |narrow: &Pattern| *pattern == *narrow || *pattern == Pattern::all();
+        let mut list = lock(&self.list);
+        list.retain(|doubt| {
+            let is_removal = doubt.missed == Missed::Removal;
+            !(is_removal && doubt.namespace == *namespace && is_within(&doubt.pattern))
+        });
+        self.any.store(!list.is_empty(), Ordering::Release);
+    }
+
     /// The doubts there are. Each is to be taken up with [`Doubts::heal`], in a turn of its own.
     pub(super) fn all(&self) -> Vec<Doubt> {
         if self.any.load(Ordering::Acquire) {

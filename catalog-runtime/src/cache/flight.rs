@@ -7,6 +7,8 @@ use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
+use foldhash::quality::RandomState;
+
 use super::sync::{LeadGuard, LeadMutex, Mutex, lock};
 
 /// So many names are kept track of before those that are over are looked for; beyond, failures are
@@ -23,7 +25,7 @@ pub(super) struct Flights<N, V> {
 
 #[derive(Debug)]
 struct Lanes<N, V> {
-    by_name: HashMap<N, Lane<V>>,
+    by_name: HashMap<N, Lane<V>, RandomState>,
     /// When those that are over were last looked for, in steady time, and how many stayed.
     looked: (Duration, usize),
     /// How many were looked at in all.
@@ -91,7 +93,7 @@ impl<N: Hash + Eq + Clone, V: Clone> Flights<N, V> {
     pub(super) fn new() -> Self {
         Self {
             lanes: Mutex::new(Lanes {
-                by_name: HashMap::new(),
+                by_name: HashMap::default(),
                 looked: (Duration::ZERO, 0),
                 #[cfg(test)]
                 seen: 0,

@@ -4,7 +4,7 @@ const LOWER: &[u8; 16] = b"0123456789abcdef";
 const UPPER: &[u8; 16] = b"0123456789ABCDEF";
 
 /// Two lower-case digits for each byte.
-pub(super) fn lower(bytes: &[u8]) -> String {
+pub(crate) fn lower(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(2 * bytes.len());
     bytes.iter().for_each(|byte| push(*byte, LOWER, &mut text));
     text
@@ -17,7 +17,9 @@ pub(super) fn push_upper(byte: u8, text: &mut String) {
 
 fn push(byte: u8, digits: &[u8; 16], text: &mut String) {
     for nibble in [byte >> 4, byte & 15] {
-        text.extend(digits.get(usize::from(nibble)).map(|d| char::from(*d)));
+        if let Some(digit) = digits.get(usize::from(nibble)) {
+            text.push(char::from(*digit));
+        }
     }
 }
 

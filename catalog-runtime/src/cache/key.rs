@@ -30,9 +30,13 @@ impl Key {
     /// The key of these three parts.
     #[must_use]
     pub fn new(resource: &str, operation: &str, identifier: &str) -> Self {
-        let mut text =
-            String::with_capacity(resource.len() + operation.len() + identifier.len() + 2);
-        for (index, part) in [resource, operation, identifier].into_iter().enumerate() {
+        Self::of([resource, operation, identifier])
+    }
+
+    /// The key of these parts, three or more: without a key for each of the leading ones.
+    pub(crate) fn of<'a>(parts: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut text = String::with_capacity(Self::MAX_LEN);
+        for (index, part) in parts.into_iter().enumerate() {
             if index > 0 {
                 text.push(':');
             }

@@ -4,12 +4,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "aws")]
+use super::Freshness;
 use super::core::Inner;
 use super::level::Mark;
 use super::others::Begins;
+#[cfg(feature = "aws")]
 use super::search::Search;
 use super::tier::{Lease, LeaseOutcome};
-use super::{Cache, Freshness, Key};
+use super::{Cache, Key};
 
 /// The leases of a key in all tiers that have them, given back where this is dropped.
 #[derive(Debug)]
@@ -31,6 +34,7 @@ impl Leases {
     }
 
     /// Gives them back, and waits until they are: a process that ends may not come to it otherwise.
+    #[cfg(feature = "aws")]
     pub(crate) async fn give_back(mut self) {
         if !self.held.is_empty() {
             blocking::unblock(move || self.give_back_here(|_| false)).await;
@@ -159,6 +163,7 @@ impl Cache {
 
     /// Tries to become the one process that works at this key, for
     /// [`Settings::patience`](super::Settings::patience). `None` where another one is.
+    #[cfg(feature = "aws")]
     pub(crate) async fn try_lease(&self, key: &Key) -> Option<Leases> {
         let key = key.clone();
         self.off_thread(move |cache| {
@@ -173,6 +178,7 @@ impl Cache {
     }
 
     /// What the tiers have that processes share, whatever memory holds. Not counted as a question.
+    #[cfg(feature = "aws")]
     pub(crate) async fn get_shared(&self, key: &Key) -> Freshness {
         let key = key.clone();
         self.off_thread(move |cache| cache.ask_below(&key, Search::default(), false))

@@ -313,7 +313,7 @@ impl Level {
                 .doubts
                 .add(*namespace, pattern.clone(), Missed::Removal),
             (Some(_), Some(key)) => self.doubts.settle(namespace, key),
-            (Some(_), None) => {}
+            (Some(_), None) => self.doubts.removed(namespace, pattern),
         }
         removed
     }

@@ -24,14 +24,14 @@ mod environment;
 mod fill;
 mod flight;
 mod freshness;
-mod hex;
+pub(crate) mod hex;
 mod key;
-#[cfg(feature = "aws")]
 mod lease;
 mod level;
 mod namespace;
 mod order;
 mod others;
+mod removal;
 mod search;
 mod settings;
 mod shared;

@@ -10,8 +10,10 @@
 //! until it is over, and all others go on.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, Hash, RandomState};
+use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
+
+use foldhash::quality::RandomState;
 
 use super::sync::{Mutex, MutexGuard, lock, try_lock};
 
@@ -26,8 +28,11 @@ pub(super) struct Order<N> {
     /// Held through a sweep: there is one at a time.
     sweeping: Mutex<()>,
     /// Held for a moment.
-    watched: Vec<Mutex<HashMap<N, Watched>>>,
+    watched: Vec<Mutex<WatchedNames<N>>>,
 }
+
+/// With a hasher of its own: the hashes of a stripe's names end alike.
+type WatchedNames<N> = HashMap<N, Watched, RandomState>;
 
 /// Which names a sweep writes.
 struct Sweep<N>(Arc<dyn Fn(&N) -> bool + Send + Sync>);
@@ -55,17 +60,19 @@ struct Watched {
 impl<N: Hash + Eq + Clone> Order<N> {
     pub(super) fn new() -> Self {
         Self {
-            hasher: RandomState::new(),
+            hasher: RandomState::default(),
             turns: (0..STRIPES).map(|_| Mutex::new(None)).collect(),
             sweeping: Mutex::new(()),
-            watched: (0..STRIPES).map(|_| Mutex::new(HashMap::new())).collect(),
+            watched: (0..STRIPES)
+                .map(|_| Mutex::new(HashMap::default()))
+                .collect(),
         }
     }
 
     /// Begins to watch a name.
     pub(super) fn watch(self: &Arc<Self>, name: &N) -> Watch<N> {
-        let mut seen = 0;
-        self.with_watched(self.stripe(name), |watched| {
+        let (mut seen, stripe) = (0, self.stripe(name));
+        self.with_watched(stripe, |watched| {
             let entry = watched.entry(name.clone()).or_insert(Watched {
                 watches: 0,
                 turns: 0,
@@ -76,39 +83,54 @@ impl<N: Hash + Eq + Clone> Order<N> {
         Watch {
             order: Arc::clone(self),
             name: name.clone(),
+            stripe,
             seen,
         }
     }
 
     /// Writes these names, when their turn comes.
     pub(super) fn write<R>(&self, names: &[N], write: impl FnOnce() -> R) -> R {
+        // Mostly it is one.
+        if let [name] = names {
+            let stripe = self.stripe(name);
+            let is_held_up =
+                |turn: &Option<Turn<'_, N>>| turn.as_ref().is_some_and(|turn| is_swept(turn, name));
+            let _turn = self.when_free(|| self.turn(stripe), is_held_up);
+            return self.take(&[stripe], names, write);
+        }
         let mut stripes: Vec<usize> = names.iter().map(|name| self.stripe(name)).collect();
         stripes.sort_unstable();
         stripes.dedup();
-        let turns = loop {
-            let turns: Vec<_> = stripes
-                .iter()
-                .filter_map(|stripe| self.turn(*stripe))
-                .collect();
-            // Their names share stripes, so not every turn minds every name; one that minds is enough.
-            let waits = turns
-                .iter()
-                .any(|turn| names.iter().any(|name| is_swept(turn, name)));
-            if !waits {
-                break turns;
+        let turns = || -> Vec<_> { stripes.iter().filter_map(|s| self.turn(*s)).collect() };
+        // The names share stripes, so not every turn minds every name; one that minds is enough.
+        let is_held_up = |turns: &Vec<Turn<'_, N>>| {
+            let mut minding = turns.iter();
+            minding.any(|turn| names.iter().any(|name| is_swept(turn, name)))
+        };
+        let _turns = self.when_free(turns, is_held_up);
+        self.take(&stripes, names, write)
+    }
+
+    /// Takes turns that no sweep holds up; one that does is waited for.
+    fn when_free<T>(&self, take: impl Fn() -> T, is_held_up: impl Fn(&T) -> bool) -> T {
+        loop {
+            let turns = take();
+            if !is_held_up(&turns) {
+                return turns;
             }
             drop(turns);
             drop(lock(&self.sweeping));
-        };
-        let taken = Taken {
+        }
+    }
+
+    /// Writes within turns that the caller holds until this returns.
+    fn take<R>(&self, stripes: &[usize], names: &[N], write: impl FnOnce() -> R) -> R {
+        let _taken = Taken {
             order: self,
             stripes,
             names,
-            _turns: turns,
         };
-        let written = write();
-        drop(taken);
-        written
+        write()
     }
 
     /// Writes every name of which `is_written` is true. Turns of other names go on meanwhile.
@@ -145,7 +167,7 @@ impl<N: Hash + Eq + Clone> Order<N> {
         self.turns.get(stripe).map(lock)
     }
 
-    fn with_watched(&self, stripe: usize, with: impl FnOnce(&mut HashMap<N, Watched>)) {
+    fn with_watched(&self, stripe: usize, with: impl FnOnce(&mut WatchedNames<N>)) {
         if let Some(watched) = self.watched.get(stripe) {
             with(&mut lock(watched));
         }
@@ -164,22 +186,21 @@ impl<N: Hash + Eq + Clone> Order<N> {
 /// Turns. Their end, panic or not, is told to the watches before the next turn begins.
 struct Taken<'a, N: Hash + Eq + Clone> {
     order: &'a Order<N>,
-    stripes: Vec<usize>,
+    stripes: &'a [usize],
     names: &'a [N],
-    _turns: Vec<Turn<'a, N>>,
 }
 
 impl<N: Hash + Eq + Clone> Drop for Taken<'_, N> {
     fn drop(&mut self) {
-        for stripe in &self.stripes {
+        for stripe in self.stripes {
             self.order
                 .overtake(*stripe, |name| self.names.contains(name));
         }
     }
 }
 
-/// A sweep. The watches are told at its beginning, so that nothing from before it is written while it
-/// goes on, and at its end, panic or not, so that nothing is that was read meanwhile.
+/// A sweep. The watches are told at its end, panic or not, so that nothing is written that was read before
+/// or meanwhile; and at its beginning, so that who fetched before need not wait for the end to learn it.
 struct Sweeping<'a, N: Hash + Eq + Clone> {
     order: &'a Order<N>,
     is_written: Arc<dyn Fn(&N) -> bool + Send + Sync>,
@@ -207,6 +228,7 @@ impl<N: Hash + Eq + Clone> Drop for Sweeping<'_, N> {
 pub(super) struct Watch<N: Hash + Eq + Clone> {
     order: Arc<Order<N>>,
     name: N,
+    stripe: usize,
     seen: u64,
 }
 
@@ -225,11 +247,7 @@ impl<N: Hash + Eq + Clone> Watch<N> {
     /// Repeats what was read elsewhere, unless somebody else had a turn since the watch began or is
     /// having one now, or a sweep is. It is no turn of its own: nothing new is written.
     pub(super) fn repeat_unless_overtaken<R>(&self, write: impl FnOnce() -> R) -> Option<R> {
-        let turn = self
-            .order
-            .turns
-            .get(self.order.stripe(&self.name))
-            .and_then(try_lock)?;
+        let turn = self.order.turns.get(self.stripe).and_then(try_lock)?;
         let free = !is_swept(&turn, &self.name) && !self.is_overtaken();
         let written = free.then(write);
         drop(turn);
@@ -239,24 +257,22 @@ impl<N: Hash + Eq + Clone> Watch<N> {
     /// Whether somebody else had a turn since the watch began.
     pub(super) fn is_overtaken(&self) -> bool {
         let mut now = None;
-        self.order
-            .with_watched(self.order.stripe(&self.name), |watched| {
-                now = watched.get(&self.name).map(|entry| entry.turns);
-            });
+        self.order.with_watched(self.stripe, |watched| {
+            now = watched.get(&self.name).map(|entry| entry.turns);
+        });
         now != Some(self.seen)
     }
 }
 
 impl<N: Hash + Eq + Clone> Drop for Watch<N> {
     fn drop(&mut self) {
-        self.order
-            .with_watched(self.order.stripe(&self.name), |watched| {
-                if let Some(entry) = watched.get_mut(&self.name) {
-                    entry.watches -= 1;
-                    if entry.watches == 0 {
-                        watched.remove(&self.name);
-                    }
+        self.order.with_watched(self.stripe, |watched| {
+            if let Some(entry) = watched.get_mut(&self.name) {
+                entry.watches -= 1;
+                if entry.watches == 0 {
+                    watched.remove(&self.name);
                 }
-            });
+            }
+        });
     }
 }

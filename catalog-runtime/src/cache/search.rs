@@ -86,10 +86,13 @@ impl Cache {
     /// Asks every tier again without counting it as a question.
     pub(super) fn look_again(&self, key: &Key, since: Mark) -> Freshness {
         let mut search = Search {
-            watch: Some(self.watch_name(key)),
             since: Some(since),
             ..Search::default()
         };
+        // What the first tier has is promoted nowhere.
+        if self.inner.levels.len() > 1 {
+            search.watch = Some(self.watch_name(key));
+        }
         self.ask(key, &mut search, 0..self.inner.instant);
         self.ask_below(key, search, false)
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_bedrock::Client;
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use bedrock_catalog_data::Timestamp;
 
 use super::error::Error;
@@ -176,20 +177,36 @@ impl FetcherBuilder {
     ///
     /// [`ErrorKind::InvalidRequest`](super::ErrorKind::InvalidRequest) without configuration and
     /// factory, for a text that is no region, for regions of two partitions, for a partition without
-    /// known regions when none is named, and for bounds out of their range.
+    /// known regions when none is named, for an endpoint that is no address, and for bounds out of their
+    /// range: the setting, its value, and what is allowed.
     pub fn build(self) -> Result<Fetcher, Error> {
         let limits = &self.limits;
-        if limits.concurrency == 0 {
-            return Err(Error::invalid("concurrency has to be at least 1"));
+        let counts = [
+            ("concurrency", limits.concurrency, 1, usize::MAX),
+            ("max_attempts", limits.attempts as usize, 1, 3),
+            ("max_pages", limits.pages, 1, 100),
+        ];
+        for (name, is, least, most) in counts {
+            if !(least..=most).contains(&is) {
+                let allowed = match most {
+                    usize::MAX => format!("at least {least}"),
+                    most => format!("{least} to {most}"),
+                };
+                return Err(Error::refused(name, &is.to_string(), &allowed));
+            }
         }
-        if !(1..=3).contains(&limits.attempts) {
-            return Err(Error::invalid("attempts have to be between 1 and 3"));
+        let times = [
+            ("attempt_timeout", limits.attempt),
+            ("operation_timeout", limits.operation),
+            ("deadline", limits.overall),
+        ];
+        for (name, is) in times {
+            if is.is_zero() {
+                return Err(Error::refused(name, "0s", "time to ask in"));
+            }
         }
-        if !(1..=100).contains(&limits.pages) {
-            return Err(Error::invalid("pages have to be between 1 and 100"));
-        }
-        if [limits.attempt, limits.operation, limits.overall].contains(&Duration::ZERO) {
-            return Err(Error::invalid("a deadline of zero leaves no time to ask"));
+        if let Some(url) = &self.endpoint {
+            check_endpoint("endpoint_url", url)?;
         }
         let home = self
             .config
@@ -209,38 +226,32 @@ impl FetcherBuilder {
                 .collect();
         }
         if regions.is_empty() {
-            return Err(Error::invalid(format!(
-                "no region of the partition {partition:?} is known: name some"
-            )));
+            let allowed = "one whose regions are known (aws, aws-us-gov), or name its regions";
+            return Err(Error::refused("partition", &partition, allowed));
         }
         for region in &regions {
             if !is_region_name(region) {
-                return Err(Error::invalid(format!("{region:?} is no region")));
+                let allowed = "ids of regions, like eu-west-1";
+                return Err(Error::refused("regions", region, allowed));
             }
             if partition_of(region) != partition {
-                return Err(Error::invalid(format!(
-                    "{region} is not in the partition {partition:?}"
-                )));
+                let allowed = format!("regions of the partition {partition}");
+                return Err(Error::refused("regions", region, &allowed));
             }
         }
         regions.sort_unstable();
         regions.dedup();
 
-        let clients = match (self.factory, self.config) {
-            (Some(_), _) if self.endpoint.is_some() => {
-                return Err(Error::invalid(
-                    "with a client factory the endpoint is the factory's to set",
-                ));
+        let clients = match (self.factory, self.config, self.endpoint) {
+            (Some(_), _, Some(url)) => {
+                let allowed = "none with client_factory, whose clients have their own";
+                return Err(Error::refused("endpoint_url", shown(&url), allowed));
             }
-            (Some(factory), _) => Clients::Factory(factory),
-            (None, Some(config)) => Clients::Config {
-                config,
-                endpoint: self.endpoint,
-            },
-            (None, None) => {
-                return Err(Error::invalid(
-                    "an SDK configuration or a client factory is needed",
-                ));
+            (Some(factory), _, None) => Clients::Factory(factory),
+            (None, Some(config), endpoint) => Clients::Config { config, endpoint },
+            (None, None, _) => {
+                let allowed = "one, or a client_factory";
+                return Err(Error::refused("sdk_config", "none", allowed));
             }
         };
         Ok(Fetcher {
@@ -253,4 +264,31 @@ impl FetcherBuilder {
             on_progress: self.on_progress,
         })
     }
+}
+
+/// Whether a client can ask there at all: the SDK finds that out with each request.
+pub(crate) fn check_endpoint(name: &str, url: &str) -> Result<(), Error> {
+    let scheme = ["https://", "http://"];
+    let rest = scheme.iter().find_map(|scheme| url.strip_prefix(scheme));
+    let authority = rest.and_then(|rest| rest.split('/').next());
+    let reachable = authority.is_some_and(|authority| {
+        let (host, port) = match authority.rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+            _ => (authority, None),
+        };
+        !host.is_empty() && port.is_none_or(|port| port.parse().is_ok_and(|port: u16| port > 0))
+    });
+    match reachable && HttpRequest::empty().set_uri(url).is_ok() {
+        true => Ok(()),
+        false => Err(Error::refused(
+            name,
+            shown(url),
+            "an address like https://bedrock.example:8443",
+        )),
+    }
+}
+
+/// Without a password, should there be one.
+fn shown(url: &str) -> &str {
+    url.rsplit_once('@').map_or(url, |(_, rest)| rest)
 }

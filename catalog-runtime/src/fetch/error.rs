@@ -34,6 +34,11 @@ impl Error {
         Self::new(ErrorKind::InvalidRequest, message.into(), false, None)
     }
 
+    /// A setting that cannot be used: in the words of the cache's own settings.
+    pub(super) fn refused(setting: &str, value: &str, allowed: &str) -> Self {
+        Self::invalid(format!("{setting} is {value:?}; allowed: {allowed}"))
+    }
+
     pub(super) fn no_credentials(
         why: &str,
         transient: bool,

@@ -8,11 +8,12 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use aws_credential_types::provider::ProvideCredentials;
 use aws_sdk_bedrock::Client;
+use aws_types::service_config::ServiceConfigKey;
 use bedrock_catalog_data::{Catalog, Timestamp};
 
 use super::builder::LiveCatalogBuilder;
 use crate::error::{Error, ErrorKind};
-use crate::fetch::{Fetched, Fetcher, FetcherBuilder, RegionExpectation};
+use crate::fetch::{Fetched, Fetcher, FetcherBuilder, RegionExpectation, check_endpoint};
 use crate::recording::Recording;
 
 type Factory = dyn Fn(&str) -> Client + Send + Sync;
@@ -21,6 +22,8 @@ type Factory = dyn Fn(&str) -> Client + Send + Sync;
 #[derive(Clone, Default)]
 pub(super) struct Aws {
     sdk_config: Option<SdkConfig>,
+    /// The endpoint that the configuration names instead of AWS.
+    endpoint: Option<String>,
     factory: Option<Arc<Factory>>,
 }
 
@@ -39,11 +42,19 @@ impl Aws {
 
     /// The endpoint that the configuration names instead of AWS.
     pub(super) fn endpoint(&self) -> Option<&str> {
-        self.sdk_config.as_ref()?.endpoint_url()
+        self.endpoint.as_deref().filter(|_| !self.is_made())
+    }
+
+    /// Whether the clients are the caller's: neither account nor endpoint can be read from those.
+    pub(super) fn is_made(&self) -> bool {
+        self.factory.is_some()
     }
 
     /// The account of the credentials, if they name one; `None` where there are none within this time.
     pub(super) async fn account(&self, within: Duration) -> Option<Option<String>> {
+        if self.is_made() {
+            return Some(None);
+        }
         let provider = self.sdk_config.as_ref()?.credentials_provider()?;
         let resolved = tokio::time::timeout(within, provider.provide_credentials()).await;
         let credentials = resolved.ok()?.ok()?;
@@ -55,7 +66,12 @@ impl Aws {
     pub(super) fn check(&self, config: &LiveCatalogBuilder) -> Result<(), Error> {
         let fetcher = self.fetcher(config, &config.regions);
         let fetcher = fetcher.deadline(config.asking()).build();
-        fetcher.map(|_| ()).map_err(unavailable)
+        fetcher.map_err(unavailable)?;
+        // The configuration's own comes from the environment, as often as not.
+        let checked = self.endpoint().map_or(Ok(()), |url| {
+            check_endpoint("the endpoint_url of sdk_config", url)
+        });
+        checked.map_err(unavailable)
     }
 
     fn fetcher(&self, config: &LiveCatalogBuilder, regions: &[String]) -> FetcherBuilder {
@@ -104,6 +120,29 @@ fn expectations(last: &Catalog) -> BTreeMap<String, RegionExpectation> {
     RegionExpectation::of(&Recording::of_catalog(last))
 }
 
+/// Where a client of Bedrock made of this configuration asks: found as the SDK finds it, which has its
+/// own words for one service (`AWS_ENDPOINT_URL_BEDROCK`, the `services` of a profile) and tells them only
+/// to the client.
+fn endpoint_of(sdk_config: &SdkConfig) -> Option<String> {
+    let of_all = sdk_config.endpoint_url().map(ToOwned::to_owned);
+    if sdk_config.get_origin("endpoint_url").is_client_config() {
+        return of_all;
+    }
+    let key = ServiceConfigKey::builder()
+        .service_id("Bedrock")
+        .env("AWS_ENDPOINT_URL")
+        .profile("endpoint_url")
+        .build();
+    let of_the_service = sdk_config.service_config().zip(key.ok());
+    let of_the_service = of_the_service.and_then(|(config, key)| config.load_config(key));
+    of_the_service.or(of_all)
+}
+
+/// Whether an address given in place of AWS is one.
+pub(super) fn check_endpoint_url(url: &str) -> Result<(), Error> {
+    check_endpoint("endpoint_url", url).map_err(unavailable)
+}
+
 fn unavailable(error: crate::fetch::Error) -> Error {
     let kind = match error.kind() {
         crate::fetch::ErrorKind::InvalidRequest => ErrorKind::InvalidConfiguration,
@@ -116,11 +155,16 @@ impl LiveCatalogBuilder {
     /// Asks AWS with this configuration.
     #[must_use]
     pub fn sdk_config(mut self, sdk_config: &SdkConfig) -> Self {
+        self.aws.endpoint = endpoint_of(sdk_config);
         self.aws.sdk_config = Some(sdk_config.clone());
         self
     }
 
-    /// Asks AWS with the clients this makes, one per region.
+    /// Asks AWS with the clients this makes, one per region, in place of a configuration.
+    ///
+    /// Such clients do not tell whose account they ask, nor where. So what others may see needs a
+    /// [`namespace`](Self::namespace), one for each account and endpoint: without it only memory caches, and
+    /// with folders or other tiers [`build`](Self::build) fails.
     #[must_use]
     pub fn client_factory(
         mut self,

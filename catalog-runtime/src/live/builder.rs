@@ -4,20 +4,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::bounds::{DEADLINE, FRESH_FOR, KEEP_FOR, in_bounds, is_word, refused, wrong};
 use super::handle::LiveCatalog;
 use super::laid_over::OverlaySource;
 use super::overlay::Overlay;
 #[cfg(feature = "redis")]
 use crate::cache::tier::redis::{RedisOptions, RedisTier};
-use crate::cache::{
-    Cache, Clock, ConfigError, Environment, Horizons, MemoryLimits, Namespace, Settings,
-    SystemClock, Tier,
-};
-use crate::cache::{CacheConfig, Store, parse_duration};
-use crate::error::{Error, ErrorKind};
-
-/// The beginning of the names of our environment variables.
-pub(super) const PREFIX: &str = "BEDROCK_CATALOG";
+use crate::cache::{Cache, Clock, Horizons, MemoryLimits, Namespace, Settings, SystemClock, Tier};
+use crate::cache::{CacheConfig, Store};
+use crate::error::Error;
 
 /// Where a live catalog is kept between runs.
 pub use crate::cache::Store as CacheMode;
@@ -238,115 +233,15 @@ impl LiveCatalogBuilder {
         self
     }
 
-    /// What the environment says of all this; see the crate's table of variables. Read here and now.
-    ///
-    /// # Errors
-    /// A variable cannot be used: its name, its value, and what is allowed.
-    pub fn from_env(self) -> Result<Self, Error> {
-        self.from_environment(&Environment::process(PREFIX))
-    }
-
-    /// The same from given variables.
-    ///
-    /// # Errors
-    /// As [`LiveCatalogBuilder::from_env`].
-    pub fn from_environment(mut self, env: &Environment<'_>) -> Result<Self, Error> {
-        let config = CacheConfig::from_env(env).map_err(wrong)?;
-        // What is not named stays as it is.
-        let named = |variable| env.path(variable).is_some();
-        if named("CACHE") {
-            self.store = config.store;
-        }
-        // Who fits one to the other means the one that is named.
-        match (named("FRESH_FOR"), named("KEEP_FOR")) {
-            (true, true) => self.horizons = config.horizons,
-            (true, false) => {
-                let fresh_for = config.horizons.fresh_for;
-                self.horizons.fresh_for = fresh_for;
-                self.horizons.keep_for = self.horizons.keep_for.max(fresh_for);
-            }
-            (false, true) => {
-                let keep_for = config.horizons.keep_for;
-                self.horizons.keep_for = keep_for;
-                self.horizons.fresh_for = self.horizons.fresh_for.min(keep_for);
-            }
-            (false, false) => {}
-        }
-        if named("CACHE_MAX_BYTES") {
-            self.max_bytes = config.max_bytes;
-        }
-        self.locations = config.locations.or(self.locations);
-        self.namespace = config.namespace.or(self.namespace);
-        self.offline = env.flag("OFFLINE").map_err(wrong)?.unwrap_or(self.offline);
-        if let Some(regions) = env.text("REGIONS").map_err(wrong)? {
-            let regions = regions
-                .split(',')
-                .map(str::trim)
-                .filter(|region| !region.is_empty());
-            self.regions = regions.map(str::to_owned).collect();
-            if self.regions.is_empty() {
-                let allowed = "region ids with commas between";
-                return Err(refused(&env.variable("REGIONS"), "no region", allowed));
-            }
-        }
-        if let Some(path) = env.path("OVERLAY") {
-            self.overlay = OverlaySource::File(path);
-        }
-        if let Some(deadline) = env.duration("DEADLINE").map_err(wrong)? {
-            self.deadline = deadline;
-        }
-        #[cfg(feature = "redis")]
-        if let Some(url) = &config.redis_url {
-            let options = RedisOptions::named(&env.variable("REDIS_URL"), url).map_err(wrong)?;
-            self.redis = Some(options);
-        }
-        #[cfg(feature = "sqlite")]
-        if let Some(path) = config.sqlite.clone() {
-            self.sqlite = Some(path);
-        }
-        for (variable, set, feature) in [
-            (
-                "REDIS_URL",
-                config.redis_url.is_some() && !cfg!(feature = "redis"),
-                "redis",
-            ),
-            (
-                "SQLITE",
-                config.sqlite.is_some() && !cfg!(feature = "sqlite"),
-                "sqlite",
-            ),
-        ] {
-            if set {
-                let variable = env.variable(variable);
-                let message =
-                    format!("{variable} is set, but this build has no feature `{feature}`");
-                return Err(Error::new(ErrorKind::InvalidConfiguration, message));
-            }
-        }
-        Ok(self)
-    }
-
     /// The live catalog. No I/O, no thread, no task: the first load starts what it needs.
     ///
     /// # Errors
     /// A setting is out of range: its name, its value, and what is allowed.
     pub fn build(self) -> Result<LiveCatalog, Error> {
-        let bounds = [
-            ("deadline", self.deadline, "1ms", "10min"),
-            ("max age", self.horizons.fresh_for, "1s", "365d"),
-            ("keep for", self.horizons.keep_for, "1s", "3650d"),
-        ];
-        for (name, is, least, most) in bounds {
-            let inside = parse_duration(least).is_none_or(|least| is >= least)
-                && parse_duration(most).is_none_or(|most| is <= most);
-            if !inside {
-                return Err(refused(
-                    name,
-                    format!("{is:?}"),
-                    format!("{least} to {most}"),
-                ));
-            }
-        }
+        let age = &self.horizons;
+        in_bounds("deadline", None, self.deadline, DEADLINE)?;
+        in_bounds("max age", None, age.fresh_for, FRESH_FOR)?;
+        in_bounds("keep for", None, age.keep_for, KEEP_FOR)?;
         if !(1..=62).contains(&self.concurrency) {
             return Err(refused(
                 "concurrency",
@@ -354,23 +249,20 @@ impl LiveCatalogBuilder {
                 "1 to 62",
             ));
         }
-        let word = |text: &str| {
-            !text.is_empty()
-                && text.len() <= 64
-                && text
-                    .bytes()
-                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-        };
-        for (name, text) in std::iter::once(("partition", &self.partition))
-            .chain(self.regions.iter().map(|region| ("region", region)))
-        {
-            if !word(text) {
-                return Err(refused(
-                    name,
-                    format!("{text:?}"),
-                    "lower-case letters, digits and `-`",
-                ));
-            }
+        is_word("partition", &self.partition)?;
+        for region in &self.regions {
+            is_word("regions", region)?;
+        }
+        if self.namespace.as_deref() == Some("") {
+            return Err(refused("namespace", "", "a name"));
+        }
+        if self.store == Store::File && self.locations.as_ref().is_some_and(Vec::is_empty) {
+            return Err(refused("cache_dirs", "[]", "at least one folder"));
+        }
+        #[cfg(feature = "aws")]
+        if let Some(url) = &self.endpoint_url {
+            // Also where nobody is asked now.
+            super::ask::check_endpoint_url(url)?;
         }
         #[cfg(feature = "aws")]
         if self.can_ask() {
@@ -382,6 +274,14 @@ impl LiveCatalogBuilder {
                 "offline",
                 "true",
                 "a cache or a bundle to serve from",
+            ));
+        }
+        if self.is_nobodys() && (self.locations.is_some() || self.shares_cache()) {
+            return Err(refused(
+                "namespace",
+                "none",
+                "a name, where a cache that others may see is used with client_factory: its clients do \
+                 not say whose entries theirs are",
             ));
         }
         let cache = self.cache()?;
@@ -406,7 +306,9 @@ impl LiveCatalogBuilder {
             });
         }
         #[cfg(feature = "disk")]
-        if self.store == Store::File {
+        if self.store == Store::File && self.is_nobodys() {
+            tracing::debug!("only memory caches: with client_factory, files need a namespace()");
+        } else if self.store == Store::File {
             use crate::cache::Codec;
             use crate::cache::tier::disk::{DiskTier, Locations};
             let locations = match &self.locations {
@@ -453,9 +355,21 @@ impl LiveCatalogBuilder {
         }
     }
 
+    /// Whether nothing tells whose entries these are, or of which endpoint: they are shared with nobody.
+    fn is_nobodys(&self) -> bool {
+        #[cfg(feature = "aws")]
+        {
+            self.aws.is_made() && self.namespace.is_none()
+        }
+        #[cfg(not(feature = "aws"))]
+        {
+            false
+        }
+    }
+
     /// Whether the cache outlives the process, and others may see it.
     pub(super) fn shares_cache(&self) -> bool {
-        let shared = cfg!(feature = "disk") && self.store == Store::File;
+        let shared = cfg!(feature = "disk") && self.store == Store::File && !self.is_nobodys();
         #[cfg(feature = "sqlite")]
         let shared = shared || self.sqlite.is_some();
         #[cfg(feature = "redis")]
@@ -501,12 +415,4 @@ impl LiveCatalogBuilder {
             &regions.join(","),
         ])
     }
-}
-
-fn wrong(error: ConfigError) -> Error {
-    Error::new(ErrorKind::InvalidConfiguration, error.to_string())
-}
-
-fn refused(name: &str, value: impl Into<String>, allowed: impl Into<String>) -> Error {
-    wrong(ConfigError::new(name, value, allowed))
 }

@@ -134,10 +134,12 @@ impl Discovery {
             return Err(Error::new(ErrorKind::Unavailable, "nobody is to be asked"));
         }
         let asked = [region.to_owned()];
+        // A list that is suddenly empty, or much shorter, is not believed.
+        let last = inner.last_good(cache).await;
         let fetched = inner.config.aws.fetch(
             &inner.config,
             &asked,
-            None,
+            last.as_deref(),
             inner.now(),
             inner.config.asking(),
         );

@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use bedrock_catalog_data::Timestamp;
 
 use super::builder::LiveCatalogBuilder;
+use super::counts::Counts;
 use super::laid_over::{LaidOver, OverlaySource};
 use super::report::StatusReport;
 use super::rounds::Rounds;
@@ -76,6 +77,7 @@ pub(super) struct Inner {
     /// Held while what is served is replaced by something made of it.
     pub(super) serving: Mutex<()>,
     pub(super) overlay: LaidOver,
+    pub(super) counts: Counts,
     pub(super) listeners: Mutex<Vec<async_channel::Sender<Change>>>,
     pub(super) first_load: AtomicBool,
     /// Whose entries are meant where nobody can be asked, once it is known.
@@ -149,6 +151,7 @@ impl LiveCatalog {
             turn: Rounds::default(),
             serving: Mutex::new(()),
             overlay: laid_over,
+            counts: Counts::new(),
             listeners: Mutex::new(Vec::new()),
             first_load: AtomicBool::new(true),
             owner: OnceLock::new(),
@@ -186,7 +189,9 @@ impl LiveCatalog {
 
     /// Waits for a good catalog, up to the deadline: a fresh one from the cache, else from AWS, else a
     /// stale one, else the bundle. Once there is one it returns at once, and where that has become
-    /// old, renews it in the background.
+    /// old, renews it in the background. So the deadline is waited for once: where the first load ends by
+    /// it, what there is serves from then on, and is renewed in the background. Only where there is
+    /// nothing to serve does every load wait.
     ///
     /// Within a process one caller loads and the others wait for it; among the processes of a machine
     /// one asks AWS and the others read what it cached.

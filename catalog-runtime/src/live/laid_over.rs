@@ -15,6 +15,7 @@ use super::rounds::Rounds;
 use crate::error::Error;
 use crate::json::LARGEST_JSON;
 use crate::read::read_bounded;
+use crate::scrub::scrub;
 
 /// Where the overlay comes from.
 #[derive(Debug, Clone, Default)]
@@ -72,7 +73,7 @@ struct Seen {
 
 impl Seen {
     /// Looks at the file: what is seen now and, where its content is another, what it says.
-    fn look(self, path: &Path) -> (Self, Option<Result<Overlay, Error>>) {
+    fn look(self, path: &Path) -> Look {
         let stamp = path.metadata().and_then(|metadata| Stamp::of(&metadata));
         let stamp = stamp.map_err(|error| error.kind());
         if self.stamp.as_ref() == Some(&stamp) {
@@ -106,7 +107,12 @@ pub(super) struct LaidOver {
     /// It is another one since somebody took it.
     changed: AtomicBool,
     looks: Rounds<()>,
+    /// A thread is looking.
+    looking: Arc<AtomicBool>,
 }
+
+/// What a look saw, and what the file says where that is new.
+type Look = (Seen, Option<Result<Overlay, Error>>);
 
 impl LaidOver {
     /// One that stays as it is.
@@ -119,17 +125,34 @@ impl LaidOver {
 
     /// Looks at the file, once for all who want to at a time; one that cannot be used leaves the last.
     pub(super) async fn look(&self, path: &Path) {
+        let file = path.to_owned();
+        self.look_by(path, move |seen| seen.look(&file)).await;
+    }
+
+    async fn look_by(&self, path: &Path, look: impl FnOnce(Seen) -> Look + Send + 'static) {
         let look = async {
-            let seen = lock(&self.seen).clone();
-            let file = path.to_owned();
-            let (seen, said) = blocking::unblock(move || seen.look(&file)).await;
+            // Whoever waited for it has given up: a disk that hangs is not waited for again, nor asked
+            // by one thread more.
+            if self.looking.load(Ordering::Acquire) {
+                return;
+            }
+            let (seen, looking) = (lock(&self.seen).clone(), Arc::clone(&self.looking));
+            let looked = blocking::unblock(move || {
+                looking.store(true, Ordering::Release);
+                let looked = look(seen);
+                looking.store(false, Ordering::Release);
+                looked
+            });
+            let (seen, said) = looked.await;
             *lock(&self.seen) = seen;
             let mut in_use = lock(&self.in_use);
             match said {
                 None => return,
                 Some(Ok(overlay)) => *in_use = (Some(Arc::new(overlay)), None),
                 Some(Err(error)) => {
-                    let path = path.display();
+                    // It may quote ARNs, and those name an account.
+                    let (path, error) = (path.display(), error.to_string());
+                    let error = scrub(&error);
                     tracing::warn!(%path, %error, "the overlay is not used");
                     in_use.1 = Some(format!("the overlay {path} is not used: {error}"));
                 }
@@ -163,6 +186,31 @@ mod tests {
         std::fs::write(path, text).unwrap();
         let file = std::fs::File::options().write(true).open(path).unwrap();
         file.set_modified(SystemTime::now() - age).unwrap();
+    }
+
+    #[test]
+    fn a_look_that_hangs_is_not_waited_for_again() {
+        use futures_lite::future::{block_on, poll_once};
+        let (laid_over, path) = (LaidOver::default(), Path::new("overlay.json"));
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let (begin, begun) = std::sync::mpsc::channel::<()>();
+        let hangs = move |seen| {
+            begin.send(()).unwrap();
+            held.recv().unwrap();
+            (seen, None)
+        };
+        let mut first = Box::pin(laid_over.look_by(path, hangs));
+        assert!(block_on(poll_once(&mut first)).is_none());
+        begun.recv().unwrap();
+        drop(first);
+        let looks =
+            || Box::pin(laid_over.look_by(path, |seen| (seen, Some(Ok(Overlay::default())))));
+        block_on(looks());
+        assert!(!laid_over.is_changed(), "it was not waited for");
+        release.send(()).unwrap();
+        while !laid_over.is_changed() {
+            block_on(looks());
+        }
     }
 
     #[test]

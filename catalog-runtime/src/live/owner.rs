@@ -99,15 +99,18 @@ impl Inner {
     /// The cache of who asks, or else of the one who can be meant: for who shows or removes what is
     /// there, and must not take another's for its own.
     pub(super) async fn meant(&self) -> Result<Cache, Error> {
-        let mut anonymous_first = false;
         #[cfg(feature = "aws")]
-        if self.config.can_ask() && tokio::runtime::Handle::try_current().is_ok() {
-            match self.ask_for_account().await {
-                None => return Ok(self.namespaced(self.known_account())),
-                Some(why) => anonymous_first = why == NotNamed::NamesNone,
-            }
-        }
-        match self.recall(anonymous_first).await {
+        let names_none =
+            match self.config.can_ask() && tokio::runtime::Handle::try_current().is_ok() {
+                true => match self.ask_for_account().await {
+                    None => return Ok(self.namespaced(self.known_account())),
+                    Some(why) => why == NotNamed::NamesNone,
+                },
+                false => false,
+            };
+        #[cfg(not(feature = "aws"))]
+        let names_none = false;
+        match self.recall(names_none).await {
             Meant::Of(owner) => Ok(self.cache.in_namespace(owner)),
             Meant::Nobodys => Ok(self.namespaced(None)),
             Meant::Several => Err(Error::new(
@@ -151,23 +154,25 @@ impl Inner {
             if own.is_some() && anonymous_first {
                 return Meant::Of(cache.namespace());
             }
-            let owners = listed.iter().filter_map(|entry| {
+            let notes = listed.iter().filter_map(|entry| {
                 let owner = owner_in(&entry.key)?;
                 (!cache.get(&entry.key).is_missing()).then_some(owner)
             });
-            let owners: Vec<Namespace> = owners.take(2).collect();
-            match (own, owners.as_slice()) {
-                (None, []) => Meant::Nobodys,
-                (None, [only]) => Meant::Of(*only),
-                (Some(own), [only]) => {
-                    let theirs = catalog_of(&cache.in_namespace(*only).recent(usize::MAX));
-                    match theirs > Some(own) {
-                        true => Meant::Of(*only),
-                        false => Meant::Of(cache.namespace()),
-                    }
-                }
-                (Some(_), _) => Meant::Of(cache.namespace()),
-                (None, _) => Meant::Several,
+            let notes: Vec<Namespace> = notes.collect();
+            if let (None, [only]) = (own, notes.as_slice()) {
+                return Meant::Of(*only);
+            }
+            // Of an account whose entries were removed, the note stays.
+            let mut accounts = notes.iter().filter_map(|owner| {
+                let listed = cache.in_namespace(*owner).recent(usize::MAX);
+                Some((catalog_of(&listed)?, *owner))
+            });
+            match (own, accounts.next(), accounts.next()) {
+                (Some(own), Some((theirs, only)), None) if theirs > own => Meant::Of(only),
+                (Some(_), ..) => Meant::Of(cache.namespace()),
+                (None, None, _) => Meant::Nobodys,
+                (None, Some((_, only)), None) => Meant::Of(only),
+                (None, Some(_), Some(_)) => Meant::Several,
             }
         };
         anonymous.off_thread(look).await

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bedrock_catalog_data::{Catalog, Document, FORMAT, Timestamp};
 
 use crate::cache::Moment;
-use crate::error::{Error, ErrorKind};
+use crate::error::ErrorKind;
 
 /// Where a catalog came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,8 +125,14 @@ impl Snapshot {
     /// Whether this is less than what was asked for: some region could not be renewed, asking
     /// failed, the overlay could not be used, or nothing was loaded. A region that the account has not enabled is no less.
     pub fn is_degraded(&self) -> bool {
-        let missing = |region: &String| !self.not_enabled.contains(region);
-        self.error().is_some() || self.failed.keys().any(missing) || self.source == Source::Nothing
+        let missing = self.missing().next().is_some();
+        self.error().is_some() || missing || self.source == Source::Nothing
+    }
+
+    /// The regions that could not be renewed and should have been.
+    pub(super) fn missing(&self) -> impl Iterator<Item = &String> {
+        let failed = self.failed.keys();
+        failed.filter(|region| !self.not_enabled.contains(*region))
     }
 
     /// Why the last attempt to do better failed, if it did; else why the overlay is not used.
@@ -145,11 +151,6 @@ impl Snapshot {
     /// not fit the catalog.
     pub fn overlay_error(&self) -> Option<&str> {
         self.overlay_error.as_deref()
-    }
-
-    pub(super) fn with_error(mut self, error: &Error) -> Self {
-        self.error = Some((error.kind(), error.to_string()));
-        self
     }
 
     /// Has all regions asked at this moment, and none of them before.

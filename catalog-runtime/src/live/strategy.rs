@@ -19,9 +19,12 @@ use super::handle::{Change, Inner};
 use super::laid_over::OverlaySource;
 use super::overlay::Overlay;
 use super::snapshot::{Held, Snapshot, Source, bundle};
-use crate::cache::{Cache, Key, Moment};
+#[cfg(feature = "aws")]
+use crate::cache::Cache;
+use crate::cache::{Key, Moment};
 use crate::diff::CatalogDiff;
 use crate::error::{Error, ErrorKind};
+use crate::scrub::scrub;
 use cached::Cached;
 
 /// How long after a failure nobody asks again, and what is added at random so that a fleet does not
@@ -84,17 +87,33 @@ impl Inner {
     }
 
     /// What there is for a caller whose time is up while others, or a disk that hangs, are not done.
-    fn late(&self) -> Result<Arc<Snapshot>, Error> {
+    /// Where something can serve, loading has come to its end thereby: nobody waits for so long again,
+    /// and what is served is renewed like any that is less than what was asked for.
+    fn late(self: &Arc<Self>) -> Result<Arc<Snapshot>, Error> {
         let message = format!(
             "no catalog within the deadline of {:?}",
             self.config.deadline
         );
         let error = Error::new(ErrorKind::Unavailable, message);
+        let (renew_at, mut first) = (self.renewal(RETRY), false);
+        self.amend(|current| {
+            if !current.settled {
+                current.error = Some((error.kind(), error.to_string()));
+                current.settled = current.source != Source::Nothing;
+                current.renew_at = renew_at;
+                first = current.settled;
+            }
+        });
         let current = self.current.load_full();
-        match (&current.source, current.settled) {
-            (Source::Nothing, _) => Err(error),
-            (_, true) => Ok(current),
-            (_, false) => Ok(Arc::new((*current).clone().with_error(&error))),
+        if first {
+            let (source, age_seconds) = (&current.source, current.age(self.now()).as_secs());
+            tracing::warn!(%source, age_seconds, %error, "loading takes too long; serving what there is");
+            self.clean_up_from_now_on();
+            self.renew_when_due();
+        }
+        match current.settled {
+            true => Ok(current),
+            false => Err(error),
         }
     }
 
@@ -166,6 +185,9 @@ impl Inner {
             }
             (Err(error), _) => {
                 tried.note("AWS", &error);
+                if self.config.can_ask() {
+                    self.counts.asked_in_vain();
+                }
                 error.kind()
             }
         };
@@ -230,11 +252,12 @@ impl Inner {
         self.adopt_now(snapshot)
     }
 
-    /// The same for who holds `serving`.
+    /// The same for who holds `serving`. In the broken build older replaces newer: the tests must notice.
     fn adopt_now(self: &Arc<Self>, snapshot: Snapshot) -> Arc<Snapshot> {
         let before = self.current.load_full();
         let is_older = before.base.observed_at() > snapshot.base.observed_at();
-        if before.settled && is_older && snapshot.source != Source::Api {
+        let is_broken = cfg!(broken = "older-replaces-newer");
+        if before.settled && is_older && snapshot.source != Source::Api && !is_broken {
             let mut kept = (*before).clone();
             kept.asked_at = self.last_asked();
             kept.renew_at = snapshot.renew_at;
@@ -258,6 +281,7 @@ impl Inner {
             age_seconds = snapshot.age(self.now()).as_secs(),
             "catalog loaded"
         );
+        self.counts.serves(&snapshot);
         let after = Arc::new(snapshot);
         self.current.store(Arc::clone(&after));
         self.tell(before, &after);
@@ -286,6 +310,7 @@ impl Inner {
 
     /// Keeps what is served, with the reason why it could not be renewed.
     pub(super) fn note_failure(&self, error: &Error) {
+        self.counts.asked_in_vain();
         let at = self.renewal(RETRY);
         self.amend(|same| {
             same.error = Some((error.kind(), error.to_string()));
@@ -334,10 +359,12 @@ impl Snapshot {
                 self.overlay_error = None;
             }
             Err(error) => {
+                // It may quote ARNs, and those name an account.
+                let error = scrub(&error.to_string()).into_owned();
                 tracing::warn!(%error, "the overlay is not used");
                 self.served = self.base.clone();
                 self.overlay = 0;
-                self.overlay_error = Some(error.to_string());
+                self.overlay_error = Some(error);
             }
         }
         self

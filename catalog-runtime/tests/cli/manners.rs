@@ -124,7 +124,10 @@ fn a_yes_is_on_stdout_and_a_no_on_stderr() {
 fn what_ends_is_warned_of_on_stderr() {
     let models = crate::json("models --status legacy");
     let Some(model) = models.as_array().unwrap().first() else {
-        println!("SKIPPED what_ends_is_warned_of_on_stderr: nothing is legacy today");
+        crate::skip(
+            "what_ends_is_warned_of_on_stderr",
+            "nothing is legacy today",
+        );
         return;
     };
     let (id, region) = (

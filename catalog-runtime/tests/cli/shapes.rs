@@ -250,7 +250,7 @@ fn status() {
         true
     }
     let status = json("status");
-    let shape: [(&str, Check); 17] = [
+    let shape: [(&str, Check); 18] = [
         ("source", text),
         ("tier", null),
         ("path", null),
@@ -265,6 +265,7 @@ fn status() {
         ("overlay", count),
         ("error", null),
         ("asked_at", null),
+        ("overlay_error", null),
         ("error_kind", null),
         ("format", count),
         ("version", text),

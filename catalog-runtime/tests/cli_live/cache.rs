@@ -330,9 +330,11 @@ fn of_several_accounts_the_one_that_the_credentials_name_is_meant() {
     }
     assert!(desk.json("cache clear")["removed"].as_u64().unwrap() > 0);
     assert!(!has_catalog(&desk));
-    let desk = desk.set("AWS_ACCOUNT_ID", one);
-    assert!(has_catalog(&desk), "the other one keeps its own");
+    // The other one keeps its own, and is the only one by now.
+    assert_eq!(desk.json("status --offline")["source"], "cache");
     desk.text("refresh");
+    let desk = desk.set("AWS_ACCOUNT_ID", one);
+    assert!(has_catalog(&desk));
     // Nobody is to be asked, the credentials name none, there are none, or they do not answer.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let silent = format!("http://{}", silent.local_addr().unwrap());
@@ -412,4 +414,48 @@ fn what_could_not_be_cleared_or_warmed_is_a_no() {
     }
     // Nothing is there: that is done.
     assert_eq!(Desk::new().json("cache clear")["removed"], 0);
+}
+
+#[cfg(feature = "redis")]
+#[test]
+fn the_verbs_reach_the_fleet() {
+    let Some(server) = redis_server::RedisServer::start() else {
+        return;
+    };
+    let in_fleet = |desk: Desk| desk.set("BEDROCK_CATALOG_REDIS_URL", server.url());
+    let desk = in_fleet(Desk::new().with_sqlite());
+    desk.text("refresh");
+    let filled = desk.json("cache status --detailed --recent 50");
+    let all = ["memory", "disk", "sqlite", "redis"];
+    assert_eq!(names(tiers(&filled, true)), all);
+    let (disk, redis) = (
+        tier_detailed(&filled, "disk"),
+        tier_detailed(&filled, "redis"),
+    );
+    assert_eq!(disk["entries"], redis["entries"]);
+    assert_eq!(redis["healthy"], true);
+    let recent = filled["recent"].as_array().unwrap();
+    let written = |entry: &Value| entry["written_at"].as_str().unwrap().to_owned();
+    assert!(recent.is_sorted_by(|a, b| written(a) >= written(b)));
+
+    // A machine that has nothing of its own.
+    let asked = desk.requests();
+    let other = in_fleet(Desk::new()).set("AWS_ENDPOINT_URL", desk.bedrock.url());
+    let warm = other.json("cache warm");
+    assert_eq!(status_shape(&warm)["tier"], "redis");
+    assert_eq!(desk.requests(), asked);
+    let status = other.json("cache status");
+    assert_eq!(
+        tier(&status, "disk")["entries"],
+        tier(&status, "redis")["entries"]
+    );
+    let removed = other.json("cache clear --pattern discovery:*")["removed"].as_u64();
+    assert!(removed.unwrap() >= 2);
+    let entries = |answer: &Value| tier(answer, "redis")["entries"].as_u64().unwrap();
+    let left = entries(&status) - removed.unwrap();
+    assert_eq!(entries(&desk.json("cache status")), left);
+    other.text("cache clear");
+    assert_eq!(entries(&desk.json("cache status")), 0);
+    // The first machine has its files.
+    assert_eq!(desk.json("status --offline")["tier"], "disk");
 }

@@ -14,7 +14,13 @@ mod fake_bedrock;
 #[allow(dead_code, unreachable_pub)]
 #[path = "../../../tests/src/loopback.rs"]
 mod loopback;
+#[cfg(feature = "redis")]
+#[allow(dead_code, unreachable_pub)]
+#[path = "../../../tests/src/redis_server.rs"]
+mod redis_server;
 mod refresh;
+#[path = "../support/skip.rs"]
+mod skip;
 #[allow(dead_code, unreachable_pub, unused_imports)]
 #[path = "../../../tests/src/synthetic.rs"]
 mod synthetic;
@@ -24,6 +30,7 @@ use std::process::Command;
 
 use fake_bedrock::{FakeBedrock, Fault, Rule, Stage};
 use serde_json::Value;
+use skip::skip;
 
 /// Nothing of the caller's environment, a home of its own, and a Bedrock of two regions.
 struct Desk {
@@ -205,10 +212,4 @@ fn status_shape(value: &Value) -> &Value {
             .all(Value::is_string)
     );
     value
-}
-
-/// Says, past the test harness's capture, that a test was skipped and why.
-fn skip(name: &str, why: &str) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stderr(), "SKIPPED {name}: {why}");
 }

@@ -1,5 +1,9 @@
 //! `refresh`, `status` and the lookups with `--live` and `--offline`.
 
+use std::io::{Read as _, Write as _};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
 use crate::*;
 
 #[test]
@@ -107,6 +111,64 @@ fn where_all_regions_are_required_a_failure_replaces_nothing() {
     assert_eq!(kept["regions"]["failed"], serde_json::json!({}));
 }
 
+/// The SDK's own chain of credentials, where the metadata service takes the connection and never
+/// answers, or never ends its answer.
+#[test]
+fn a_silent_metadata_service_leaves_the_bundle() {
+    for begun in [
+        "",
+        "HTTP/1.1 200 OK\r\nX-aws-ec2-metadata-token-ttl-seconds: 600\r\nContent-Length: 56\r\n\r\n",
+    ] {
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}", silent.local_addr().unwrap());
+        let taken = Arc::new(Mutex::new(Vec::new()));
+        let keep = Arc::clone(&taken);
+        // Ends with the test's process.
+        std::thread::spawn(move || {
+            for mut stream in silent.incoming().flatten() {
+                let _ = stream.read(&mut [0; 1024]);
+                let _ = stream.write_all(begun.as_bytes());
+                keep.lock().unwrap().push(stream);
+            }
+        });
+        let desk = Desk::new()
+            .set("AWS_EC2_METADATA_SERVICE_ENDPOINT", address)
+            .set("BEDROCK_CATALOG_DEADLINE", "2s");
+        let ask = |line: &str| {
+            let mut command = desk.command_of(&[env!("CARGO_BIN_EXE_bedrock-catalog")], line);
+            for given in [
+                "AWS_ACCESS_KEY_ID",
+                "AWS_SECRET_ACCESS_KEY",
+                "AWS_EC2_METADATA_DISABLED",
+            ] {
+                command.env_remove(given);
+            }
+            let started = Instant::now();
+            let call = run(command);
+            // A program has to start, perhaps on a busy machine.
+            let long = std::env::var_os("BEDROCK_CATALOG_LONG").is_some();
+            let slack = Duration::from_secs(if long { 1 } else { 20 });
+            let elapsed = started.elapsed();
+            assert!(
+                elapsed <= Duration::from_millis(2_200) + slack,
+                "{line}: {elapsed:?}"
+            );
+            call
+        };
+        let served = ask("status --live --json");
+        assert_eq!(served.code, 0, "{}", served.stderr);
+        let served = document(&served.stdout);
+        assert_eq!(status_shape(&served)["source"], "bundle");
+        assert_eq!(served["degraded"], true);
+        assert_eq!(served["error_kind"], "no_credentials", "{served}");
+        let no = ask("refresh --json");
+        assert_eq!(no.code, 1, "{}", no.stderr);
+        assert_eq!(document(&no.stdout)["error"]["kind"], "no_credentials");
+        assert_eq!(desk.requests(), 0);
+        assert!(taken.lock().unwrap().len() >= 2, "{begun:?}: nobody asked");
+    }
+}
+
 #[test]
 fn without_an_answer_a_refresh_says_no_and_a_lookup_is_served_from_the_bundle() {
     let desk = Desk::with(|stage| stage.rule(Rule::new(Fault::access_denied())));
@@ -135,6 +197,55 @@ fn regions_and_endpoint_are_those_of_the_command_line() {
     assert_eq!(desk.requests(), 2);
     // Another endpoint and other regions are another catalog.
     assert_eq!(desk.json("status --offline")["source"], "bundle");
+}
+
+/// The SDK's client may have an endpoint of its own: what it answers is not AWS's.
+#[test]
+fn an_endpoint_of_the_service_alone_has_entries_of_its_own() {
+    let profile = |desk: &Desk| {
+        let path = desk.home.path().join("config");
+        let url = desk.bedrock.url();
+        let said = format!(
+            "[default]\nservices = own\n[services own]\nbedrock =\n  endpoint_url = {url}\n"
+        );
+        std::fs::write(&path, said).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let variable = |desk: &Desk| desk.bedrock.url();
+    type Given = fn(&Desk) -> String;
+    let cases: [(&str, Given); 2] = [
+        ("AWS_ENDPOINT_URL_BEDROCK", variable),
+        ("AWS_CONFIG_FILE", profile),
+    ];
+    for (name, given) in cases {
+        let desk = Desk::new();
+        let own = given(&desk);
+        let ask = |line: &str, more: &[(&str, &str)]| {
+            let mut command = desk.command_of(&[env!("CARGO_BIN_EXE_bedrock-catalog")], line);
+            command.env_remove("AWS_ENDPOINT_URL").envs(more.to_vec());
+            let call = run(command);
+            assert_eq!(call.code, 0, "{name}: {}", call.stderr);
+            document(&call.stdout)["source"]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        };
+        let status = "status --offline --json";
+        let own = (name, own.as_str());
+        assert_eq!(ask("refresh --json", &[own]), "api");
+        assert_eq!(ask(status, &[own]), "cache", "{name}");
+        assert_eq!(ask(status, &[]), "bundle", "{name}: AWS's own");
+        // Which of two goes first is the SDK's to say: a variable before the profile.
+        let all = ("AWS_ENDPOINT_URL", "http://127.0.0.1:1");
+        let first = if name == "AWS_CONFIG_FILE" {
+            "bundle"
+        } else {
+            "cache"
+        };
+        assert_eq!(ask(status, &[own, all]), first, "{name}");
+        let ignored = ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true");
+        assert_eq!(ask(status, &[own, ignored]), "bundle", "{name}");
+    }
 }
 
 #[test]

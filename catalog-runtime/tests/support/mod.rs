@@ -7,6 +7,9 @@
     clippy::indexing_slicing
 )]
 
+#[path = "skip.rs"]
+mod skipping;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,6 +18,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bedrock_catalog::cache::tier::disk::{DiskTier, Locations};
 use bedrock_catalog::cache::{Codec, Entry, Envelope, Horizons, Key, ManualClock, Namespace, Tier};
+
+#[allow(unused_imports)] // As above.
+pub(crate) use skipping::skip;
 
 /// Test entries are written by this version.
 pub const VERSION: &str = "0.1.0";
@@ -32,11 +38,6 @@ pub fn long() -> bool {
 /// The full figure in the long lane, the slice otherwise.
 pub fn figure(full: u64, slice: u64) -> u64 {
     if long() { full } else { slice }
-}
-
-/// Says, past the test harness's capture, that a test was skipped and why.
-pub fn skip(name: &str, why: &str) {
-    let _ = writeln!(std::io::stderr(), "SKIPPED {name}: {why}");
 }
 
 /// Says what a test did, past the capture.

@@ -1,7 +1,15 @@
 //! Who sees what.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
+use aws_sdk_identitystore::config::IdentityCache;
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::Intercept;
+use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextMut;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
 use bedrock_catalog_tests::fake_aws::{FakeAws, IDENTITY_STORE};
 
 use crate::stage::{ACCOUNT, World, cached, config, credentials, memory, store};
@@ -89,9 +97,8 @@ async fn regions_and_endpoints_are_apart() {
 
 #[tokio::test]
 async fn who_names_no_account_is_not_cached_and_told_once() {
-    let lines = Arc::new(Mutex::new(Vec::new()));
-    let log = Log(Arc::clone(&lines));
-    let _guard = tracing::subscriber::set_default(log);
+    let log = Log::default();
+    let _guard = tracing::subscriber::set_default(log.clone());
     let (aws, cached) = (FakeAws::start().unwrap(), cached(|builder| builder));
     let client = store(&config(&aws.url(), credentials("AKIDONE", None)), &cached);
     for _ in 0..3 {
@@ -100,7 +107,7 @@ async fn who_names_no_account_is_not_cached_and_told_once() {
     assert_eq!(aws.requests("ListUsers"), 3);
     assert_eq!(cached.statistics().passed, 3);
     assert_eq!(
-        lines.lock().unwrap().as_slice(),
+        log.lines(),
         [
             "AWS reads are not cached: the credentials name no account, and no namespace was given in its place"
         ]
@@ -135,6 +142,125 @@ async fn a_name_stands_in_for_the_account_and_another_for_the_session() {
     });
     users(&client("ASIAONE", &other)).await;
     assert_eq!(aws.requests("ListUsers"), 4);
+}
+
+/// Nor is it asked for credentials a second time: those the request is signed with say whose it is.
+#[tokio::test]
+async fn without_the_sdks_identity_cache_it_is_the_same() {
+    let log = Log::default();
+    let _guard = tracing::subscriber::set_default(log.clone());
+    let (aws, cached) = (FakeAws::start().unwrap(), cached(|builder| builder));
+    let client = |asked: &Arc<AtomicUsize>, rotates, account| {
+        let provider = Counted {
+            asked: Arc::clone(asked),
+            rotates,
+            account,
+        };
+        let config = config(&aws.url(), credentials("AKIDONE", None)).into_builder();
+        let config = config
+            .credentials_provider(SharedCredentialsProvider::new(provider))
+            .identity_cache(IdentityCache::no_cache());
+        store(&config.build(), &cached)
+    };
+    let asked = Arc::new(AtomicUsize::new(0));
+    let (steady, rotating) = (
+        client(&asked, false, Some(ACCOUNT)),
+        client(&asked, true, Some(ACCOUNT)),
+    );
+    for _ in 0..3 {
+        users(&steady).await;
+    }
+    assert_eq!(aws.requests("ListUsers"), 1);
+    assert_eq!(asked.load(Ordering::SeqCst), 3, "once for each call");
+    // Each session has entries of its own.
+    for _ in 0..3 {
+        users(&rotating).await;
+    }
+    assert_eq!(aws.requests("ListUsers"), 4);
+    assert_eq!(log.lines(), [""; 0]);
+    let nobody = client(&asked, true, None);
+    for _ in 0..3 {
+        users(&nobody).await;
+    }
+    assert_eq!(aws.requests("ListUsers"), 7);
+    assert_eq!(
+        log.lines(),
+        [
+            "AWS reads are not cached: the credentials name no account, and no namespace was given in its place"
+        ]
+    );
+}
+
+/// Credentials that count how often they are asked for, and that are others each time if told so.
+#[derive(Debug)]
+struct Counted {
+    asked: Arc<AtomicUsize>,
+    rotates: bool,
+    account: Option<&'static str>,
+}
+
+impl ProvideCredentials for Counted {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        let asked = self.asked.fetch_add(1, Ordering::SeqCst);
+        let key = match self.rotates {
+            true => format!("ASIA{asked}"),
+            false => "ASIA".to_owned(),
+        };
+        future::ProvideCredentials::ready(Ok(credentials(&key, self.account)))
+    }
+}
+
+/// A request that says who signed it, and whose credentials the SDK does not tell: a request is signed in
+/// some way of its own.
+#[tokio::test]
+async fn who_is_not_told_is_not_cached_and_told_once() {
+    use aws_smithy_runtime_api::client::endpoint::EndpointResolverParams;
+    let log = Log::default();
+    let _guard = tracing::subscriber::set_default(log.clone());
+    let (aws, cached) = (FakeAws::start().unwrap(), cached(|builder| builder));
+    let config = config(&aws.url(), credentials("AKIDONE", Some(ACCOUNT)));
+    let config = aws_sdk_identitystore::config::Builder::from(&config)
+        .http_client(cached.http_client())
+        .interceptor(Forgets)
+        .interceptor(cached.interceptor())
+        .build();
+    let client = aws_sdk_identitystore::Client::from_conf(config);
+    for _ in 0..3 {
+        users(&client).await;
+    }
+    assert_eq!(aws.requests("ListUsers"), 3);
+    assert_eq!(cached.statistics().passed, 3);
+    assert_eq!(
+        log.lines(),
+        [
+            "AWS reads are not cached: the SDK does not say whose credentials a request is signed with"
+        ]
+    );
+
+    /// Takes away what the SDK says.
+    #[derive(Debug)]
+    struct Forgets;
+
+    #[aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint]
+    impl Intercept for Forgets {
+        fn name(&self) -> &'static str {
+            "Forgets"
+        }
+
+        fn modify_before_transmit(
+            &self,
+            _: &mut BeforeTransmitInterceptorContextMut<'_>,
+            _: &RuntimeComponents,
+            config: &mut ConfigBag,
+        ) -> Result<(), BoxError> {
+            let state = config.interceptor_state();
+            state.store_put(EndpointResolverParams::new(()));
+            Ok(())
+        }
+    }
 }
 
 /// Neither an account id nor a name of a user is in what is logged about them.
@@ -172,8 +298,14 @@ async fn keys_say_nothing_of_accounts_and_people() {
 }
 
 /// Keeps the messages of warnings.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<String>>>);
+
+impl Log {
+    fn lines(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+}
 
 impl tracing::Subscriber for Log {
     fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {

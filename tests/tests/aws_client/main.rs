@@ -7,8 +7,11 @@
     clippy::indexing_slicing
 )]
 
+mod attached;
 mod bedrock;
 mod crowd;
+mod data_plane;
+mod died;
 mod doubt;
 mod emulator;
 mod identities;

@@ -13,6 +13,7 @@ use bedrock_catalog::cache::{Cache, MemoryLimits};
 use bedrock_catalog_tests::fake_aws::{FakeAws, IDENTITY_STORE, INSTANCE};
 
 pub const ACCOUNT: &str = "111111111111";
+pub const OTHER_ACCOUNT: &str = "222222222222";
 
 pub struct World {
     pub aws: FakeAws,

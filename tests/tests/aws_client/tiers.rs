@@ -148,9 +148,9 @@ async fn an_entry_that_is_no_answer_of_ours_is_asked() {
     cut.truncate(12);
     for poison in [
         b"".to_vec(),
-        b"reply1".to_vec(),
+        b"reply2".to_vec(),
         b"{}".to_vec(),
-        b"reply1\xf4\x01\0\0error".to_vec(),
+        b"reply2\xf4\x01\0\0error".to_vec(),
         cut,
     ] {
         let before = w.aws.requests("ListUsers");

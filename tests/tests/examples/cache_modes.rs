@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use bedrock_catalog::LiveCatalogBuilder;
+use bedrock_catalog_tests::skip;
 
 use super::{ONE_ASKING, REGIONS, aws, bedrock};
 
@@ -117,11 +118,11 @@ fn file_calls(test: &str, mode: &str, home: &Path) -> Option<(Vec<String>, Strin
         Ok(output) => {
             let said = String::from_utf8_lossy(&output.stderr);
             assert!(said.contains("strace:"), "{said}");
-            println!("SKIPPED {test}: {said}");
+            skip(test, said);
             return None;
         }
         Err(error) => {
-            println!("SKIPPED {test}: strace: {error}");
+            skip(test, format_args!("strace: {error}"));
             return None;
         }
     };

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bedrock_catalog::CacheMode;
+use bedrock_catalog::cache::{Key, Terms};
 use bedrock_catalog_tests::fake_bedrock::{Fault, Memory, Operation, Rule};
 
 use crate::stage::*;
@@ -47,6 +48,31 @@ async fn a_refresh_keeps_the_lists_of_each_region() {
     clock.advance(4 * DAY);
     discovery.models("us-east-1").await.unwrap();
     assert_eq!(wire.stage().requests_of("us-east-1", Operation::Models), 2);
+}
+
+/// An empty list with a 200 is a fault of theirs: the good one is not given up for it.
+#[tokio::test]
+async fn a_list_that_is_suddenly_empty_is_not_believed() {
+    let emptied = Rule::new(Fault::Empty).region("us-east-1");
+    let wire = Memory::new(stage().rule(emptied.requests(2..=u64::MAX)));
+    let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
+    let build = || in_files(&wire, &clock, folder.path()).build().unwrap();
+    build().load().await.unwrap();
+    clock.advance(4 * DAY);
+    // Also by who has loaded no catalog yet: the cached one tells.
+    let discovery = build().discovery();
+    for _ in 0..2 {
+        assert_eq!(discovery.models("us-east-1").await.unwrap().len(), 4);
+        let profiles = discovery.profiles("us-east-1", None).await.unwrap();
+        assert_eq!(profiles.len(), 3);
+    }
+    discovery.invalidate("us-east-1").await;
+    let error = discovery.models("us-east-1").await.unwrap_err().to_string();
+    assert!(
+        error.contains("suspicious") && error.contains("where there were 4"),
+        "{error}"
+    );
+    assert_eq!(discovery.models("eu-west-1").await.unwrap().len(), 4);
 }
 
 #[tokio::test]
@@ -141,4 +167,23 @@ async fn the_nearest_region_is_the_one_that_answered_fastest() {
         latencies["us-east-1"].millis >= 400 && latencies["eu-west-1"].millis < 400,
         "{latencies:?}"
     );
+}
+
+#[tokio::test]
+async fn what_another_process_measured_says_which_region_is_near() {
+    let (folder, clock, wire) = (tempfile::tempdir().unwrap(), clock(), wire());
+    let live = in_files(&wire, &clock, folder.path()).build().unwrap();
+    live.load().await.unwrap();
+    let kept = live.cache().get(&Key::new("discovery", "latency", "all"));
+    let mut kept: serde_json::Value = serde_json::from_slice(&kept.hit().unwrap().data).unwrap();
+    for (region, millis) in [("eu-west-1", 300), ("us-east-1", 20)] {
+        kept[region]["millis"] = millis.into();
+    }
+    let key = Key::new("discovery", "latency", "all");
+    live.cache()
+        .put(&key, kept.to_string(), &Terms::source("api"));
+    let other = in_files(&wire, &clock, folder.path()).build().unwrap();
+    assert_eq!(other.load().await.unwrap().source().as_str(), "cache");
+    let nearest = other.discovery().nearest("maker.model-2-v1:0").await;
+    assert_eq!(nearest.as_deref(), Some("us-east-1"));
 }

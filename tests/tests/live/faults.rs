@@ -1,7 +1,7 @@
 //! What AWS may do, through the whole stack; and no credentials.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
@@ -263,6 +263,89 @@ async fn offline_serves_what_the_only_account_cached() {
     load("111111111111").await;
     clock.advance(2 * DAY);
     assert_eq!(offline().await, "cache");
+}
+
+/// A tier that does not answer holds a load up until the deadline, once: that is told, and renewing goes
+/// on in the background.
+#[tokio::test]
+async fn a_load_that_a_tier_holds_up_is_waited_for_once() {
+    use bedrock_catalog::cache::testing::{FaultyTier, Op};
+    for fallback in [true, false] {
+        let (clock, wire, tier) = (clock(), wire(), FaultyTier::new("slow"));
+        let gate = Arc::new((Mutex::new(false), Condvar::new()));
+        let closed = Arc::clone(&gate);
+        tier.before(move |op| {
+            let (open, opens) = &*closed;
+            if op == Op::Get {
+                let open = opens.wait_while(open.lock().unwrap(), |open| !*open);
+                drop(open.unwrap());
+            }
+        });
+        let live = in_memory(&wire, &clock)
+            .tier(tier)
+            .bundled_fallback(fallback);
+        let live = live.deadline(Duration::from_secs(1)).build().unwrap();
+        let (lines, guard) = Lines::listen();
+        let loaded = live.load().await;
+        assert_eq!(loaded.is_ok(), fallback);
+        let status = live.status();
+        let why = status.error.unwrap();
+        assert!(
+            why.contains("within the deadline of 1s") && status.degraded,
+            "{why}"
+        );
+        if fallback {
+            assert_eq!(loaded.unwrap().error(), Some(&*why));
+            for _ in 0..10 {
+                let mut load = std::pin::pin!(live.load());
+                let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+                assert!(
+                    load.as_mut().poll(&mut context).is_ready(),
+                    "nobody waits again"
+                );
+            }
+            let warnings = lines.at(tracing::Level::WARN);
+            assert_eq!(warnings.len(), 1, "{warnings:?}");
+            assert!(warnings[0].contains("deadline"), "{warnings:?}");
+        }
+        drop(guard);
+        *gate.0.lock().unwrap() = true;
+        gate.1.notify_all();
+        clock.advance(Duration::from_secs(70));
+        assert!(live.load().await.is_ok());
+        until(|| live.status().source == "api").await;
+        assert_eq!(live.status().error, None);
+    }
+}
+
+/// Writing is tried, and not waited for beyond the deadline.
+#[tokio::test]
+async fn what_was_fetched_is_served_though_the_write_hangs() {
+    use bedrock_catalog::cache::testing::{FaultyTier, Op};
+    for forced in [false, true] {
+        let (clock, wire, tier) = (clock(), wire(), FaultyTier::new("slow"));
+        let gate = Arc::new((Mutex::new(false), Condvar::new()));
+        let closed = Arc::clone(&gate);
+        tier.before(move |op| {
+            let (open, opens) = &*closed;
+            if op == Op::Put {
+                let open = opens.wait_while(open.lock().unwrap(), |open| !*open);
+                drop(open.unwrap());
+            }
+        });
+        let live = in_memory(&wire, &clock).tier(tier);
+        let live = live.deadline(Duration::from_secs(1)).build().unwrap();
+        let loaded = match forced {
+            false => live.load().await,
+            true => live.refresh().await,
+        };
+        let loaded = loaded.unwrap();
+        assert_eq!(loaded.source().as_str(), "api");
+        assert_eq!(loaded.error(), None);
+        assert_eq!(wire.stage().requests(), 4);
+        *gate.0.lock().unwrap() = true;
+        gate.1.notify_all();
+    }
 }
 
 /// An old catalog of nobody's does not hide the newer one of the only account, nor the other way round.

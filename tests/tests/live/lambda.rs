@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use bedrock_catalog::Catalog;
+use bedrock_catalog::cache::{Key, Terms};
+use bedrock_catalog_tests::skip;
 
 use crate::stage::*;
 
@@ -21,7 +23,7 @@ impl Mount {
         if mount.is_ok_and(|output| output.status.success()) {
             return Some(Self(point));
         }
-        eprintln!("SKIPPED {test}: mounting is not allowed here");
+        skip(test, "mounting is not allowed here");
         None
     }
 
@@ -36,8 +38,15 @@ impl Drop for Mount {
     }
 }
 
-/// Cold start, warm start, freeze: in every one the fetched catalog is served.
-async fn scenario(name: &str, home: PathBuf, tmp: PathBuf, kept_in: Option<&Path>) {
+/// Cold start, warm start, freeze: in every one the fetched catalog is served. The log says why nothing
+/// was kept in each of the folders that `refused` it.
+async fn scenario(
+    name: &str,
+    home: PathBuf,
+    tmp: PathBuf,
+    kept_in: Option<&Path>,
+    refused: &[(&Path, &str)],
+) {
     let (clock, wire) = (clock(), wire());
     let (lines, _guard) = Lines::listen();
     let build = || {
@@ -80,6 +89,15 @@ async fn scenario(name: &str, home: PathBuf, tmp: PathBuf, kept_in: Option<&Path
         "{name}"
     );
     assert_eq!(refreshed.source().as_str(), "api", "{name}");
+    // What one write comes to, on this thread, whose log is kept.
+    let key = Key::new("test", "write", name);
+    let terms = Terms::source("test");
+    build().cache().put(&key, "true", &terms);
+    for (folder, why) in refused {
+        let folder = folder.to_str().unwrap();
+        let says = |line: &String| line.contains(folder) && line.contains(why);
+        assert!(lines.all().iter().any(says), "{name}: {:?}", lines.all());
+    }
     let bundled = |line: &String| line.contains("bundled");
     assert!(!lines.all().iter().any(bundled), "{name}");
     assert_ne!(**refreshed, *Catalog::bundled());
@@ -97,6 +115,7 @@ async fn home_is_read_only_and_tmp_is_not() {
         home.path().join(".cache"),
         tmp.path().join("cache"),
         Some(tmp.path()),
+        &[(home.path(), "(os error 30)")],
     )
     .await;
 }
@@ -115,6 +134,10 @@ async fn both_are_read_only() {
         home.path().join(".cache"),
         tmp.path().join("cache"),
         None,
+        &[
+            (home.path(), "(os error 30)"),
+            (tmp.path(), "(os error 30)"),
+        ],
     )
     .await;
 }
@@ -136,6 +159,10 @@ async fn both_are_full() {
         home.path().join("cache"),
         tmp.path().join("cache"),
         None,
+        &[
+            (home.path(), "(os error 28)"),
+            (tmp.path(), "(os error 28)"),
+        ],
     )
     .await;
 }
@@ -150,6 +177,7 @@ async fn neither_folder_can_be_made() {
         file.path().join("home"),
         file.path().join("tmp"),
         None,
+        &[(file.path(), "not a folder")],
     )
     .await;
 }

@@ -8,9 +8,11 @@
 )]
 
 mod background;
+mod counts;
 mod crowd;
 mod decisions;
 mod discovery;
+mod factory;
 mod faults;
 #[cfg(unix)]
 mod fork;

@@ -267,3 +267,33 @@ async fn an_overlay_that_is_not_used_is_seen_in_the_status() {
         }
     }
 }
+
+/// What is wrong with an overlay may quote it, and it has ARNs.
+#[tokio::test]
+async fn account_ids_of_an_overlay_are_not_logged() {
+    const ACCOUNT: &str = "999988887777";
+    let (folder, clock, wire) = (tempfile::tempdir().unwrap(), clock(), wire());
+    let path = folder.path().join("overlay.json");
+    let (lines, _guard) = Lines::listen();
+    let arn = format!("arn:aws:bedrock:eu-west-1:{ACCOUNT}:provisioned-model/abc");
+    for wrong in [
+        // One that is no overlay, one that is no catalog.
+        format!(r#"{{"models": "{arn}"}}"#),
+        format!(r#"{{"models": [{{"id": "{arn}"}}, {{"id": "{arn}"}}]}}"#),
+    ] {
+        std::fs::write(&path, &wrong).unwrap();
+        let overlay = in_memory(&wire, &clock).overlay_file(&path);
+        let live = overlay.build().unwrap();
+        live.load().await.unwrap();
+        let why = live.status().overlay_error.unwrap();
+        assert!(
+            why.contains("000000000000") && !why.contains(ACCOUNT),
+            "{why}"
+        );
+    }
+    let warnings = lines.at(Level::WARN);
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    for line in lines.all() {
+        assert!(!line.contains(ACCOUNT), "{line}");
+    }
+}

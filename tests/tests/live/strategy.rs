@@ -1,11 +1,13 @@
 //! Where a catalog comes from, in order: a fresh cache, AWS, a stale cache, the bundle; else an error.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bedrock_catalog::cache::tier::LeaseOutcome;
+use bedrock_catalog::cache::testing::{FaultyTier, Op};
 use bedrock_catalog::cache::tier::disk::{DiskTier, Locations};
-use bedrock_catalog::cache::{Codec, Horizons, Key, Terms, Tier};
+use bedrock_catalog::cache::tier::{LeaseOutcome, TierErrorKind};
+use bedrock_catalog::cache::{Codec, Horizons, Key, ManualClock, Terms, Tier};
 use bedrock_catalog::{CacheMode, Catalog, ErrorKind, LiveCatalog, catalog_to_json, transform};
 use bedrock_catalog_tests::fake_bedrock::{Fault, Memory, Rule};
 use tracing::Level;
@@ -72,24 +74,42 @@ async fn who_wants_it_younger_than_who_wrote_it_asks_sooner() {
     assert_eq!(kept.load().await.unwrap().source().as_str(), "bundle");
 }
 
+/// The lease of the catalog, as another process has it.
+fn lease_of_another(live: &LiveCatalog, clock: &ManualClock, folder: &Path) -> LeaseOutcome {
+    let key = Key::new("catalog", "get", "all");
+    let codec = Codec::new(live.status().version);
+    let disk = DiskTier::new(Locations::given([folder]), codec);
+    let disk = disk.with_clock(Arc::new(clock.clone()));
+    let disk = disk.with_well_known(key.clone(), "catalog");
+    let namespace = live.cache().namespace();
+    let lease = disk.try_lease(&namespace, &key, Duration::ZERO, HOUR);
+    assert!(matches!(lease, Ok(LeaseOutcome::Held(_))), "{lease:?}");
+    lease.unwrap()
+}
+
+/// Who was killed while it asked leaves its lease: that costs the next one half of its time, not its
+/// catalog.
+#[tokio::test]
+async fn who_has_nothing_asks_beside_another_that_does_not_end() {
+    let (folder, clock, wire) = (tempfile::tempdir().unwrap(), clock(), wire());
+    // Long enough for a disk that is slow to sync what is cached in the other half.
+    let live = in_files(&wire, &clock, folder.path()).deadline(Duration::from_secs(6));
+    let live = live.build().unwrap();
+    let lease = lease_of_another(&live, &clock, folder.path());
+    let snapshot = live.load().await.unwrap();
+    assert_eq!(snapshot.source().as_str(), "api", "{:?}", snapshot.error());
+    assert_eq!((snapshot.error(), wire.stage().requests()), (None, 4));
+    drop(lease);
+}
+
 #[tokio::test]
 async fn while_another_process_asks_a_stale_catalog_serves_and_nothing_is_wrong() {
     let (folder, clock, wire) = (tempfile::tempdir().unwrap(), clock(), wire());
     let live = || in_files(&wire, &clock, folder.path()).build().unwrap();
     live().load().await.unwrap();
     clock.advance(25 * HOUR);
-    // As another process has it.
-    let (live, key) = (live(), Key::new("catalog", "get", "all"));
-    let disk = DiskTier::new(
-        Locations::given([folder.path()]),
-        Codec::new(live.status().version),
-    );
-    let disk = disk
-        .with_clock(Arc::new(clock.clone()))
-        .with_well_known(key.clone(), "catalog");
-    let namespace = live.cache().namespace();
-    let lease = disk.try_lease(&namespace, &key, Duration::ZERO, HOUR);
-    assert!(matches!(lease, Ok(LeaseOutcome::Held(_))), "{lease:?}");
+    let live = live();
+    let lease = lease_of_another(&live, &clock, folder.path());
     let snapshot = live.load().await.unwrap();
     assert_eq!(snapshot.source().as_str(), "cache");
     assert_eq!((snapshot.error(), wire.stage().requests()), (None, 4));
@@ -217,18 +237,47 @@ async fn without_the_bundle_an_old_cache_will_do() {
     );
 }
 
+/// A tier that takes nothing costs nobody the answer, at a load or a refresh.
+#[tokio::test]
+async fn what_was_fetched_is_served_though_no_write_worked() {
+    let (clock, wire, tier) = (clock(), wire(), FaultyTier::new("full"));
+    tier.plan(|op| matches!(op, Op::Put | Op::Lease).then_some(TierErrorKind::Full));
+    let live = in_memory(&wire, &clock).cache_mode(CacheMode::None);
+    let live = live.tier(tier).build().unwrap();
+    let loaded = live.load().await.unwrap();
+    assert_eq!((loaded.source().as_str(), loaded.error()), ("api", None));
+    clock.advance(HOUR);
+    let refreshed = live.refresh().await.unwrap();
+    assert_eq!(
+        (refreshed.source().as_str(), refreshed.error()),
+        ("api", None)
+    );
+    assert!(refreshed.observed_at() > loaded.observed_at());
+    let key = Key::new("catalog", "get", "all");
+    assert!(live.cache().get(&key).is_missing(), "nothing was written");
+}
+
 #[tokio::test]
 async fn newer_never_yields_to_older() {
-    let (clock, wire) = (clock(), wire());
+    let (clock, wire) = (clock(), answers_then_fails(1));
     let live = in_memory(&wire, &clock).build().unwrap();
     let newer = live.load().await.unwrap().observed_at();
-    // Somebody plants an older one, still fresh, and the time to renew comes.
+    clock.advance(HOUR);
+    live.refresh().await.unwrap_err();
+    // Somebody plants an older one, which is fresh and would do for who has none.
     let older = bedrock_catalog::Timestamp::from_unix(newer.unix() - 3600).unwrap();
-    clock.advance(30 * HOUR);
     plant(&live, older).await;
+    let other = in_memory(&wire, &clock).offline(true);
+    let other = other.build().unwrap();
+    plant(&other, older).await;
+    assert_eq!(other.load().await.unwrap().observed_at(), older);
+    // It is found when the time comes to ask again, and when AWS is asked once more in vain.
+    clock.advance(HOUR);
     live.load().await.unwrap();
     settle().await;
-    assert!(live.snapshot().observed_at() >= newer);
+    assert_eq!(live.snapshot().observed_at(), newer);
+    assert!(live.refresh().await.is_err());
+    assert_eq!(live.snapshot().observed_at(), newer);
 }
 
 /// The answer of AWS counts as the newer one even where the clock was wrong before.
@@ -318,24 +367,186 @@ async fn a_load_ends_by_its_deadline() {
 }
 
 #[test]
-fn wrong_settings_fail_at_build_and_say_what_is_allowed() {
+fn wrong_settings_fail_at_build_and_say_which_what_and_what_is_allowed() {
     let wire = wire();
     let base = || LiveCatalog::builder().sdk_config(&wire.sdk_config());
-    for (builder, says) in [
-        (base().deadline(Duration::ZERO), "deadline"),
-        (base().max_age(Duration::ZERO), "max age"),
-        (base().keep_for(HOUR), "keep for"),
-        (base().concurrency(0), "concurrency"),
-        (base().concurrency(63), "concurrency"),
-        (base().partition("AWS!"), "partition"),
-        (base().partition("aws-unheard-of"), "aws-unheard-of"),
-        (base().regions(["eu_west_1"]), "region"),
-        (base().regions(["cn-north-1"]), "cn-north-1"),
+    let at = |url: &str| {
+        let config = wire.sdk_config().into_builder().endpoint_url(url).build();
+        LiveCatalog::builder().sdk_config(&config)
+    };
+    let regions = "lower-case letters, digits and `-`";
+    let address = "an address like https://";
+    let nowhere: [&str; 0] = [];
+    let year = 365 * DAY;
+    for (builder, setting, value, allowed) in [
+        (
+            base().deadline(Duration::ZERO),
+            "deadline",
+            "0ns",
+            "1ms to 10min",
+        ),
+        (base().deadline(HOUR), "deadline", "3600s", "1ms to 10min"),
+        (
+            base().max_age(Duration::ZERO),
+            "max age",
+            "0ns",
+            "1s to 365d",
+        ),
+        (
+            base().max_age(2 * year),
+            "max age",
+            "63072000s",
+            "1s to 365d",
+        ),
+        (
+            base().keep_for(Duration::ZERO),
+            "keep for",
+            "0ns",
+            "1s to 3650d",
+        ),
+        (
+            base().keep_for(11 * year),
+            "keep for",
+            "346896000s",
+            "1s to 3650d",
+        ),
+        (
+            base().keep_for(HOUR),
+            "keep for",
+            "3600s",
+            "at least fresh for, 86400s",
+        ),
+        (base().concurrency(0), "concurrency", "0", "1 to 62"),
+        (base().concurrency(63), "concurrency", "63", "1 to 62"),
+        (base().partition("AWS!"), "partition", "AWS!", regions),
+        (base().partition(""), "partition", "", regions),
+        (
+            base().partition("aws-unheard-of"),
+            "partition",
+            "aws-unheard-of",
+            "aws-us-gov",
+        ),
+        (
+            base().regions(["eu_west_1"]),
+            "regions",
+            "eu_west_1",
+            regions,
+        ),
+        (
+            base().regions(["europe"]),
+            "regions",
+            "europe",
+            "like eu-west-1",
+        ),
+        (
+            base().regions(["cn-north-1"]),
+            "regions",
+            "cn-north-1",
+            "of the partition aws",
+        ),
+        (
+            base().endpoint_url("localhost:1"),
+            "endpoint_url",
+            "localhost:1",
+            address,
+        ),
+        (base().endpoint_url(""), "endpoint_url", "", address),
+        (
+            base().endpoint_url("ftp://a"),
+            "endpoint_url",
+            "ftp://a",
+            address,
+        ),
+        (
+            base().endpoint_url("https://"),
+            "endpoint_url",
+            "https://",
+            address,
+        ),
+        (
+            base().endpoint_url("http://:80"),
+            "endpoint_url",
+            "http://:80",
+            address,
+        ),
+        (
+            base().endpoint_url("http://a:port"),
+            "endpoint_url",
+            "http://a:port",
+            address,
+        ),
+        (
+            base().endpoint_url("http://a:70000"),
+            "endpoint_url",
+            "http://a:70000",
+            address,
+        ),
+        (
+            base().endpoint_url("http://a b"),
+            "endpoint_url",
+            "http://a b",
+            address,
+        ),
+        // A password is not repeated.
+        (
+            base().endpoint_url("http://me:secret@a:b"),
+            "endpoint_url",
+            "a:b",
+            address,
+        ),
+        (
+            base().offline(true).endpoint_url("no"),
+            "endpoint_url",
+            "no",
+            address,
+        ),
+        (
+            at("bedrock"),
+            "endpoint_url of sdk_config",
+            "bedrock",
+            address,
+        ),
+        (
+            base().cache_dirs(nowhere),
+            "cache_dirs",
+            "[]",
+            "at least one folder",
+        ),
+        (base().namespace(""), "namespace", "", "a name"),
+        (
+            base()
+                .tier(Arc::new(nobodys_disk()) as Arc<dyn Tier>)
+                .cache_dirs(["/nowhere"]),
+            "tiers",
+            "disk",
+            "each name once",
+        ),
     ] {
         let error = builder.build().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidConfiguration, "{error}");
-        assert!(error.to_string().contains(says), "{says}: {error}");
+        let error = error.to_string();
+        let (is, may) = error.split_once("; allowed: ").expect(&error);
+        assert!(is.ends_with(&format!("{setting} is {value:?}")), "{error}");
+        assert!(may.contains(allowed), "{allowed}: {error}");
     }
+    for (url, folders) in [
+        ("http://127.0.0.1:8080", vec!["/nowhere"]),
+        ("https://[::1]:8443/behind/a/path", vec!["/nowhere"]),
+        ("https://vpce-1.bedrock.example", vec!["/nowhere"]),
+    ] {
+        base()
+            .endpoint_url(url)
+            .cache_dirs(folders)
+            .build()
+            .unwrap();
+    }
+    // Where there are no files, nobody misses their folder.
+    let memory = base().cache_mode(CacheMode::Memory).cache_dirs(nowhere);
+    memory.build().unwrap();
+}
+
+fn nobodys_disk() -> DiskTier {
+    DiskTier::new(Locations::given(["/nowhere"]), Codec::new("0.1.0"))
 }
 
 #[test]
@@ -386,5 +597,55 @@ fn the_environment_changes_only_what_it_names() {
             .unwrap_err()
             .to_string()
             .contains("file, memory, none")
+    );
+}
+
+/// Of a value out of range the variable is named, as it was written, and what is allowed.
+#[test]
+fn a_variable_out_of_range_is_named() {
+    use bedrock_catalog::cache::Environment;
+    for (variable, value, told) in [
+        (
+            "FRESH_FOR",
+            "0s",
+            r#"FRESH_FOR is "0s"; allowed: 1s to 365d"#,
+        ),
+        (
+            "FRESH_FOR",
+            "400d",
+            r#"FRESH_FOR is "400d"; allowed: 1s to 365d"#,
+        ),
+        (
+            "KEEP_FOR",
+            "10ms",
+            r#"KEEP_FOR is "10ms"; allowed: 1s to 3650d"#,
+        ),
+        ("DEADLINE", "0", r#"DEADLINE is "0"; allowed: 1ms to 10min"#),
+        (
+            "DEADLINE",
+            "11min",
+            r#"DEADLINE is "11min"; allowed: 1ms to 10min"#,
+        ),
+        (
+            "REGIONS",
+            "eu-west-1, EU_WEST",
+            r#"REGIONS is "EU_WEST"; allowed: lower-case letters, digits and `-`"#,
+        ),
+    ] {
+        let name = format!("BEDROCK_CATALOG_{variable}");
+        let env = Environment::new("BEDROCK_CATALOG", |asked| {
+            (asked == name).then(|| value.into())
+        });
+        let error = LiveCatalog::builder().from_environment(&env).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidConfiguration);
+        assert_eq!(error.to_string(), format!("BEDROCK_CATALOG_{told}"));
+    }
+    let error = LiveCatalog::builder()
+        .regions(["EU_WEST"])
+        .build()
+        .unwrap_err();
+    assert!(
+        error.to_string().starts_with(r#"region is "EU_WEST"; "#),
+        "{error}"
     );
 }

@@ -7,7 +7,7 @@ use bedrock_catalog::cache::tier::redis::RedisOptions;
 use bedrock_catalog::cache::{BreakerState, Cache, Clock, ManualClock, Pattern, Tier};
 use bedrock_catalog::{CacheMode, Catalog, LiveCatalog};
 use bedrock_catalog_tests::fake_bedrock::{FakeBedrock, Stage, sdk_config};
-use bedrock_catalog_tests::redis_server::{RedisServer, until};
+use bedrock_catalog_tests::redis_server::{RedisCluster, RedisServer, until};
 use bedrock_catalog_tests::synthetic;
 
 use crate::stage::*;
@@ -51,6 +51,26 @@ fn memory_follows_what_another_process_writes_and_removes() {
         clock.advance(Duration::from_millis(1));
         one.put(&key(1), n.to_string(), &terms());
         cached(&other, &key(1)) == Some(n.to_string())
+    });
+}
+
+#[test]
+fn and_so_it_does_in_a_cluster() {
+    let Some(cluster) = RedisCluster::start() else {
+        return;
+    };
+    let clock = clock();
+    let (one, other) = (cache(&cluster.url(), &clock), cache(&cluster.url(), &clock));
+    let mut n = 0;
+    until("the other has the new value", SOON, || {
+        n += 1;
+        clock.advance(Duration::from_millis(1));
+        one.put(&key(1), n.to_string(), &terms());
+        cached(&other, &key(1)) == Some(n.to_string())
+    });
+    one.invalidate(&Pattern::under(["things"]));
+    until("the other has nothing", SOON, || {
+        cached(&other, &key(1)).is_none()
     });
 }
 
@@ -107,7 +127,7 @@ fn removing_by_a_pattern_is_told_once_and_reaches_what_is_gone_from_redis() {
     until("nor this one", SOON, || other.get(&stays).is_missing());
 }
 
-/// A clock by which everything takes a second.
+/// A clock by which everything takes half a second.
 #[derive(Debug)]
 struct Slow(AtomicU64);
 
@@ -117,7 +137,7 @@ impl Clock for Slow {
     }
 
     fn steady(&self) -> Duration {
-        Duration::from_secs(self.0.fetch_add(1, Ordering::Relaxed))
+        Duration::from_millis(500 * self.0.fetch_add(1, Ordering::Relaxed))
     }
 }
 

@@ -143,6 +143,21 @@ fn a_paused_server_is_a_timeout_and_then_serves() {
     assert_eq!(text(&tier, &key(1)).as_deref(), Some("v"));
 }
 
+/// What memory has is served beside a server that does not serve, and no other tier is held against it.
+fn the_old_value_is_served(url: &str) {
+    let clock = clock();
+    let cache = cache(url, &clock);
+    assert_eq!(cache.put(&key(7), "old", &terms()).tiers, ["memory"]);
+    for n in 0..10 {
+        assert_eq!(cached(&cache, &key(7)).as_deref(), Some("old"));
+        // Which only the server could have.
+        assert_eq!(cached(&cache, &key(format!("missing{n}"))), None);
+    }
+    let breakers = cache.health().into_iter().map(|tier| tier.breaker);
+    let breakers: Vec<_> = breakers.collect();
+    assert_eq!(breakers, [BreakerState::Closed, BreakerState::Open]);
+}
+
 #[test]
 fn a_full_server_keeps_the_old_value() {
     let Some(server) = server() else { return };
@@ -203,6 +218,7 @@ fn a_server_with_too_many_clients_is_tried_again() {
     let tier = tier(&server.url(), &clock);
     let error = tier.get(&ns(), &key(1)).unwrap_err();
     assert_eq!(error.kind(), TierErrorKind::Unavailable, "{error}");
+    the_old_value_is_served(&server.url());
     let _: () = redis::cmd("CONFIG")
         .arg("SET")
         .arg("maxclients")
@@ -224,6 +240,7 @@ fn without_the_password_it_is_refused_and_no_error_shows_one() {
         assert_eq!(error.kind(), TierErrorKind::Refused, "{error}");
         assert!(error.is_tier_failure() && !error.is_transient());
         assert!(!error.to_string().contains("wr0ng"), "{error}");
+        the_old_value_is_served(&at(who));
     }
     let tier = tier(&at(":s3cret@"), &clock);
     tier.put(&entry(&key(1), "v", &clock)).unwrap();

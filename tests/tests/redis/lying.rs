@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use bedrock_catalog::cache::tier::redis::{RedisOptions, RedisTier};
-use bedrock_catalog::cache::{Tier, TierErrorKind};
+use bedrock_catalog::cache::{Clock, Pattern, Tier, TierErrorKind};
 use bedrock_catalog_tests::redis_server::is_installed;
 
 use crate::children;
@@ -31,6 +31,53 @@ fn serve(answer: Vec<u8>, endless: bool) -> String {
         }
     });
     url
+}
+
+/// A server whose scans never end, and by whose clock each page takes a second.
+fn serve_endless_scans(clock: &bedrock_catalog::cache::ManualClock) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("redis://{}", listener.local_addr().unwrap());
+    let clock = clock.clone();
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let (mut client, clock) = (client.unwrap(), clock.clone());
+            std::thread::spawn(move || {
+                let mut asked = [0; 64 << 10];
+                while let Ok(read @ 1..) = client.read(&mut asked) {
+                    let asked = String::from_utf8_lossy(&asked[..read]).into_owned();
+                    let answer = if asked.contains("SCAN") {
+                        clock.advance(Duration::from_secs(1));
+                        "*2\r\n$1\r\n7\r\n*0\r\n".to_owned()
+                    } else {
+                        // One for each command.
+                        let commands = asked.split("\r\n").filter(|line| line.starts_with('*'));
+                        "+OK\r\n".repeat(commands.count())
+                    };
+                    client.write_all(answer.as_bytes()).unwrap();
+                }
+            });
+        }
+    });
+    url
+}
+
+#[test]
+fn a_scan_without_an_end_ends() {
+    let clock = clock();
+    let tier = tier(&serve_endless_scans(&clock), &clock);
+    let pages = |work: &dyn Fn() -> Option<TierErrorKind>| {
+        let start = clock.now();
+        assert_eq!(work(), Some(TierErrorKind::TooLarge));
+        clock.now().duration_since(start).unwrap().as_secs()
+    };
+    let all = Pattern::under(["things"]);
+    let removing = pages(&|| tier.invalidate(&ns(), &all).err().map(|e| e.kind()));
+    assert_eq!(removing, 2);
+    assert_eq!(pages(&|| tier.size().err().map(|e| e.kind())), 10);
+    assert_eq!(
+        pages(&|| tier.cleanup(clock.now()).err().map(|e| e.kind())),
+        10
+    );
 }
 
 /// The most memory this process ever had, in bytes.
@@ -109,7 +156,7 @@ fn child() {
 #[test]
 fn garbage_and_a_gibibyte_take_no_memory() {
     if !cfg!(target_os = "linux") {
-        println!("SKIPPED garbage_and_a_gibibyte_take_no_memory: no /proc here");
+        bedrock_catalog_tests::skip("garbage_and_a_gibibyte_take_no_memory", "no /proc here");
         return;
     }
     let grew: u64 = children::said(children::start("lying::child", "all"), "grew")

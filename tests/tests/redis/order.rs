@@ -6,7 +6,7 @@ use std::time::Duration;
 use bedrock_catalog::cache::tier::redis::RedisTier;
 use bedrock_catalog::cache::tier::{Lease, LeaseOutcome};
 use bedrock_catalog::cache::{Begun, Clock, ManualClock, Pattern, Tier};
-use bedrock_catalog_tests::redis_server::RedisServer;
+use bedrock_catalog_tests::redis_server::{RedisCluster, RedisServer};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 
@@ -34,7 +34,11 @@ fn lease(tier: &RedisTier) -> Option<(Lease, u64)> {
 }
 
 fn lose_the_lease(server: &RedisServer) {
-    server.tell(&["DEL", &format!("{}:lease", name(&key(1)))]);
+    server.tell(&["DEL", &the_lease()]);
+}
+
+fn the_lease() -> String {
+    format!("{}:lease", name(&key(1)))
 }
 
 fn fence(n: u32) -> String {
@@ -250,12 +254,12 @@ type Work = (u64, Option<u64>, Option<Lease>);
 /// Three processes, whose clocks differ by minutes, in an order that is not theirs. What is stored says
 /// when it was observed: it never goes back, and is never from before a removal.
 fn play(
-    server: &RedisServer,
+    tell: &dyn Fn(&[&str]),
     processes: &[(RedisTier, ManualClock)],
     steps: &[(usize, Step)],
     fenced: bool,
 ) -> Result<(), TestCaseError> {
-    server.tell(&["FLUSHALL"]);
+    tell(&["FLUSHALL"]);
     let mut working: Vec<Option<Work>> = vec![None, None, None];
     let mut least = 0;
     for (now, (who, step)) in (1_u64..).zip(steps) {
@@ -285,7 +289,7 @@ fn play(
             Step::Die => {
                 if let Some((_, _, Some(lease))) = working[*who].take() {
                     std::mem::forget(lease);
-                    lose_the_lease(server);
+                    tell(&["DEL", &the_lease()]);
                 }
             }
             Step::Remove => {
@@ -296,7 +300,7 @@ fn play(
                 // Whose clock is behind may not get it in; who gets it in has the last word.
                 tier.put(&entry(&key(1), now.to_string(), clock)).unwrap();
             }
-            Step::LoseLease => lose_the_lease(server),
+            Step::LoseLease => tell(&["DEL", &the_lease()]),
         }
         if let Some(observed) = text(&processes[0].0, &key(1)) {
             let observed: u64 = observed.parse().unwrap();
@@ -307,12 +311,12 @@ fn play(
     Ok(())
 }
 
-fn processes(server: &RedisServer) -> Vec<(RedisTier, ManualClock)> {
+fn processes(url: &str) -> Vec<(RedisTier, ManualClock)> {
     [0, 60, 200]
         .map(|ahead| {
             let clock = clock();
             clock.advance(Duration::from_secs(ahead));
-            (tier(&server.url(), &clock), clock)
+            (tier(url, &clock), clock)
         })
         .into()
 }
@@ -321,7 +325,8 @@ fn processes(server: &RedisServer) -> Vec<(RedisTier, ManualClock)> {
 #[test]
 fn in_any_order_nothing_older_replaces_newer() {
     let Some(server) = server() else { return };
-    let processes = processes(&server);
+    let processes = processes(&server.url());
+    let tell = |words: &[&str]| drop(server.tell(words));
     let cases = if is_long() { 10_000 } else { 150 };
     let config = Config {
         cases,
@@ -329,16 +334,35 @@ fn in_any_order_nothing_older_replaces_newer() {
         ..Config::default()
     };
     TestRunner::new(config)
-        .run(&steps(), |steps| play(&server, &processes, &steps, true))
+        .run(&steps(), |steps| play(&tell, &processes, &steps, true))
         .unwrap();
     println!("{cases} interleavings, none in which older replaced newer");
+}
+
+/// A number, a lease and an entry are of one slot there, and the scripts run where it is.
+#[test]
+fn nor_does_it_in_a_cluster() {
+    let Some(cluster) = RedisCluster::start() else {
+        return;
+    };
+    let processes = processes(&cluster.url());
+    let tell = |words: &[&str]| cluster.tell(words);
+    let config = Config {
+        cases: if is_long() { 1_000 } else { 40 },
+        failure_persistence: None,
+        ..Config::default()
+    };
+    TestRunner::new(config)
+        .run(&steps(), |steps| play(&tell, &processes, &steps, true))
+        .unwrap();
 }
 
 /// The same model finds it where the numbers are left out.
 #[test]
 fn without_the_numbers_the_model_notices() {
     let Some(server) = server() else { return };
-    let processes = processes(&server);
+    let processes = processes(&server.url());
+    let tell = |words: &[&str]| drop(server.tell(words));
     let config = Config {
         cases: 500,
         failure_persistence: None,
@@ -346,6 +370,6 @@ fn without_the_numbers_the_model_notices() {
         ..Config::default()
     };
     let played =
-        TestRunner::new(config).run(&steps(), |steps| play(&server, &processes, &steps, false));
+        TestRunner::new(config).run(&steps(), |steps| play(&tell, &processes, &steps, false));
     assert!(played.is_err(), "the model notices nothing");
 }

@@ -70,7 +70,10 @@ fn child() {
 #[test]
 fn nothing_is_started_early_and_nothing_is_left() {
     if !cfg!(target_os = "linux") {
-        println!("SKIPPED nothing_is_started_early_and_nothing_is_left: no /proc here");
+        bedrock_catalog_tests::skip(
+            "nothing_is_started_early_and_nothing_is_left",
+            "no /proc here",
+        );
         return;
     }
     let Some(server) = RedisServer::start() else {

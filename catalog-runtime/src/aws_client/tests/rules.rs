@@ -114,6 +114,104 @@ fn operations_are_what_their_names_say() {
     assert_eq!(service_word("Bedrock Runtime"), "bedrock-runtime");
 }
 
+/// What is computed, sent or looked up by a POST changes nothing that is kept.
+#[test]
+fn the_data_plane_is_neither_read_nor_written() {
+    let rules = shipped();
+    let neither = [
+        (
+            "bedrock-runtime",
+            "ApplyGuardrail Converse ConverseStream CountTokens InvokeGuardrailChecks InvokeModel \
+             InvokeModelWithResponseStream InvokeModelWithBidirectionalStream",
+        ),
+        (
+            "bedrock-agent-runtime",
+            "GenerateQuery InvokeFlow InvokeInlineAgent OptimizePrompt Rerank Retrieve RetrieveAndGenerate \
+             RetrieveAndGenerateStream",
+        ),
+        (
+            "sagemaker-runtime",
+            "InvokeEndpoint InvokeEndpointWithResponseStream",
+        ),
+        (
+            "cloudwatch-logs",
+            "FilterLogEvents StartQuery StopQuery StartLiveTail TestMetricFilter",
+        ),
+        ("cloudtrail", "LookupEvents StartQuery CancelQuery"),
+        ("timestream-query", "Query PrepareQuery CancelQuery"),
+        (
+            "kms",
+            "Encrypt Decrypt GenerateDataKey GenerateRandom ReEncrypt Sign Verify",
+        ),
+        (
+            "comprehend",
+            "DetectSentiment BatchDetectEntities ClassifyDocument ContainsPiiEntities",
+        ),
+        (
+            "rekognition",
+            "DetectLabels CompareFaces RecognizeCelebrities",
+        ),
+        ("textract", "AnalyzeDocument DetectDocumentText"),
+        ("translate", "TranslateText"),
+        ("polly", "SynthesizeSpeech"),
+        ("kendra", "Query Retrieve"),
+        (
+            "sts",
+            "AssumeRoleWithWebIdentity DecodeAuthorizationMessage",
+        ),
+        ("sso-oidc", "CreateToken StartDeviceAuthorization"),
+    ];
+    for (service, operations) in neither {
+        for operation in operations.split_ascii_whitespace() {
+            assert_eq!(
+                rules.kind(service, operation),
+                Kind::Other,
+                "{service}:{operation}"
+            );
+        }
+    }
+    // They sound alike, and change something.
+    let writes = [
+        ("bedrock-runtime", "StartAsyncInvoke"),
+        ("bedrock-agent-runtime", "InvokeAgent"),
+        ("bedrock-agent-runtime", "DeleteAgentMemory"),
+        ("cloudwatch-logs", "PutQueryDefinition"),
+        ("cloudformation", "DetectStackDrift"),
+        ("kms", "ScheduleKeyDeletion"),
+        ("rekognition", "IndexFaces"),
+        ("translate", "ImportTerminology"),
+        ("acm-pca", "IssueCertificate"),
+        ("license-manager", "CheckoutLicense"),
+        ("ses", "VerifyEmailIdentity"),
+    ];
+    for (service, operation) in writes {
+        assert_eq!(
+            rules.kind(service, operation),
+            Kind::Write,
+            "{service}:{operation}"
+        );
+    }
+    // And no more than they change.
+    let patterns = rules.drops("bedrock-runtime", "StartAsyncInvoke", []);
+    assert!(drops(
+        &patterns,
+        &key("bedrock-runtime", "ListAsyncInvokes", &[])
+    ));
+    assert!(!drops(
+        &patterns,
+        &key("bedrock-runtime", "GetAsyncInvoke", &["one"])
+    ));
+    let patterns = rules.drops("bedrock-agent-runtime", "InvokeAgent", [("agentId", "a")]);
+    assert!(drops(
+        &patterns,
+        &key("bedrock-agent-runtime", "GetAgentMemory", &["a"])
+    ));
+    assert!(!drops(
+        &patterns,
+        &key("bedrock-agent-runtime", "ListSessions", &[])
+    ));
+}
+
 #[test]
 fn what_changes_by_itself_or_is_good_once_is_asked_each_time() {
     let rules = shipped();

@@ -8,6 +8,8 @@
 //! conformance::check(&clock, &|| Arc::new(MemoryTier::new(MemoryLimits::default(), Arc::new(clock.clone()))));
 //! ```
 
+mod overtaken;
+
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -36,6 +38,7 @@ pub fn check(clock: &ManualClock, make: &dyn Fn() -> Arc<dyn Tier>) {
     works_in_batches(clock, &*make());
     is_whole_under_threads(clock, &make());
     leases_to_one_at_a_time(&*make());
+    overtaken::is_refused(clock, &*make());
 }
 
 /// An entry as the suite makes them.

@@ -8,6 +8,10 @@
 )]
 
 pub mod conformance;
+#[cfg(feature = "metrics")]
+mod counters;
 mod faulty;
 
+#[cfg(feature = "metrics")]
+pub use counters::Counters;
 pub use faulty::{FaultyTier, Op};

@@ -1,24 +1,22 @@
-use std::collections::BTreeSet;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_lite::future::{block_on, yield_now};
 
-use super::super::testing::{FaultyTier, Op};
-use super::super::{Cache, Freshness, ManualClock, MemoryLimits, Settings};
-use super::{HOUR, SECOND, Stage, holding, key, memory_only, ns, rounds, terms};
+use super::super::{Cache, Freshness, ManualClock, MemoryLimits};
+use super::{HOUR, SECOND, Stage, holding, key, memory_only, rounds, terms};
 
-fn ok(data: &'static str) -> Result<Bytes, String> {
+pub(super) fn ok(data: &'static str) -> Result<Bytes, String> {
     Ok(data.into())
 }
 
-fn data(answer: Result<Freshness, super::super::ComputeError<String>>) -> Bytes {
+pub(super) fn data(answer: Result<Freshness, super::super::ComputeError<String>>) -> Bytes {
     answer.unwrap().into_hit().unwrap().data
 }
 
@@ -256,109 +254,6 @@ fn what_was_invalidated_while_it_was_computed_is_returned_but_not_stored() {
     );
     assert_eq!(data(answer), "older");
     assert_eq!(stage.data(&key(2)), Some(b"newer".to_vec()));
-}
-
-/// Two caches with tiers that share entries and leases: two processes.
-fn processes(settings: &Settings) -> (Cache, Cache, FaultyTier) {
-    let leases: Arc<Mutex<BTreeSet<_>>> = Arc::default();
-    let shared = FaultyTier::new("shared");
-    shared.share_leases(&leases);
-    let process = || {
-        let builder = Cache::builder()
-            .namespace(ns())
-            .memory(MemoryLimits::default())
-            .tier(shared.clone());
-        builder
-            .settings(settings.clone())
-            .clock(ManualClock::new())
-            .build()
-            .unwrap()
-    };
-    (process(), process(), shared)
-}
-
-#[test]
-fn two_processes_compute_once() {
-    let mut settings = Settings::default();
-    (settings.patience, settings.lease) = (Duration::from_millis(10), Duration::from_millis(50));
-    let (one, two, shared) = processes(&settings);
-    let answer = one.get_or_compute(&key(1), &terms(), || {
-        // Nothing to serve: the other one gives up if it said so, else waits out the lease.
-        let busy = two.get_or_compute(&key(1), &terms().giving_up_when_busy(), || ok("twice"));
-        assert!(busy.unwrap_err().is_busy());
-        let calls = shared.calls(Op::Lease);
-        assert_eq!(
-            data(two.get_or_compute(&key(1), &terms(), || ok("after the lease"))),
-            "after the lease"
-        );
-        assert_eq!(
-            shared.calls(Op::Lease) - calls,
-            5,
-            "the lease of 50 ms in steps of 10"
-        );
-        ok("first")
-    });
-    assert_eq!(data(answer), "first");
-    // Released: the other process finds the value and does not compute.
-    assert_eq!(
-        data(two.get_or_compute(&key(2), &terms(), || ok("second"))),
-        "second"
-    );
-    assert_eq!(
-        data(one.get_or_compute(&key(2), &terms(), || ok("not asked"))),
-        "second"
-    );
-}
-
-#[test]
-fn who_does_not_get_the_lease_serves_stale() {
-    let (one, two, _shared) = processes(&Settings::default());
-    one.put(&key(1), "old", &holding(Duration::ZERO, HOUR));
-    let answer = one.get_or_compute(&key(1), &terms(), || {
-        let answer = two
-            .get_or_compute(&key(1), &terms(), || ok("twice"))
-            .unwrap();
-        assert!(answer.is_stale());
-        ok("new")
-    });
-    assert_eq!(data(answer), "new");
-    assert_eq!(
-        data(two.get_or_compute(&key(1), &terms(), || ok("not asked"))),
-        "new"
-    );
-}
-
-/// All of them behind another process's lease: they wait for it together, not one after another.
-#[test]
-fn who_is_told_that_another_process_computes_tells_all_who_wait() {
-    let (one, _, tier) = processes(&Settings::default());
-    let leased = Arc::new(Mutex::new(BTreeSet::from([(ns(), key(1))])));
-    tier.share_leases(&leased);
-    let (callers, cache, first) = (8, one.clone(), AtomicUsize::new(0));
-    tier.before(move |op| {
-        if op == Op::Lease && first.fetch_add(1, Ordering::SeqCst) == 0 {
-            while cache.inner.flights.joined() < callers {
-                std::thread::yield_now();
-            }
-        }
-    });
-    let asked = || tier.calls(Op::Lease);
-    std::thread::scope(|scope| {
-        for _ in 0..callers {
-            scope.spawn(|| {
-                let terms = terms().giving_up_when_busy();
-                let answer = one.get_or_compute(&key(1), &terms, || ok("never"));
-                assert!(answer.unwrap_err().is_busy());
-            });
-        }
-    });
-    assert_eq!(asked(), 1);
-    // Who comes later asks anew, and so does who would rather wait.
-    let answer = one.get_or_compute(&key(1), &terms().giving_up_when_busy(), || ok("never"));
-    assert!(answer.unwrap_err().is_busy());
-    assert_eq!(asked(), 2);
-    leased.lock().unwrap().clear();
-    assert_eq!(data(one.get_or_compute(&key(1), &terms(), || ok("v"))), "v");
 }
 
 #[test]

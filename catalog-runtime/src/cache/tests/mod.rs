@@ -10,6 +10,7 @@ mod fleet;
 mod flight;
 mod formats;
 mod keys;
+mod leases;
 mod logs;
 #[cfg(feature = "metrics")]
 mod metrics;

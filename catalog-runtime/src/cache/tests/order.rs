@@ -189,6 +189,27 @@ fn a_tier_that_missed_a_write_does_not_answer_with_the_older() {
 }
 
 #[test]
+fn a_missed_invalidation_is_made_up_for_by_the_next_that_is_as_wide() {
+    let things = Pattern::under(["things"]);
+    for (again, is_over) in [
+        (things.clone(), true),
+        (Pattern::all(), true),
+        (Pattern::exact(&key(2)), false),
+        (Pattern::under(["things", "get"]), false),
+    ] {
+        let stage = Stage::new();
+        stage.lower[1].fail(TierErrorKind::Unavailable);
+        stage.cache.invalidate(&things);
+        stage.lower[1].heal();
+        stage.cache.invalidate(&again);
+        // Another process's.
+        let theirs = entry(ns(), &key(1), "theirs", stage.clock.now(), HOUR);
+        stage.lower[1].put(&theirs).unwrap();
+        assert_eq!(stage.data(&key(1)).is_some(), is_over, "{again}");
+    }
+}
+
+#[test]
 fn very_many_missed_invalidations_are_still_kept() {
     let stage = Stage::new();
     for n in 0..600 {

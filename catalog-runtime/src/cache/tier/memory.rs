@@ -279,10 +279,6 @@ impl Tier for MemoryTier {
         Ok(())
     }
 
-    fn clear(&self, namespace: &Namespace) -> Result<u64, TierError> {
-        self.invalidate(namespace, &Pattern::all())
-    }
-
     fn cleanup(&self, now: SystemTime) -> Result<u64, TierError> {
         let expired = |slot: &Slot| {
             let envelope = slot.entry.envelope();
@@ -330,10 +326,7 @@ impl Tier for MemoryTier {
         created.load(Ordering::Relaxed).saturating_sub(gone)
     }
 
-    fn invalidate(&self, namespace: &Namespace, pattern: &Pattern) -> Result<u64, TierError> {
-        if let Some(key) = pattern.as_exact() {
-            return self.remove(namespace, key).map(u64::from);
-        }
+    fn remove_matching(&self, namespace: &Namespace, pattern: &Pattern) -> Result<u64, TierError> {
         let mut removed = 0;
         for (id, _) in &self.slots {
             if id.namespace == *namespace && pattern.matches(&id.key) {

@@ -110,7 +110,9 @@ pub trait Tier: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// Some may be left.
-    fn clear(&self, namespace: &Namespace) -> Result<u64, TierError>;
+    fn clear(&self, namespace: &Namespace) -> Result<u64, TierError> {
+        self.remove_matching(namespace, &Pattern::all())
+    }
 
     /// Removes, in every namespace, entries that have expired at `now` and whatever else is of no
     /// use any more (damaged entries, litter of interrupted writes), and enforces the tier's bounds;
@@ -154,14 +156,22 @@ pub trait Tier: fmt::Debug + Send + Sync + 'static {
         entries.iter().map(|entry| self.put(entry)).collect()
     }
 
-    /// Removes the entries that match; how many. Override where the tier can do it in one pass.
+    /// Removes the entries that match; how many.
     ///
     /// # Errors
     /// Some may be left.
     fn invalidate(&self, namespace: &Namespace, pattern: &Pattern) -> Result<u64, TierError> {
-        if let Some(key) = pattern.as_exact() {
-            return self.remove(namespace, key).map(u64::from);
+        match pattern.as_exact() {
+            Some(key) => self.remove(namespace, key).map(u64::from),
+            None => self.remove_matching(namespace, pattern),
         }
+    }
+
+    /// The same of a pattern that is more than one key. Override where the tier can do it in one pass.
+    ///
+    /// # Errors
+    /// Some may be left.
+    fn remove_matching(&self, namespace: &Namespace, pattern: &Pattern) -> Result<u64, TierError> {
         let mut keys = Vec::new();
         let scanned = self.scan(namespace, pattern.prefix(), &mut |listed| {
             if pattern.matches(&listed.envelope.key) {

@@ -42,7 +42,7 @@ use crate::cache::{Clock, Codec, Entry, Key, Namespace, Pattern, Standing, Syste
 use fault::Fault;
 use listen::Ear;
 use names::Names;
-use scan::Seen;
+use scan::{Limit, Seen};
 use scripts::{Call, Scripts};
 use worker::Worker;
 
@@ -54,6 +54,8 @@ const FENCE_FOR: Duration = Duration::from_secs(2 * 3600);
 /// How long removing by a pattern may take in all. What is left then is not believed by any process that
 /// hears of it, until one has removed it.
 pub const SWEEP: Duration = Duration::from_secs(2);
+/// How long any other look through all keys may take.
+const LOOK: Duration = Duration::from_secs(10);
 
 /// The tier in Redis. Construction asks nothing and starts nothing; the first operation starts one
 /// thread, which ends with the tier.
@@ -149,51 +151,6 @@ impl RedisTier {
         answers
     }
 
-    /// Removes what matches, and what is being computed of it; how many entries. Others are told once,
-    /// when it is done: told before, they would bring back from here what is not removed yet.
-    fn remove_matching(&self, namespace: &Namespace, pattern: &Pattern) -> Result<u64, TierError> {
-        let mut removed = 0;
-        let start = self.clock.steady();
-        let is_late = || self.clock.steady().saturating_sub(start) >= SWEEP;
-        let mut all_seen = true;
-        let names = self.names.all_of(namespace);
-        let mut keys = std::collections::HashSet::new();
-        scan::pages(self.worker(), &names, |page| {
-            let new = page.iter().filter_map(|name| self.names.parse(name));
-            let new = new.filter(|(of, key)| of == namespace && pattern.matches(key));
-            let new = new.filter(|(_, key)| keys.insert(key.clone()));
-            let mut calls: Vec<Call> = new.map(|(_, key)| self.removing(namespace, &key)).collect();
-            loop {
-                if is_late() {
-                    all_seen = false;
-                    return Ok(ControlFlow::Break(()));
-                }
-                let later = calls.split_off(calls.len().min(scan::BATCH));
-                for answer in self.call_all(calls) {
-                    removed += number(answer)?;
-                }
-                if later.is_empty() {
-                    return Ok(ControlFlow::Continue(()));
-                }
-                calls = later;
-            }
-        })?;
-        let change = match all_seen {
-            true => Change::Removed,
-            false => Change::PartlyRemoved,
-        };
-        self.tell(self.message(namespace, pattern, change));
-        if all_seen {
-            return Ok(removed);
-        }
-        // It answers, so it can go on being asked.
-        let message = format!(
-            "too many keys to be looked through in {} s",
-            SWEEP.as_secs()
-        );
-        Err(TierError::new(TierErrorKind::TooLarge, message))
-    }
-
     /// Tells other processes. Who misses it notices when it asks below, so a failure is none.
     fn tell(&self, message: String) {
         let channel = self.worker().ear().channel().to_owned();
@@ -212,7 +169,8 @@ impl RedisTier {
         mut visit: impl FnMut(Vec<Seen>) -> Result<ControlFlow<()>, TierError>,
     ) -> Result<(), TierError> {
         let mut known = std::collections::HashSet::new();
-        scan::pages(self.worker(), names, |page| {
+        let limit = Limit::new(&self.clock, LOOK);
+        scan::pages(self.worker(), names, &limit, |page| {
             let new = page.into_iter();
             let new: Vec<Vec<u8>> = new.filter(|name| known.insert(name.clone())).collect();
             for batch in new.chunks(scan::BATCH) {
@@ -298,10 +256,6 @@ impl Tier for RedisTier {
             }
             Ok(ControlFlow::Continue(()))
         })
-    }
-
-    fn clear(&self, namespace: &Namespace) -> Result<u64, TierError> {
-        self.remove_matching(namespace, &Pattern::all())
     }
 
     fn cleanup(&self, now: SystemTime) -> Result<u64, TierError> {
@@ -392,11 +346,36 @@ impl Tier for RedisTier {
         entries.iter().zip(encoded).map(done).collect()
     }
 
-    fn invalidate(&self, namespace: &Namespace, pattern: &Pattern) -> Result<u64, TierError> {
-        match pattern.as_exact() {
-            Some(key) => self.remove(namespace, key).map(u64::from),
-            None => self.remove_matching(namespace, pattern),
-        }
+    /// Also what is being computed of it. Others are told once, when it is done: told before, they would
+    /// bring back from here what is not removed yet.
+    fn remove_matching(&self, namespace: &Namespace, pattern: &Pattern) -> Result<u64, TierError> {
+        let mut removed = 0;
+        let limit = Limit::new(&self.clock, SWEEP);
+        let names = self.names.all_of(namespace);
+        let mut keys = std::collections::HashSet::new();
+        let done = scan::pages(self.worker(), &names, &limit, |page| {
+            let new = page.iter().filter_map(|name| self.names.parse(name));
+            let new = new.filter(|(of, key)| of == namespace && pattern.matches(key));
+            let new = new.filter(|(_, key)| keys.insert(key.clone()));
+            let mut calls = new
+                .map(|(_, key)| self.removing(namespace, &key))
+                .peekable();
+            while calls.peek().is_some() {
+                limit.check()?;
+                for answer in self.call_all(calls.by_ref().take(scan::BATCH).collect()) {
+                    removed += number(answer)?;
+                }
+            }
+            Ok(ControlFlow::Continue(()))
+        });
+        let change = match &done {
+            Ok(()) => Change::Removed,
+            Err(error) if error.kind() == TierErrorKind::TooLarge => Change::PartlyRemoved,
+            // Nor could others be told.
+            Err(_) => return done.map(|()| removed),
+        };
+        self.tell(self.message(namespace, pattern, change));
+        done.map(|()| removed)
     }
 
     fn try_lease(

@@ -7,7 +7,10 @@
 //! - **Waiting is bounded**: for other processes and threads together at most 200 ms, then the call fails
 //!   and the cache goes on without this tier; with its own work a call takes some 250 ms at most.
 //! - **Writes are whole**: each is a transaction; a process that is killed leaves the old entry or the
-//!   new. An entry never replaces one that was written later.
+//!   new. An entry never replaces one that was written later, nor, where it was computed, one that was
+//!   computed later or removed meanwhile, whatever the clock says.
+//! - **A lease is short**: whoever holds one gives a sign of life, on a thread that is there meanwhile; 5 s
+//!   after the last another process takes over.
 //! - **A damaged file is set aside**, renamed to `NAME.damaged-1` and so on (three are kept), and a new
 //!   one is made; one line of the log names both. Another program's database is refused and left as it
 //!   is, and so is one of a newer format.
@@ -22,6 +25,7 @@
 
 mod fault;
 mod lease;
+mod order;
 mod place;
 mod rows;
 mod schema;
@@ -40,12 +44,14 @@ use bytes::Bytes;
 use rusqlite::{Connection, Transaction};
 
 use self::fault::Fault;
+use self::order::Order;
 use self::place::Place;
-use self::rows::{Access, Row};
+use self::rows::Access;
 use self::store::Store;
 use super::disk::files::Absent;
 use super::{
-    Found, Health, Lease, LeaseOutcome, Listed, Receipt, Size, Tier, TierError, TierErrorKind,
+    Begun, Found, Health, Lease, LeaseOutcome, Listed, Receipt, Size, Tier, TierError,
+    TierErrorKind,
 };
 use crate::cache::entry::to_millis;
 use crate::cache::{Clock, Codec, Entry, Key, Namespace, Pattern, SystemClock};
@@ -214,30 +220,6 @@ impl SqliteTier {
         });
     }
 
-    /// Stores one entry, or answers what was written later and stays.
-    fn store_one(
-        &self,
-        work: &Transaction<'_>,
-        entry: &Entry,
-        bytes: &[u8],
-    ) -> Result<Option<Entry>, Fault> {
-        let envelope = entry.envelope();
-        let row = Row::of(self.line(), envelope);
-        if let Some(there) = rows::written_after(work, &row, self.codec.max_len())? {
-            let there = self
-                .codec
-                .decode(Bytes::from(there), &envelope.namespace, &envelope.key);
-            let newer = there
-                .ok()
-                .filter(|there| there.envelope().supersedes(envelope, self.clock.now()));
-            if newer.is_some() {
-                return Ok(newer);
-            }
-        }
-        rows::put(work, &row, bytes)?;
-        Ok(None)
-    }
-
     /// Removes the oldest entries, if it is time to look and they are too many; never the one just
     /// written, which is the newest that this process knows.
     fn make_room(&self, work: &Transaction<'_>, written: u64) -> Result<(), Fault> {
@@ -313,58 +295,28 @@ impl Tier for SqliteTier {
     }
 
     fn put(&self, entry: &Entry) -> Result<Receipt, TierError> {
-        let mut receipts = self.put_many(std::slice::from_ref(entry));
+        let mut receipts = self.put_all(std::slice::from_ref(entry), None);
         receipts.pop().unwrap_or_else(|| Ok(Receipt::default()))
     }
 
     fn put_many(&self, entries: &[Entry]) -> Vec<Result<Receipt, TierError>> {
-        let encoded: Vec<_> = entries.iter().map(|entry| self.encode(entry)).collect();
-        if !encoded.iter().any(Result::is_ok) {
-            return encoded
-                .into_iter()
-                .map(|failed| failed.map(|_| Receipt::default()))
-                .collect();
-        }
-        let stored = self.store.write(Absent::Make, WORK, |work| {
-            let mut stored = Vec::with_capacity(entries.len());
-            let mut written = 0;
-            for (entry, encoded) in entries.iter().zip(&encoded) {
-                let Ok(encoded) = encoded else {
-                    stored.push(None);
-                    continue;
-                };
-                let superseded_by = self.store_one(work, entry, &encoded.bytes)?;
-                written += encoded.bytes.len() as u64;
-                stored.push(superseded_by);
-            }
-            self.make_room(work, written)?;
-            Ok(stored)
-        });
-        let stored = match stored {
-            Ok(stored) => stored.unwrap_or_default(),
-            Err(error) => return for_all(error, entries.len()),
-        };
-        self.settle_reads(READS);
-        let receipt = |(encoded, superseded_by): (Result<crate::cache::Encoded, _>, _)| {
-            encoded.map(|encoded| Receipt {
-                path: Some(self.path.to_path_buf()),
-                bytes: encoded.bytes.len() as u64,
-                saved: encoded.saved,
-                superseded_by,
-                ..Receipt::default()
-            })
-        };
-        encoded.into_iter().zip(stored).map(receipt).collect()
+        self.put_all(entries, None)
+    }
+
+    fn put_begun(&self, entry: &Entry, begun: &Begun) -> Result<Receipt, TierError> {
+        let mut receipts = self.put_all(std::slice::from_ref(entry), Some(begun));
+        receipts.pop().unwrap_or_else(|| Ok(Receipt::default()))
+    }
+
+    fn begin(&self, namespace: &Namespace, key: &Key) -> Result<Option<u64>, TierError> {
+        let subject = self.subject(namespace, key.as_str());
+        let draw = |work: &Transaction<'_>| order::draw(work, &subject, self.now());
+        self.store.write(Absent::Make, WORK, draw)
     }
 
     fn remove(&self, namespace: &Namespace, key: &Key) -> Result<bool, TierError> {
-        let removed = self.store.write(Absent::Leave, WORK, |work| {
-            let mut removed = 0;
-            for line in &self.lines {
-                removed += rows::remove(work, line, namespace, key)?;
-            }
-            Ok(removed)
-        })?;
+        let remove = |work: &Transaction<'_>| self.remove_one(work, namespace, key);
+        let removed = self.store.write(Absent::Leave, WORK, remove)?;
         Ok(removed.is_some_and(|removed| removed > 0))
     }
 
@@ -406,18 +358,9 @@ impl Tier for SqliteTier {
         Ok(())
     }
 
-    fn clear(&self, namespace: &Namespace) -> Result<u64, TierError> {
-        self.invalidate(namespace, &Pattern::all())
-    }
-
-    fn invalidate(&self, namespace: &Namespace, pattern: &Pattern) -> Result<u64, TierError> {
-        let removed = self.store.write(Absent::Leave, LONG_WORK, |work| {
-            let mut removed = 0;
-            for line in &self.lines {
-                removed += rows::remove_matching(work, line, namespace, pattern)?;
-            }
-            Ok(removed)
-        })?;
+    fn remove_matching(&self, namespace: &Namespace, pattern: &Pattern) -> Result<u64, TierError> {
+        let remove = |work: &Transaction<'_>| self.remove_all_of(work, namespace, pattern);
+        let removed = self.store.write(Absent::Leave, LONG_WORK, remove)?;
         Ok(removed.unwrap_or(0))
     }
 
@@ -462,12 +405,8 @@ impl Tier for SqliteTier {
         wait: Duration,
         lease: Duration,
     ) -> Result<LeaseOutcome, TierError> {
-        let subject = [
-            self.line().to_owned(),
-            namespace.to_string(),
-            key.as_str().to_owned(),
-        ];
-        let taken = lease::take(&self.store, subject, wait, self.clock.now(), lease)?;
+        let subject = self.subject(namespace, key.as_str());
+        let taken = lease::take(&self.store, subject, wait, &self.clock, lease)?;
         Ok(taken.map_or(LeaseOutcome::Busy, |held| {
             let token = held.token;
             LeaseOutcome::Held(Lease::new(held, Some(token)))
@@ -476,6 +415,55 @@ impl Tier for SqliteTier {
 }
 
 impl SqliteTier {
+    fn put_all(&self, entries: &[Entry], begun: Option<&Begun>) -> Vec<Result<Receipt, TierError>> {
+        let encoded: Vec<_> = entries.iter().map(|entry| self.encode(entry)).collect();
+        if !encoded.iter().any(Result::is_ok) {
+            return encoded
+                .into_iter()
+                .map(|failed| failed.map(|_| Receipt::default()))
+                .collect();
+        }
+        let stored = self.store.write(Absent::Make, WORK, |work| {
+            let mut stored = Vec::with_capacity(entries.len());
+            let mut written = 0;
+            for (entry, encoded) in entries.iter().zip(&encoded) {
+                let Ok(encoded) = encoded else {
+                    stored.push(Order::Stored);
+                    continue;
+                };
+                let order = self.store_one(work, entry, &encoded.bytes, begun)?;
+                written += encoded.bytes.len() as u64;
+                stored.push(order);
+            }
+            self.make_room(work, written)?;
+            Ok(stored)
+        });
+        let stored = match stored {
+            Ok(stored) => stored.unwrap_or_default(),
+            Err(error) => return for_all(error, entries.len()),
+        };
+        self.settle_reads(READS);
+        let receipt = |encoded: crate::cache::Encoded, order| match order {
+            Order::Stored => Receipt {
+                path: Some(self.path.to_path_buf()),
+                bytes: encoded.bytes.len() as u64,
+                saved: encoded.saved,
+                ..Receipt::default()
+            },
+            Order::Superseded(there) => Receipt {
+                superseded_by: Some(there),
+                ..Receipt::default()
+            },
+            Order::Removed => Receipt {
+                removed_since: true,
+                ..Receipt::default()
+            },
+        };
+        let done = encoded.into_iter().zip(stored);
+        done.map(|(encoded, order)| Ok(receipt(encoded?, order)))
+            .collect()
+    }
+
     fn encode(&self, entry: &Entry) -> Result<crate::cache::Encoded, TierError> {
         let encoded = self.codec.encode(entry)?;
         let bytes = encoded.bytes.len() as u64;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::super::handle::Inner;
 use super::super::snapshot::{Retry, Snapshot};
+use super::asking::made_of;
 use super::reasons::Reasons;
 use super::{Cached, RETRY, Tried, catalog_key};
 use crate::cache::{Cache, Moment};
@@ -13,6 +14,13 @@ use crate::recording::Recording;
 
 /// How long regions that fail time and again are left alone at most.
 const LONGEST_RETRY: Duration = Duration::from_secs(3600);
+
+/// What came of asking the failed regions again.
+enum Asked {
+    /// By this process or another one.
+    Snapshot(Box<Snapshot>),
+    InVain(Reasons),
+}
 
 impl Inner {
     /// Asks the regions again that failed, and lays what they answer into the catalog in hand, whose
@@ -37,11 +45,20 @@ impl Inner {
             newer(found, tries) || (found.base.observed_at() == observed_at && tries > retry.tries)
         };
         let asked = match self.shared(&cache, asked_again).await {
-            Some(shared) => Ok(Some(shared)),
+            Some(shared) => Ok(Asked::Snapshot(Box::new(shared))),
             None => self.ask_failed(&cache, &current, retry).await,
         };
         leases.give_back().await;
-        asked
+        match asked? {
+            Asked::Snapshot(snapshot) => Ok(Some(*snapshot)),
+            Asked::InVain(reasons) => {
+                self.amend(|same| {
+                    reasons.tell(same);
+                    self.retry_of(same, &reasons, retry.all_at);
+                });
+                Ok(None)
+            }
+        }
     }
 
     /// What another process cached, where that is what is looked for: by it, and by how often its failed
@@ -63,7 +80,7 @@ impl Inner {
         cache: &Cache,
         current: &Snapshot,
         retry: &Retry,
-    ) -> Result<Option<Snapshot>, Error> {
+    ) -> Result<Asked, Error> {
         let observed_at = current.base.observed_at();
         let watched = self.watched(cache).await;
         let regions: Vec<String> = retry.regions.iter().cloned().collect();
@@ -87,18 +104,13 @@ impl Inner {
         if fetched.answered() == 0 {
             // Other processes need not find out too.
             self.keep_reasons(cache, &reasons).await;
-            self.amend(|same| {
-                reasons.tell(same);
-                self.retry_of(same, &reasons, retry.all_at);
-            });
-            return Ok(None);
+            return Ok(Asked::InVain(reasons));
         }
         tracing::info!(
             answered = fetched.answered(),
             of = regions.len(),
             "regions that had failed were asked again"
         );
-        self.keep_raw(cache, &fetched, None).await;
         let mut recording = Recording::of_catalog(&current.base);
         for region in current.failed.keys() {
             recording.regions.remove(region);
@@ -108,12 +120,12 @@ impl Inner {
         let answered = fetched.recording();
         recording.regions.extend(answered.regions.clone());
         recording.failures.extend(answered.failures.clone());
-        let mut snapshot = self
-            .made_of(cache, &recording, Some(&current.base), &reasons)
-            .await?;
+        let mut snapshot = made_of(&recording, Some(&current.base), &reasons)?;
         self.retry_of(&mut snapshot, &reasons, retry.all_at);
+        self.keep_raw(cache, &fetched, None).await;
+        self.keep_reasons(cache, &reasons).await;
         self.keep(cache, &snapshot, watched).await;
-        Ok(Some(snapshot))
+        Ok(Asked::Snapshot(Box::new(snapshot)))
     }
 
     /// Has all regions asked at this moment, and before that those that may answer when asked again:

@@ -49,6 +49,19 @@ fn told(failed: &BTreeMap<String, String>) -> String {
     told.collect::<Vec<_>>().join("; ")
 }
 
+/// What AWS answered here, from the moment it did: it is served whatever becomes of the writes, also where
+/// they are not done in time.
+type Answered = Mutex<Option<Result<Snapshot, Error>>>;
+
+fn note(answered: &Answered, answer: Result<Snapshot, Error>) {
+    *answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+}
+
+fn taken(answered: &Answered) -> Option<Result<Snapshot, Error>> {
+    let mut answered = answered.lock().unwrap_or_else(PoisonError::into_inner);
+    answered.take()
+}
+
 /// What came of asking with others.
 enum Others {
     /// One asked, here or elsewhere.
@@ -84,18 +97,28 @@ impl Inner {
                 .unwrap_or(UNIX_EPOCH),
         };
         let cache = self.identified().await;
+        let answered = Answered::default();
         let asking = async {
             if !forced {
-                match self.ask_with_others(&cache).await? {
+                match self.ask_with_others(&cache, &answered).await? {
                     Others::Asked(snapshot) => return Ok(Some(*snapshot)),
                     Others::AreAsking => return Ok(None),
                     Others::HaveNothing => {}
                 }
             }
-            self.ask_after(&cache, since).await.map(Some)
+            let asked = self.ask_after(&cache, since, &answered);
+            asked.await.map(Some)
         };
         // The fetch ends by itself in time; another process that asks need not.
-        match self.bounded(config.asking().mul_f64(1.05), asking).await {
+        let asked = self.bounded(config.asking().mul_f64(1.05), asking).await;
+        match asked.or_else(|| taken(&answered).map(|answer| answer.map(Some))) {
+            // In the broken build what could not be written is lost: the tests must notice.
+            Some(Ok(Some(_)))
+                if cfg!(broken = "unwritten-is-lost")
+                    && cache.get_async(&catalog_key()).await.is_missing() =>
+            {
+                Err(Error::new(ErrorKind::Unavailable, "not written"))
+            }
             Some(asked) => asked,
             None => {
                 let message = format!("no answer within the deadline of {:?}", config.deadline);
@@ -105,22 +128,24 @@ impl Inner {
     }
 
     /// Of all who miss the catalog, here and in other processes, one asks.
-    async fn ask_with_others(&self, cache: &Cache) -> Result<Others, Error> {
-        let slot: Mutex<Option<Result<Snapshot, Error>>> = Mutex::new(None);
+    async fn ask_with_others(&self, cache: &Cache, answered: &Answered) -> Result<Others, Error> {
         let compute = || async {
-            let asked = self.asked(cache, self.config.asking()).await;
-            let told = match &asked {
+            let asked = self.asked(cache, self.config.asking(), answered);
+            match asked.await {
                 Ok(snapshot) => Ok(Bytes::from(catalog_to_json(&snapshot.base))),
-                Err(error) => Err(error.to_string()),
-            };
-            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(asked);
-            told
+                Err(error) => {
+                    let told = error.to_string();
+                    note(answered, Err(error));
+                    Err(told)
+                }
+            }
         };
+        let terms = self.terms().giving_up_when_busy();
         let computed = cache
-            .get_or_compute_async(&catalog_key(), &self.terms(), compute)
+            .get_or_compute_async(&catalog_key(), &terms, compute)
             .await;
         // Asked here: used whether or not it could be written, and its error is the error.
-        if let Some(asked) = slot.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        if let Some(asked) = taken(answered) {
             return asked.map(|asked| Others::Asked(Box::new(asked)));
         }
         match computed {
@@ -131,13 +156,20 @@ impl Inner {
                 Ok(fresh.map_or(Others::HaveNothing, |fresh| Others::Asked(Box::new(fresh))))
             }
             Ok(_) => Ok(Others::AreAsking),
+            // Waited for, but not until the lease runs out: who holds it may have been killed.
+            Err(error) if error.is_busy() => Ok(Others::HaveNothing),
             Err(error) => Err(Error::new(ErrorKind::Unavailable, error.to_string())),
         }
     }
 
     /// Asks whatever is cached, one process of a machine at a time, unless another one asked after
     /// this moment.
-    async fn ask_after(&self, cache: &Cache, since: SystemTime) -> Result<Snapshot, Error> {
+    async fn ask_after(
+        &self,
+        cache: &Cache,
+        since: SystemTime,
+        answered: &Answered,
+    ) -> Result<Snapshot, Error> {
         let (begun, budget) = (Instant::now(), self.config.asking());
         // Held until the answer is cached. Who waited for others for half of the time asks beside them.
         let leases = loop {
@@ -150,7 +182,7 @@ impl Inner {
             Some(asked) => asked,
             None => {
                 let left = budget.saturating_sub(begun.elapsed());
-                self.ask_alone(cache, left.max(Duration::from_millis(1)))
+                self.ask_alone(cache, left.max(Duration::from_millis(1)), answered)
                     .await
             }
         };
@@ -160,10 +192,15 @@ impl Inner {
         asked
     }
 
-    async fn ask_alone(&self, cache: &Cache, within: Duration) -> Result<Snapshot, Error> {
+    async fn ask_alone(
+        &self,
+        cache: &Cache,
+        within: Duration,
+        answered: &Answered,
+    ) -> Result<Snapshot, Error> {
         let watched = self.watched(cache).await;
         let asked_at = self.now();
-        match self.asked(cache, within).await {
+        match self.asked(cache, within, answered).await {
             Ok(snapshot) => {
                 self.keep(cache, &snapshot, watched).await;
                 Ok(snapshot)
@@ -247,7 +284,12 @@ impl Inner {
     }
 
     /// Asks AWS and merges what answered onto the last good catalog.
-    async fn asked(&self, cache: &Cache, within: Duration) -> Result<Snapshot, Error> {
+    async fn asked(
+        &self,
+        cache: &Cache,
+        within: Duration,
+        answered: &Answered,
+    ) -> Result<Snapshot, Error> {
         let last = self.last_good(cache).await;
         let config = &self.config;
         let now = self.asks_now();
@@ -288,35 +330,15 @@ impl Inner {
                 "some regions could not be renewed; their last good rows are kept"
             );
         }
-        self.keep_raw(cache, &fetched, None).await;
         let reasons = Reasons::of(now, now, 0, fetched.reports());
-        let made = self.made_of(cache, fetched.recording(), last.as_deref(), &reasons);
-        let mut snapshot = made.await?;
-        self.remember_owner(cache).await;
+        let mut snapshot = made_of(fetched.recording(), last.as_deref(), &reasons)?;
         if let Some(all_at) = self.renewal(config.horizons.fresh_for) {
             self.retry_of(&mut snapshot, &reasons, all_at);
         }
-        Ok(snapshot)
-    }
-
-    /// The catalog of what AWS answered, with the reasons for what it did not.
-    pub(super) async fn made_of(
-        &self,
-        cache: &Cache,
-        recording: &Recording,
-        last: Option<&Catalog>,
-        reasons: &Reasons,
-    ) -> Result<Snapshot, Error> {
-        let (document, problems) = transform(recording, last);
-        for problem in &problems {
-            tracing::warn!(%problem, "a row was left out");
-        }
-        let catalog = Catalog::from_document(&document).map_err(|error| {
-            Error::new(ErrorKind::Unavailable, "what AWS answered is no catalog").because(error)
-        })?;
-        let mut snapshot = Snapshot::of(Held::Built(Arc::new(catalog)), Source::Api);
-        self.keep_reasons(cache, reasons).await;
-        reasons.tell(&mut snapshot);
+        note(answered, Ok(snapshot.clone()));
+        self.keep_raw(cache, &fetched, None).await;
+        self.keep_reasons(cache, &reasons).await;
+        self.remember_owner(cache).await;
         Ok(snapshot)
     }
 
@@ -328,7 +350,7 @@ impl Inner {
     }
 
     /// The newest of what is served, what is cached, and the bundle; of the regions asked for.
-    async fn last_good(&self, cache: &Cache) -> Option<Held> {
+    pub(in crate::live) async fn last_good(&self, cache: &Cache) -> Option<Held> {
         let current = self.current.load_full();
         let cached = cache.get_async(&catalog_key()).await.into_hit();
         // Whoever loads has told why a cached one is not used.
@@ -364,4 +386,22 @@ impl Inner {
             Err(_) => Some(work.await),
         }
     }
+}
+
+/// The catalog of what AWS answered, with the reasons for what it did not.
+pub(super) fn made_of(
+    recording: &Recording,
+    last: Option<&Catalog>,
+    reasons: &Reasons,
+) -> Result<Snapshot, Error> {
+    let (document, problems) = transform(recording, last);
+    for problem in &problems {
+        tracing::warn!(%problem, "a row was left out");
+    }
+    let catalog = Catalog::from_document(&document).map_err(|error| {
+        Error::new(ErrorKind::Unavailable, "what AWS answered is no catalog").because(error)
+    })?;
+    let mut snapshot = Snapshot::of(Held::Built(Arc::new(catalog)), Source::Api);
+    reasons.tell(&mut snapshot);
+    Ok(snapshot)
 }

@@ -109,8 +109,8 @@ pub(crate) struct HeldLease {
 }
 
 impl HeldLease {
-    /// Tries for `wait` to get the lease `name` in `folder` until `now + length`. `None` while another holds it; [`Reason::Busy`] where the lock itself is not
-    /// given back.
+    /// Tries for `wait` to get the lease `name` in `folder` until `now + length`. `None` while another
+    /// holds it; [`Reason::Busy`] where the lock itself is not given back.
     pub(crate) fn take(
         folder: Folder,
         name: &str,
@@ -119,15 +119,21 @@ impl HeldLease {
         length: Duration,
     ) -> Result<Option<Self>, Reason> {
         let now = now.duration_since(UNIX_EPOCH).map_or(0, millis);
+        // Who sees it held needs no lock to go on waiting, nor to wait for the lock: a crowd would keep
+        // the holder from it, and who is held up by the crowd would go without the lease.
+        let is_held = || read_claim(&folder, name).is_some_and(|claim| claim.holds(now));
+        let attempt = || match Lock::take(&folder, Duration::ZERO) {
+            Ok(_lock) => Some(claim(&folder, name, now, millis(length))),
+            Err(Reason::Busy) => is_held().then_some(Ok(None)),
+            Err(reason) => Some(Err(reason)),
+        };
         let granted = patiently(wait, || {
-            // Who sees it held needs no lock to go on waiting: a crowd would keep the holder from it.
-            if read_claim(&folder, name).is_some_and(|claim| claim.holds(now)) {
+            if is_held() {
                 return None;
             }
             // A lock that is not given back soon is not a computation: waiting longer is no use.
-            Lock::take(&folder, LEASE_LOCK_WAIT)
-                .and_then(|_lock| claim(&folder, name, now, millis(length)))
-                .transpose()
+            let granted = patiently(LEASE_LOCK_WAIT, attempt);
+            granted.unwrap_or(Err(Reason::Busy)).transpose()
         });
         let token = granted.transpose()?;
         Ok(token.map(|token| Self {

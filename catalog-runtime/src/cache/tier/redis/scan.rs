@@ -4,6 +4,7 @@
 use std::fmt;
 use std::future::Future;
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use redis::cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo, SingleNodeRoutingInfo};
 use redis::{FromRedisValue, Value, cmd};
@@ -12,7 +13,7 @@ use tokio::task::JoinSet;
 use super::fault::Fault;
 use super::link::Connection;
 use super::worker::Worker;
-use crate::cache::TierError;
+use crate::cache::{Clock, TierError, TierErrorKind};
 
 /// So many commands are under way at once.
 pub(super) const BATCH: usize = 64;
@@ -36,14 +37,43 @@ struct Place {
     cursor: u64,
 }
 
+/// How long a scan may take in all.
+pub(super) struct Limit<'a> {
+    clock: &'a dyn Clock,
+    start: Duration,
+    most: Duration,
+}
+
+impl<'a> Limit<'a> {
+    pub(super) fn new(clock: &'a dyn Clock, most: Duration) -> Self {
+        Self {
+            clock,
+            start: clock.steady(),
+            most,
+        }
+    }
+
+    /// An error once it is over; not one of the server, which answers and can go on being asked.
+    pub(super) fn check(&self) -> Result<(), TierError> {
+        if self.clock.steady().saturating_sub(self.start) < self.most {
+            return Ok(());
+        }
+        let most = self.most.as_secs();
+        let message = format!("too many keys to be looked through in {most} s");
+        Err(TierError::new(TierErrorKind::TooLarge, message))
+    }
+}
+
 /// Shows the names that match, page by page, some of them twice. Each page is an operation.
 pub(super) fn pages(
     worker: &Worker,
     pattern: &str,
+    limit: &Limit<'_>,
     mut visit: impl FnMut(Vec<Vec<u8>>) -> Result<ControlFlow<()>, TierError>,
 ) -> Result<(), TierError> {
     let mut places = worker.ask(servers)?;
     while let Some(place) = places.pop() {
+        limit.check()?;
         let (at, pattern) = (place.clone(), pattern.to_owned());
         let (cursor, names) = worker.ask(move |connection| page(connection, at, pattern))?;
         if cursor != 0 {
@@ -119,7 +149,7 @@ pub(super) async fn look(connection: Connection, names: Vec<Vec<u8>>) -> Result<
     for seen in all_of(looking).await {
         match seen {
             Ok(seen) if seen.bytes > 0 => all.push(seen),
-            Err(fault) if fault.kind != crate::cache::TierErrorKind::Corrupt => return Err(fault),
+            Err(fault) if fault.kind != TierErrorKind::Corrupt => return Err(fault),
             _ => {}
         }
     }

@@ -46,6 +46,10 @@ pub(super) struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
+    pub(super) fn written_at(&self) -> i64 {
+        self.written_at
+    }
+
     pub(super) fn of(line: &'a str, envelope: &'a Envelope) -> Self {
         let written_at = signed(to_millis(envelope.written_at));
         Self {
@@ -80,11 +84,12 @@ pub(super) fn get(
         .optional()?)
 }
 
-/// The bytes of the same entry, if it says that it was written later. One that cannot be read is in
+/// The bytes of the same entry, if it says that it was written after this. One that cannot be read is in
 /// nobody's way.
 pub(super) fn written_after(
     work: &Transaction<'_>,
     row: &Row<'_>,
+    after: i64,
     max_len: usize,
 ) -> Result<Option<Vec<u8>>, Fault> {
     let mut get = work.prepare_cached(
@@ -92,7 +97,7 @@ pub(super) fn written_after(
          WHERE line = ?1 AND namespace = ?2 AND key = ?3 AND written_at > ?4",
     )?;
     let longest = signed(max_len as u64);
-    let named = params![row.line, row.namespace, row.key, row.written_at, longest];
+    let named = params![row.line, row.namespace, row.key, after, longest];
     let bytes = |line: &Line<'_>| Ok(line.get_ref(0)?.as_blob().ok().map(<[u8]>::to_vec));
     Ok(get.query_row(named, bytes).optional()?.flatten())
 }
@@ -145,29 +150,31 @@ pub(super) fn remove(
 }
 
 /// The keys that begin with the prefix, and the shortened ones, whose hidden part may decide; which
-/// of them match, the pattern says.
+/// of them match, the pattern says. The keys that were removed.
 pub(super) fn remove_matching(
     work: &Transaction<'_>,
     line: &str,
     namespace: &Namespace,
     pattern: &Pattern,
-) -> Result<u64, Fault> {
+) -> Result<Vec<String>, Fault> {
     let mut select = work.prepare_cached(
         "SELECT id, key FROM entry WHERE line = ?1 AND namespace = ?2
          AND ((key >= ?3 AND key < ?4) OR instr(key, '~') > 0)",
     )?;
     let (from, to) = range(pattern.prefix());
     let mut rows = select.query(params![line, namespace.to_string(), from, to])?;
-    let mut ids: Vec<i64> = Vec::new();
+    let (mut ids, mut keys) = (Vec::new(), Vec::new());
     while let Some(row) = rows.next()? {
         // What is no key of ours is of no use either.
-        let key = Key::parse(row.get_ref(1)?.as_str().unwrap_or_default());
-        if key.is_none_or(|key| pattern.matches(&key)) {
+        let key = row.get_ref(1)?.as_str().unwrap_or_default();
+        if Key::parse(key).is_none_or(|key| pattern.matches(&key)) {
             ids.push(row.get(0)?);
+            keys.push(key.to_owned());
         }
     }
     drop(rows);
-    remove_ids(work, &ids)
+    remove_ids(work, &ids)?;
+    Ok(keys)
 }
 
 fn remove_ids(work: &Transaction<'_>, ids: &[i64]) -> Result<u64, Fault> {
@@ -303,9 +310,9 @@ pub(super) fn remove_expired(work: &Transaction<'_>, now: i64) -> Result<u64, Fa
          OR (written_at - ?1 > ?2 AND written_at - ?1 >= expires_at - written_at)",
     )?;
     let removed = remove.execute(params![now, skew])? as u64;
-    // A token has to grow for as long as somebody may hold the one before.
+    // Numbers have to grow for as long as somebody may hold the one before.
     let day = 86_400_000_i64;
-    work.prepare_cached("DELETE FROM lease WHERE until + ?2 < ?1 AND granted_at + ?2 < ?1")?
+    work.prepare_cached("DELETE FROM lease WHERE until + ?2 < ?1 AND drawn_at + ?2 < ?1")?
         .execute(params![now, day])?;
     Ok(removed)
 }

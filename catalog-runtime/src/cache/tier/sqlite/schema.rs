@@ -11,11 +11,14 @@ use crate::cache::tier::{TierError, TierErrorKind};
 const APPLICATION: i32 = 0x6263_6174;
 
 /// The format of the tables. The codec's own stands in every entry.
-pub(super) const FORMAT: i32 = 1;
+pub(super) const FORMAT: i32 = 2;
 
 /// `line` is the `MAJOR.MINOR` of the package that wrote the row: versions share the file and never a
 /// row. The bytes have a table of their own, so that counting a read does not write them again.
 /// Times are milliseconds since 1970.
+///
+/// A lease is also the counter of its key: `last` is the last number drawn, `floor` the one below which
+/// nothing is stored any more, `holder` that of who has the lease, or 0.
 const TABLES: &str = "
 CREATE TABLE entry (
   id INTEGER PRIMARY KEY,
@@ -38,7 +41,10 @@ CREATE TABLE lease (
   line TEXT NOT NULL,
   namespace TEXT NOT NULL,
   key TEXT NOT NULL,
-  token INTEGER NOT NULL,
+  last INTEGER NOT NULL,
+  floor INTEGER NOT NULL,
+  drawn_at INTEGER NOT NULL,
+  holder INTEGER NOT NULL,
   granted_at INTEGER NOT NULL,
   until INTEGER NOT NULL,
   PRIMARY KEY (line, namespace, key)

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::fault::Fault;
+use super::lease::Keeper;
 use super::place::{Opened, Place};
 use super::schema::FORMAT;
 use crate::cache::tier::disk::files::Absent;
@@ -27,6 +28,13 @@ pub(super) struct Store {
     /// When the work at hand has to stop, in nanoseconds since `origin`.
     stop: Arc<AtomicU64>,
     origin: Instant,
+    pub(super) keeper: Arc<Keeper>,
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.keeper.end();
+    }
 }
 
 impl Store {
@@ -37,6 +45,7 @@ impl Store {
             gate: Gate::default(),
             stop: Arc::default(),
             origin: Instant::now(),
+            keeper: Arc::default(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The tier against the suite of all tiers, and against its own promises.
 
 mod hostile;
+mod leases;
 mod properties;
 
 use std::path::PathBuf;
@@ -277,37 +278,6 @@ fn a_scan_of_many_lets_others_write_meanwhile() {
             .unwrap(),
         112
     );
-}
-
-#[test]
-fn a_lease_runs_out_and_its_token_grows() {
-    let stage = Stage::new();
-    let (one, other) = (stage.tier(), stage.tier());
-    let take = |tier: &SqliteTier| {
-        tier.try_lease(&ns(), &key(1), Duration::ZERO, HOUR)
-            .unwrap()
-    };
-    let LeaseOutcome::Held(first) = take(&one) else {
-        panic!("nobody has it")
-    };
-    assert!(matches!(take(&other), LeaseOutcome::Busy));
-    stage.clock.advance(HOUR);
-    let LeaseOutcome::Held(second) = take(&other) else {
-        panic!("it has run out")
-    };
-    assert!(second.token() > first.token());
-    // The first one's end does not give the second one's back.
-    drop(first);
-    assert!(matches!(take(&one), LeaseOutcome::Busy));
-    let token = second.token();
-    drop(second);
-    let LeaseOutcome::Held(third) = take(&one) else {
-        panic!("it was given back")
-    };
-    assert!(third.token() > token);
-    // A clock that was set back does not make it last.
-    stage.clock.set(stage.clock.now() - HOUR);
-    assert!(matches!(take(&other), LeaseOutcome::Held(_)));
 }
 
 #[test]

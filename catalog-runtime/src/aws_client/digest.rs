@@ -1,0 +1,102 @@
+//! The digest of a question, and how what goes into it is written down, so that no two different
+//! questions are written alike. This file may not know what a question is.
+
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+
+use sha2::{Digest, Sha256};
+
+/// What SHA-256 takes at a time.
+pub(super) const BLOCK: usize = 64;
+/// Longer heads are not remembered.
+const LONGEST: usize = 16 * BLOCK;
+
+/// With its length first, so that where one ends and the next begins is part of the hash.
+pub(super) fn feed(into: &mut Vec<u8>, bytes: &[u8]) {
+    feed_number(into, bytes.len());
+    into.extend_from_slice(bytes);
+}
+
+/// Seven bits in a byte, the last one without the eighth: most are one byte, and none begins another.
+pub(super) fn feed_number(into: &mut Vec<u8>, mut number: usize) {
+    while number >= 0x80 {
+        into.push((number & 0x7f) as u8 | 0x80);
+        number >>= 7;
+    }
+    into.push(number as u8);
+}
+
+/// The last head and what hashing it came to: who asks, where and for which operation is mostly the
+/// same, and longer than what is asked.
+#[derive(Default)]
+pub(super) struct Heads(Mutex<Option<(Vec<u8>, Sha256)>>);
+
+impl Heads {
+    /// The digest of all of it, of which so much is the head.
+    pub(super) fn digest(&self, text: &[u8], head: usize) -> [u8; 32] {
+        // Whole blocks of it.
+        let (head, rest) = text.split_at(text.len().min(head / BLOCK * BLOCK));
+        let mut hash = self.begin(head);
+        hash.update(rest);
+        hash.finalize().into()
+    }
+
+    fn begin(&self, head: &[u8]) -> Sha256 {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((of, hash)) = last.as_ref()
+            && *of == head
+        {
+            return hash.clone();
+        }
+        let hash = Sha256::new_with_prefix(head);
+        if head.len() <= LONGEST {
+            *last = Some((head.to_vec(), hash.clone()));
+        }
+        hash
+    }
+}
+
+impl fmt::Debug for Heads {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Heads").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_remembered_changes_no_digest() {
+        let heads = Heads::default();
+        let (one, other, long) = ([1; 100], [2; 100], vec![7; 2 * LONGEST]);
+        let all: [(&[u8], &[u8]); 7] = [
+            (b"short", b"rest"),
+            (&one, b"rest"),
+            (&one, b"rest"),
+            (&one, b""),
+            (&other, b"rest"),
+            (&long, b"rest"),
+            (&one, b"rest"),
+        ];
+        for (head, rest) in all {
+            let text = [head, rest].concat();
+            let plain: [u8; 32] = Sha256::digest(&text).into();
+            assert_eq!(heads.digest(&text, head.len()), plain);
+        }
+    }
+
+    #[test]
+    fn no_list_is_fed_like_another() {
+        let fed = |parts: &[&[u8]]| {
+            let mut into = Vec::new();
+            parts.iter().for_each(|part| feed(&mut into, part));
+            into
+        };
+        let long = [1; 300];
+        assert_eq!(fed(&[&long]).len(), 302);
+        assert_ne!(fed(&[b"ab", b"c"]), fed(&[b"a", b"bc"]));
+        assert_ne!(fed(&[b""]), fed(&[b"", b""]));
+        assert_ne!(fed(&[&long]), fed(&[&long[..299], b"\x01"]));
+    }
+}

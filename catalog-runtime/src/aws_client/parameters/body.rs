@@ -1,0 +1,170 @@
+//! A body taken apart: JSON into its leaves, a form into its pairs, anything else left whole. This file may
+//! not know what the parameters mean.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::pairs;
+
+#[derive(Debug, Default)]
+pub(super) enum Body<'a> {
+    #[default]
+    Empty,
+    /// The leaves, sorted by name.
+    Json(Vec<Leaf<'a>>),
+    /// Sorted by name; of one name, in their order.
+    Form(Vec<(&'a str, &'a str)>),
+    Opaque(&'a [u8]),
+}
+
+/// A value that holds no other: where it is, and what it is.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Leaf<'a> {
+    pub(super) name: Cow<'a, str>,
+    /// Whether it is a text, and not a number, a truth value, null or an empty container as written.
+    pub(super) is_text: bool,
+    pub(super) value: Cow<'a, str>,
+}
+
+impl<'a> Body<'a> {
+    pub(super) fn of(bytes: &'a [u8], kind: &str) -> Self {
+        if bytes.is_empty() {
+            return Self::Empty;
+        }
+        if kind.contains("json") {
+            let mut leaves = Vec::with_capacity(8);
+            let flat = std::str::from_utf8(bytes)
+                .is_ok_and(|json| flatten(json.trim(), &mut String::new(), &mut leaves).is_some());
+            leaves.sort_unstable();
+            // Two values of one name: which of them counts is not ours to say.
+            let twice = leaves
+                .array_windows()
+                .any(|[one, other]| one.name == other.name);
+            if flat && !twice {
+                return Self::Json(leaves);
+            }
+        } else if kind.contains("x-www-form-urlencoded")
+            && let Ok(text) = std::str::from_utf8(bytes)
+        {
+            let mut form: Vec<_> = pairs(text).collect();
+            form.sort_by_key(|(name, _)| *name);
+            return Self::Form(form);
+        }
+        Self::Opaque(bytes)
+    }
+}
+
+/// Takes a JSON value apart; `None` where it is too deep or broken. Numbers stay as they are written: to
+/// read one may round it, and then two questions would be one.
+fn flatten<'a>(text: &'a str, name: &mut String, leaves: &mut Vec<Leaf<'a>>) -> Option<()> {
+    let here = name.len();
+    match text.as_bytes().first()? {
+        b'{' => {
+            let mut parser = serde_json::Deserializer::from_str(text);
+            let before = leaves.len();
+            parser.deserialize_map(Members { name, leaves }).ok()?;
+            parser.end().ok()?;
+            if leaves.len() == before {
+                leaves.push(Leaf::of(name.clone().into(), "{}")?);
+            }
+        }
+        b'[' => {
+            let items: Vec<&RawValue> = serde_json::from_str(text).ok()?;
+            if items.is_empty() {
+                leaves.push(Leaf::of(name.clone().into(), "[]")?);
+            }
+            for (index, item) in items.into_iter().enumerate() {
+                name.push_str(&format!("[{index}]"));
+                flatten(item.get(), name, leaves)?;
+                name.truncate(here);
+            }
+        }
+        _ => leaves.push(Leaf::of(name.clone().into(), text)?),
+    }
+    Some(())
+}
+
+impl<'a> Leaf<'a> {
+    /// From the value as it is written.
+    fn of(name: Cow<'a, str>, written: &'a str) -> Option<Self> {
+        let quoted = written.strip_prefix('"');
+        let value = match quoted {
+            None => Cow::Borrowed(written),
+            Some(rest) => match rest.strip_suffix('"')? {
+                plain if !plain.contains(['\\', '"']) => Cow::Borrowed(plain),
+                _ => serde_json::from_str::<Text<'a>>(written).ok()?.0,
+            },
+        };
+        Some(Self {
+            name,
+            is_text: quoted.is_some(),
+            value,
+        })
+    }
+}
+
+/// A text, borrowed where it can be.
+#[derive(serde::Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// Takes the members of an object apart, also those that come twice.
+struct Members<'m, 'de> {
+    name: &'m mut String,
+    leaves: &'m mut Vec<Leaf<'de>>,
+}
+
+impl<'de> Visitor<'de> for Members<'_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let Self { name, leaves } = self;
+        let here = name.len();
+        while let Some((Text(member), value)) = map.next_entry::<_, &RawValue>()? {
+            let value = value.get();
+            // Most are at the top, of a plain name, and hold no other.
+            let done = if let Cow::Borrowed(member) = member
+                && here == 0
+                && is_plain(member)
+                && !value.starts_with(['{', '['])
+            {
+                Leaf::of(member.into(), value).map(|leaf| leaves.push(leaf))
+            } else {
+                name.extend((here > 0).then_some('.'));
+                escape(&member, name);
+                let done = flatten(value, name, leaves);
+                name.truncate(here);
+                done
+            };
+            done.ok_or_else(|| A::Error::custom("it cannot be taken apart"))?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether [`escape`] leaves the name as it is.
+fn is_plain(member: &str) -> bool {
+    !member.is_empty() && !member.bytes().any(|b| matches!(b, b'~' | b'.' | b'['))
+}
+
+/// A member's name within a longer one, so that no two places have one name.
+fn escape(member: &str, into: &mut String) {
+    for c in member.chars() {
+        match c {
+            '~' => into.push_str("~0"),
+            '.' => into.push_str("~1"),
+            '[' => into.push_str("~2"),
+            c => into.push(c),
+        }
+    }
+    // An empty name is one too.
+    if member.is_empty() {
+        into.push_str("~3");
+    }
+}

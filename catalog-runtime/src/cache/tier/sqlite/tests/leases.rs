@@ -1,0 +1,165 @@
+//! Who computes, and in what order what is computed is stored.
+
+use std::time::Duration;
+
+use super::super::lease::SIGN_OF_LIFE;
+use super::super::*;
+use super::{HOUR, Stage, key, ns, payload};
+
+#[test]
+fn computations_are_numbered_and_without_a_number_the_clock_has_to_do() {
+    let stage = Stage::new();
+    let tier = stage.tier();
+    let number = || tier.begin(&ns(), &key(1)).unwrap().unwrap();
+    let (first, second) = (number(), number());
+    assert!(first < second);
+    let begun = |token| Begun {
+        token,
+        at: stage.clock.now(),
+    };
+    // Removed in the same millisecond: rather forgotten than brought back.
+    let early = begun(None);
+    tier.remove(&ns(), &key(1)).unwrap();
+    let receipt = tier.put_begun(&stage.entry(1, "old"), &early).unwrap();
+    assert!(receipt.removed_since);
+    stage.clock.advance(Duration::from_millis(1));
+    let receipt = tier.put_begun(&stage.entry(1, "new"), &begun(None));
+    assert!(!receipt.unwrap().removed_since);
+    assert_eq!(payload(&tier, 1).unwrap(), "new");
+    // A number whose counter is gone, as with a file that was set aside, says nothing.
+    let early = begun(Some(number()));
+    stage.raw().execute("DELETE FROM lease", ()).unwrap();
+    stage.clock.advance(Duration::from_millis(1));
+    let newer = stage.entry(1, "newer");
+    tier.put(&newer).unwrap();
+    stage.clock.advance(Duration::from_millis(1));
+    let receipt = tier.put_begun(&stage.entry(1, "older"), &early).unwrap();
+    assert_eq!(receipt.superseded_by, Some(newer));
+    // Nor does what a clock that was wrong wrote stay for ever.
+    stage.clock.advance(24 * HOUR);
+    tier.put(&stage.entry(2, "ahead")).unwrap();
+    stage.clock.set(stage.clock.now() - 24 * HOUR);
+    let token = tier.begin(&ns(), &key(2)).unwrap();
+    let receipt = tier.put_begun(&stage.entry(2, "right"), &begun(token));
+    assert!(receipt.unwrap().superseded_by.is_none());
+    assert_eq!(payload(&tier, 2).unwrap(), "right");
+}
+
+#[test]
+fn a_counter_goes_a_day_after_its_last_use() {
+    let stage = Stage::new();
+    let tier = stage.tier();
+    let counters = || -> i64 {
+        let count = "SELECT count(*) FROM lease";
+        stage.raw().query_row(count, (), |row| row.get(0)).unwrap()
+    };
+    // Who removes what is not there keeps none.
+    tier.put(&stage.entry(2, "v")).unwrap();
+    tier.remove(&ns(), &key(1)).unwrap();
+    tier.invalidate(&ns(), &Pattern::glob("*:3")).unwrap();
+    assert_eq!(counters(), 0);
+    tier.begin(&ns(), &key(1)).unwrap();
+    tier.clear(&ns()).unwrap();
+    assert_eq!(counters(), 2);
+    tier.cleanup(stage.clock.now() + 23 * HOUR).unwrap();
+    assert_eq!(counters(), 2);
+    tier.cleanup(stage.clock.now() + 25 * HOUR).unwrap();
+    assert_eq!(counters(), 0);
+}
+
+/// A lease of an hour, whose holder is killed or lives.
+#[test]
+fn a_lease_lives_by_signs_of_life() {
+    let stage = Stage::new();
+    let (one, other) = (stage.tier(), stage.tier());
+    let take = |tier: &SqliteTier| {
+        tier.try_lease(&ns(), &key(1), Duration::ZERO, HOUR)
+            .unwrap()
+    };
+    let LeaseOutcome::Held(first) = take(&one) else {
+        panic!("nobody has it")
+    };
+    for _ in 0..10 {
+        stage.clock.advance(SIGN_OF_LIFE * 4 / 5);
+        one.store.keeper.give_signs(&one.store);
+        assert!(matches!(take(&other), LeaseOutcome::Busy));
+    }
+    stage.clock.advance(SIGN_OF_LIFE);
+    let LeaseOutcome::Held(second) = take(&other) else {
+        panic!("there was no sign of life")
+    };
+    // Who has lost it does not get it back by a late sign.
+    one.store.keeper.give_signs(&one.store);
+    assert!(matches!(take(&one), LeaseOutcome::Busy));
+    drop(second);
+    let LeaseOutcome::Held(third) = take(&other) else {
+        panic!("it was given back")
+    };
+    // No sign makes it longer than it was to be, nor after it was given back.
+    stage.clock.advance(SIGN_OF_LIFE / 2);
+    drop(third);
+    other.store.keeper.give_signs(&other.store);
+    assert!(matches!(take(&one), LeaseOutcome::Held(_)));
+    drop(first);
+    let short = Duration::from_secs(6);
+    let taken = one.try_lease(&ns(), &key(2), Duration::ZERO, short);
+    assert!(matches!(taken, Ok(LeaseOutcome::Held(_))));
+}
+
+/// The signs come by themselves, from a thread that ends with the leases.
+#[test]
+fn a_lease_lasts_no_longer_than_it_was_to_and_its_thread_ends_with_the_tier() {
+    let stage = Stage::new();
+    let (one, other) = (stage.tier(), stage.tier());
+    let lease = Duration::from_secs(6);
+    let take = |tier: &SqliteTier| {
+        tier.try_lease(&ns(), &key(1), Duration::ZERO, lease)
+            .unwrap()
+    };
+    let LeaseOutcome::Held(first) = take(&one) else {
+        panic!("nobody has it")
+    };
+    stage.clock.advance(Duration::from_secs(4));
+    one.store.keeper.give_signs(&one.store);
+    stage.clock.advance(Duration::from_secs(2));
+    one.store.keeper.give_signs(&one.store);
+    assert!(matches!(take(&other), LeaseOutcome::Held(_)), "longer");
+    let thread = one.store.keeper.thread().unwrap();
+    drop((first, one));
+    let start = std::time::Instant::now();
+    while !thread.is_finished() {
+        assert!(start.elapsed() < Duration::from_secs(60), "it stays");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_lease_runs_out_and_its_token_grows() {
+    let stage = Stage::new();
+    let (one, other) = (stage.tier(), stage.tier());
+    let take = |tier: &SqliteTier| {
+        tier.try_lease(&ns(), &key(1), Duration::ZERO, HOUR)
+            .unwrap()
+    };
+    let LeaseOutcome::Held(first) = take(&one) else {
+        panic!("nobody has it")
+    };
+    assert!(matches!(take(&other), LeaseOutcome::Busy));
+    stage.clock.advance(HOUR);
+    let LeaseOutcome::Held(second) = take(&other) else {
+        panic!("it has run out")
+    };
+    assert!(second.token() > first.token());
+    // The first one's end does not give the second one's back.
+    drop(first);
+    assert!(matches!(take(&one), LeaseOutcome::Busy));
+    let token = second.token();
+    drop(second);
+    let LeaseOutcome::Held(third) = take(&one) else {
+        panic!("it was given back")
+    };
+    assert!(third.token() > token);
+    // A clock that was set back does not make it last.
+    stage.clock.set(stage.clock.now() - HOUR);
+    assert!(matches!(take(&other), LeaseOutcome::Held(_)));
+}

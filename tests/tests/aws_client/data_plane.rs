@@ -1,0 +1,48 @@
+//! Asking a model is neither a read that is kept nor a write that drops what is.
+
+use aws_sdk_bedrockruntime::primitives::Blob;
+use aws_sdk_bedrockruntime::types::{
+    ContentBlock, ConversationRole, CountTokensInput, InvokeModelTokensRequest, Message,
+};
+
+use crate::stage::{ACCOUNT, World, config, credentials};
+
+#[tokio::test]
+async fn asking_a_model_is_neither_kept_nor_drops() {
+    let w = World::new();
+    let list = || w.bedrock.list_guardrails().send();
+    list().await.unwrap();
+    let config = config(&w.aws.url(), credentials("AKIDONE", Some(ACCOUNT)));
+    let config = aws_sdk_bedrockruntime::config::Builder::from(&config)
+        .http_client(w.cached.http_client())
+        .interceptor(w.cached.interceptor())
+        .build();
+    let client = aws_sdk_bedrockruntime::Client::from_conf(config);
+    let message = || {
+        let message = Message::builder().role(ConversationRole::User);
+        let message = message.content(ContentBlock::Text("hello".into()));
+        message.build().unwrap()
+    };
+    let tokens = || {
+        let body = InvokeModelTokensRequest::builder().body(Blob::new("{}"));
+        CountTokensInput::InvokeModel(body.build().unwrap())
+    };
+    // The server knows none of them; that they were asked is enough.
+    let before = w.aws.seen().len();
+    for _ in 0..2 {
+        let converse = client.converse().model_id("m").messages(message());
+        assert!(converse.send().await.is_err());
+        let stream = client.converse_stream().model_id("m").messages(message());
+        assert!(stream.send().await.is_err());
+        let invoke = client.invoke_model().model_id("m").body(Blob::new("{}"));
+        assert!(invoke.send().await.is_err());
+        let count = client.count_tokens().model_id("m").input(tokens());
+        assert!(count.send().await.is_err());
+    }
+    assert_eq!(w.aws.seen().len(), before + 8, "each of them was asked");
+    let statistics = w.cached.statistics();
+    assert_eq!((statistics.writes, statistics.dropped), (0, 0));
+    assert_eq!((statistics.asked, statistics.answered), (1, 0));
+    list().await.unwrap();
+    assert_eq!(w.aws.requests("ListGuardrails"), 1);
+}
