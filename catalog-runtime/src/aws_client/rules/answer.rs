@@ -21,6 +21,20 @@ fn begins(text: &[u8], word: &str) -> bool {
     })
 }
 
+/// Whether it is CBOR: a map, whose first byte no text begins with.
+fn is_cbor(body: &[u8]) -> bool {
+    matches!(body.first(), Some(0xa0..=0xbf))
+}
+
+/// The text that begins here, should one begin here: its length stands before it.
+fn cbor_text(from: &[u8]) -> Option<&[u8]> {
+    match from {
+        [length @ 0x60..=0x77, text @ ..] => text.get(..usize::from(length - 0x60)),
+        [0x78, length, text @ ..] => text.get(..usize::from(*length)),
+        _ => None,
+    }
+}
+
 impl Rules {
     /// Why an answer is not to be kept, if that is said in it.
     pub(in super::super) fn why_not_kept(&self, body: &[u8]) -> Option<&'static str> {
@@ -42,20 +56,25 @@ impl Rules {
         let letter = |byte: u8| 1_u32 << (byte.to_ascii_lowercase().wrapping_sub(b'a') & 31);
         let firsts = self.unsettled.iter().filter_map(|word| word.bytes().next());
         let firsts = firsts.fold(0, |firsts, byte| firsts | letter(byte));
+        let says = |value: &[u8]| {
+            let joins = value.iter().enumerate().filter(|(_, byte)| is_join(byte));
+            let starts = std::iter::once(0).chain(joins.map(|(at, _)| at + 1));
+            let texts = starts.filter_map(|at| value.get(at..));
+            texts
+                .filter(|text| text.first().is_some_and(|byte| firsts & letter(*byte) != 0))
+                .any(|text| self.unsettled.iter().any(|word| begins(text, word)))
+        };
+        if is_cbor(body) {
+            let mut texts = (0..body.len()).filter_map(|at| cbor_text(body.get(at..)?));
+            return texts.any(says);
+        }
         memchr::memchr2_iter(b'"', b'>', body)
             .filter_map(|at| body.get(at + 1..))
             .filter_map(|text| {
                 let value = text.get(..LONGEST_STATUS).unwrap_or(text);
                 value.get(..memchr::memchr2(b'"', b'<', value)?)
             })
-            .any(|value| {
-                let joins = value.iter().enumerate().filter(|(_, byte)| is_join(byte));
-                let starts = std::iter::once(0).chain(joins.map(|(at, _)| at + 1));
-                let texts = starts.filter_map(|at| value.get(at..));
-                texts
-                    .filter(|text| text.first().is_some_and(|byte| firsts & letter(*byte) != 0))
-                    .any(|text| self.unsettled.iter().any(|word| begins(text, word)))
-            })
+            .any(says)
     }
 
     /// Whether an answer has a member that is called like a secret, or a link with such a parameter,
