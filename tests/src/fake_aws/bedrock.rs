@@ -46,6 +46,8 @@ pub(super) fn operation(method: &str, path: &str) -> Option<&'static str> {
         ("DELETE", "enforcedGuardrailsConfiguration", true) => {
             "DeleteEnforcedGuardrailConfiguration"
         }
+        ("POST", "async-invoke", false) => "StartAsyncInvoke",
+        ("GET", "async-invoke", false) => "ListAsyncInvokes",
         ("PUT", "logging", true) => "PutModelInvocationLoggingConfiguration",
         ("GET", "logging", true) => "GetModelInvocationLoggingConfiguration",
         ("DELETE", "logging", true) => "DeleteModelInvocationLoggingConfiguration",
@@ -197,6 +199,15 @@ impl State {
                 Ok(json!({ "guardrailsConfig": self.enforced.all() }))
             }
             "DeleteEnforcedGuardrailConfiguration" => self.enforced.remove(id),
+            "StartAsyncInvoke" => {
+                let id = self.id("ai");
+                let thing = json!({ "invocationArn": arn("async-invoke", &id), "submitTime": TIME,
+                    "modelArn": part(input, "modelId"), "status": "Completed",
+                    "outputDataConfig": part(input, "outputDataConfig") });
+                self.async_invokes.put(&id, thing.clone());
+                Ok(thing)
+            }
+            "ListAsyncInvokes" => Ok(json!({ "asyncInvokeSummaries": self.async_invokes.all() })),
             "PutModelInvocationLoggingConfiguration" => {
                 self.logging = Some(part(input, "loggingConfig"));
                 Ok(json!({}))

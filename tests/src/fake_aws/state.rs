@@ -47,6 +47,7 @@ pub(super) struct State {
     pub(super) custom_models: Shelf,
     pub(super) deployments: Shelf,
     pub(super) imported_models: Shelf,
+    pub(super) async_invokes: Shelf,
     pub(super) logging: Option<Value>,
     pub(super) roles: Shelf,
     pub(super) attached: Vec<Value>,

@@ -1,23 +1,52 @@
 //! Asking a model is neither a read that is kept nor a write that drops what is.
 
+use std::collections::HashMap;
+
 use aws_sdk_bedrockruntime::primitives::Blob;
 use aws_sdk_bedrockruntime::types::{
-    ContentBlock, ConversationRole, CountTokensInput, InvokeModelTokensRequest, Message,
+    AsyncInvokeOutputDataConfig, AsyncInvokeS3OutputDataConfig, ContentBlock, ConversationRole,
+    CountTokensInput, InvokeModelTokensRequest, Message,
 };
+use aws_smithy_types::Document;
 
 use crate::stage::{ACCOUNT, World, config, credentials};
+
+fn runtime(w: &World) -> aws_sdk_bedrockruntime::Client {
+    let config = config(&w.aws.url(), credentials("AKIDONE", Some(ACCOUNT)));
+    let config = aws_sdk_bedrockruntime::config::Builder::from(&config)
+        .http_client(w.cached.http_client())
+        .interceptor(w.cached.interceptor())
+        .build();
+    aws_sdk_bedrockruntime::Client::from_conf(config)
+}
+
+#[tokio::test]
+async fn what_is_asked_in_the_background() {
+    let w = World::new();
+    let client = runtime(&w);
+    let start = async || {
+        let output = AsyncInvokeS3OutputDataConfig::builder().s3_uri("s3://bucket/output");
+        let output = AsyncInvokeOutputDataConfig::S3OutputDataConfig(output.build().unwrap());
+        let write = client.start_async_invoke().model_id("m");
+        let write = write.model_input(Document::Object(HashMap::new()));
+        write.output_data_config(output).send().await.unwrap();
+    };
+    let started = async || {
+        let read = client.list_async_invokes().send().await.unwrap();
+        read.async_invoke_summaries.unwrap_or_default().len()
+    };
+    w.goes_with("ListAsyncInvokes", true, started, start())
+        .await;
+    w.goes_with("ListAsyncInvokes", true, started, start())
+        .await;
+}
 
 #[tokio::test]
 async fn asking_a_model_is_neither_kept_nor_drops() {
     let w = World::new();
     let list = || w.bedrock.list_guardrails().send();
     list().await.unwrap();
-    let config = config(&w.aws.url(), credentials("AKIDONE", Some(ACCOUNT)));
-    let config = aws_sdk_bedrockruntime::config::Builder::from(&config)
-        .http_client(w.cached.http_client())
-        .interceptor(w.cached.interceptor())
-        .build();
-    let client = aws_sdk_bedrockruntime::Client::from_conf(config);
+    let client = runtime(&w);
     let message = || {
         let message = Message::builder().role(ConversationRole::User);
         let message = message.content(ContentBlock::Text("hello".into()));
