@@ -10,6 +10,9 @@ use aws_config::{BehaviorVersion, SdkConfig};
 /// region comes from the environment or the profile, else it is `us-east-1`, and the metadata service
 /// is never asked for it. Credentials are not resolved here; a fetch does that within five seconds.
 ///
+/// Profiles of IAM Identity Center (SSO) and of a `credential_process` need the features `sso` and
+/// `credentials-process` of `aws-config`; the feature `cli` has them.
+///
 /// Reads the environment and the AWS profile files. Cannot fail: what is missing shows when it is used.
 pub async fn sdk_config_from_env() -> SdkConfig {
     let region = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())

@@ -233,6 +233,8 @@ impl LiveCatalog {
             .listeners
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
+        // Those who listen no more: nothing may ever change, and they would only grow in number.
+        listeners.retain(|listener| !listener.is_closed());
         listeners.push(sender);
         Changes { receiver }
     }
@@ -393,5 +395,20 @@ impl Changes {
     /// The next change, if there is one already.
     pub fn try_next(&self) -> Option<Change> {
         self.receiver.try_recv().ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_listens_no_more_is_forgotten_though_nothing_changes() {
+        let live = LiveCatalog::builder().offline(true).build().unwrap();
+        for _ in 0..100 {
+            drop(live.subscribe());
+        }
+        let _listens = live.subscribe();
+        assert_eq!(live.inner.listeners.lock().unwrap().len(), 1);
     }
 }

@@ -192,7 +192,17 @@ impl Inner {
             }
         };
         let mut snapshot = match (stale, bundle().filter(|_| self.config.bundled_fallback)) {
-            (Some(stale), _) => stale,
+            (Some(stale), _) => {
+                let age_seconds = stale.age(self.now()).as_secs();
+                let (tried, source) = (tried.told(), &stale.source);
+                match self.config.can_ask() {
+                    true => tracing::warn!(age_seconds, %source, tried, "serving a stale catalog"),
+                    false => {
+                        tracing::debug!(age_seconds, %source, tried, "serving a stale catalog")
+                    }
+                }
+                stale
+            }
             (None, Some(bundle)) => {
                 let snapshot = Snapshot::of(bundle, Source::Bundle);
                 let age_seconds = snapshot.age(self.now()).as_secs();

@@ -347,3 +347,22 @@ fn what_is_fresh_kept_or_past_is_judged_by_the_clock() {
         );
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn the_credentials_may_come_from_a_program_that_the_profile_names() {
+    let desk = Desk::new().set("AWS_PROFILE", "ours");
+    let aws = desk.home.path().join(".aws");
+    std::fs::create_dir(&aws).unwrap();
+    let told = r#"{"Version": 1, "AccessKeyId": "AKIDEXAMPLE", "SecretAccessKey": "secret"}"#;
+    std::fs::write(aws.join("told.json"), told).unwrap();
+    let program = format!("/bin/cat {}", aws.join("told.json").display());
+    let profile = format!("[profile ours]\ncredential_process = {program}\n");
+    std::fs::write(aws.join("config"), profile).unwrap();
+    let mut command = desk.command_of(&[env!("CARGO_BIN_EXE_bedrock-catalog")], "refresh");
+    command.env_remove("AWS_ACCESS_KEY_ID");
+    command.env_remove("AWS_SECRET_ACCESS_KEY");
+    let call = run(command);
+    assert_eq!(call.code, 0, "{}", call.stderr);
+    assert_eq!(desk.requests(), 4);
+}

@@ -641,3 +641,33 @@ fn a_variable_out_of_range_is_named() {
         assert_eq!(error.to_string(), format!("BEDROCK_CATALOG_{told}"));
     }
 }
+
+#[tokio::test]
+async fn a_stale_catalog_is_served_with_one_warning_that_says_why() {
+    let (folder, clock, wire) = (tempfile::tempdir().unwrap(), clock(), wire());
+    in_files(&wire, &clock, folder.path())
+        .build()
+        .unwrap()
+        .load()
+        .await
+        .unwrap();
+    clock.advance(30 * HOUR);
+    let denied = Memory::new(stage().rule(Rule::new(Fault::access_denied())));
+    let live = in_files(&denied, &clock, folder.path()).build().unwrap();
+    let (lines, _guard) = Lines::listen();
+    let loaded = live.load().await.unwrap();
+    assert_eq!(
+        (loaded.source().as_str(), loaded.is_degraded()),
+        ("cache", true)
+    );
+    let warnings = lines.at(Level::WARN);
+    let told: Vec<_> = warnings
+        .iter()
+        .filter(|line| line.contains("serving a stale catalog"))
+        .collect();
+    assert_eq!(told.len(), 1, "{warnings:?}");
+    assert!(
+        told[0].contains("denied") && told[0].contains("age_seconds=108000"),
+        "{told:?}"
+    );
+}

@@ -94,7 +94,12 @@ impl Inner {
             config.asking(),
         );
         let fetched = fetched.await?;
-        let mut reasons = Reasons::of(observed_at, asked_at, retry.tries + 1, fetched.reports());
+        let mut reasons = Reasons::of(
+            observed_at,
+            asked_at,
+            retry.tries.saturating_add(1),
+            fetched.reports(),
+        );
         let others = current.failed.iter();
         let others = others.filter(|(region, _)| !retry.regions.contains(*region));
         let others: Vec<_> = others.map(|(id, why)| (id.clone(), why.clone())).collect();
