@@ -366,3 +366,24 @@ fn the_credentials_may_come_from_a_program_that_the_profile_names() {
     assert_eq!(call.code, 0, "{}", call.stderr);
     assert_eq!(desk.requests(), 4);
 }
+
+#[test]
+fn a_setting_that_cannot_be_is_a_wrong_command_line() {
+    let desk = Desk::new();
+    for wrong in [
+        "--regions eu_west",
+        "--regions us-gov-west-1",
+        "--endpoint-url foo",
+    ] {
+        let call = desk.call(&format!("refresh {wrong}"));
+        assert_eq!(call.code, 2, "{wrong}: {}", call.stderr);
+        let value = wrong.split_once(' ').unwrap().1;
+        assert!(call.stderr.contains(value), "{}", call.stderr);
+    }
+    // The work may fail all the same, and so may what the environment says.
+    let call = desk.call("refresh --endpoint-url http://127.0.0.1:1");
+    assert_eq!(call.code, 1, "{}", call.stderr);
+    let desk = desk.set("BEDROCK_CATALOG_REGIONS", "us-gov-west-1");
+    assert_eq!(desk.call("refresh").code, 1);
+    assert_eq!(desk.requests(), 0);
+}

@@ -56,7 +56,9 @@ pub(crate) fn run(output: &Output, cli: &Cli) -> Result<(), No> {
                 if *require_all_regions {
                     builder = builder.partial(PartialPolicy::RequireAllRegions);
                 }
-                let live = builder.build()?;
+                // The environment was looked at before: what is refused now stands on the command line.
+                let is_told = endpoint_url.is_some() || !regions.is_empty();
+                let live = builder.build().map_err(|error| No::told(error, is_told))?;
                 live.refresh().await?;
                 report(output, &live);
                 Ok(())

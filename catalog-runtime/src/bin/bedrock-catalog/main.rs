@@ -34,7 +34,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(no) => {
             output.no(&no);
-            ExitCode::FAILURE
+            ExitCode::from(if no.is_misuse() { 2 } else { 1 })
         }
     }
 }

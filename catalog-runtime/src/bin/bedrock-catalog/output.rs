@@ -4,7 +4,7 @@
 use std::io::Write;
 
 use anstyle::{AnsiColor, Style};
-use bedrock_catalog::{Error, QueryError, QueryErrorKind};
+use bedrock_catalog::{Error, ErrorKind, QueryError, QueryErrorKind};
 use serde::Serialize;
 use serde_json::json;
 
@@ -20,6 +20,8 @@ pub(crate) struct No {
     suggestions: Vec<String>,
     /// What could be typed instead.
     help: Option<String>,
+    /// The command line itself is wrong.
+    is_misuse: bool,
 }
 
 impl No {
@@ -30,7 +32,21 @@ impl No {
             message,
             suggestions: Vec::new(),
             help: None,
+            is_misuse: false,
         }
+    }
+
+    /// A configuration was refused; `on_command_line` where its words stand there.
+    pub(crate) fn told(error: Error, on_command_line: bool) -> Self {
+        let is_misuse = on_command_line && error.kind() == ErrorKind::InvalidConfiguration;
+        Self {
+            is_misuse,
+            ..Self::from(error)
+        }
+    }
+
+    pub(crate) fn is_misuse(&self) -> bool {
+        self.is_misuse
     }
 
     /// The work failed, for no reason of the question's.
@@ -40,6 +56,7 @@ impl No {
             message,
             suggestions: Vec::new(),
             help: None,
+            is_misuse: false,
         }
     }
 }
@@ -52,6 +69,7 @@ impl From<QueryError> for No {
             message: error.to_string(),
             suggestions: error.suggestions().to_vec(),
             help: policy.map(|policy| format!("allow it with --policy {policy}")),
+            is_misuse: false,
         }
     }
 }
@@ -63,6 +81,7 @@ impl From<Error> for No {
             message: error.to_string(),
             suggestions: Vec::new(),
             help: None,
+            is_misuse: false,
         }
     }
 }
