@@ -20,5 +20,6 @@ mod lambda;
 mod overlay;
 mod partial;
 mod properties;
+mod settings;
 mod stage;
 mod strategy;

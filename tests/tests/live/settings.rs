@@ -1,0 +1,286 @@
+//! What may be said of a live catalog, by its builder and by the environment, and what is refused.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bedrock_catalog::cache::tier::disk::{DiskTier, Locations};
+use bedrock_catalog::cache::{Codec, Key, Terms, Tier};
+use bedrock_catalog::{CacheMode, ErrorKind, LiveCatalog};
+
+use crate::stage::*;
+
+#[test]
+fn wrong_settings_fail_at_build_and_say_which_what_and_what_is_allowed() {
+    let wire = wire();
+    let base = || LiveCatalog::builder().sdk_config(&wire.sdk_config());
+    let at = |url: &str| {
+        let config = wire.sdk_config().into_builder().endpoint_url(url).build();
+        LiveCatalog::builder().sdk_config(&config)
+    };
+    let regions = "lower-case letters, digits and `-`";
+    let address = "an address like https://";
+    let nowhere: [&str; 0] = [];
+    let year = 365 * DAY;
+    for (builder, setting, value, allowed) in [
+        (
+            base().deadline(Duration::ZERO),
+            "deadline",
+            "0ns",
+            "1ms to 10min",
+        ),
+        (base().deadline(HOUR), "deadline", "3600s", "1ms to 10min"),
+        (
+            base().max_age(Duration::ZERO),
+            "max age",
+            "0ns",
+            "1s to 365d",
+        ),
+        (
+            base().max_age(2 * year),
+            "max age",
+            "63072000s",
+            "1s to 365d",
+        ),
+        (
+            base().keep_for(Duration::ZERO),
+            "keep for",
+            "0ns",
+            "1s to 3650d",
+        ),
+        (
+            base().keep_for(11 * year),
+            "keep for",
+            "346896000s",
+            "1s to 3650d",
+        ),
+        (
+            base().keep_for(HOUR),
+            "keep for",
+            "3600s",
+            "at least fresh for, 86400s",
+        ),
+        (base().concurrency(0), "concurrency", "0", "1 to 62"),
+        (base().concurrency(63), "concurrency", "63", "1 to 62"),
+        (base().partition("AWS!"), "partition", "AWS!", regions),
+        (base().partition(""), "partition", "", regions),
+        (
+            base().partition("aws-unheard-of"),
+            "partition",
+            "aws-unheard-of",
+            "aws-us-gov",
+        ),
+        (
+            base().regions(["eu_west_1"]),
+            "regions",
+            "eu_west_1",
+            regions,
+        ),
+        (
+            base().regions(["europe"]),
+            "regions",
+            "europe",
+            "like eu-west-1",
+        ),
+        (
+            base().regions(["cn-north-1"]),
+            "regions",
+            "cn-north-1",
+            "of the partition aws",
+        ),
+        (
+            base().endpoint_url("localhost:1"),
+            "endpoint_url",
+            "localhost:1",
+            address,
+        ),
+        (base().endpoint_url(""), "endpoint_url", "", address),
+        (
+            base().endpoint_url("ftp://a"),
+            "endpoint_url",
+            "ftp://a",
+            address,
+        ),
+        (
+            base().endpoint_url("https://"),
+            "endpoint_url",
+            "https://",
+            address,
+        ),
+        (
+            base().endpoint_url("http://:80"),
+            "endpoint_url",
+            "http://:80",
+            address,
+        ),
+        (
+            base().endpoint_url("http://a:port"),
+            "endpoint_url",
+            "http://a:port",
+            address,
+        ),
+        (
+            base().endpoint_url("http://a:70000"),
+            "endpoint_url",
+            "http://a:70000",
+            address,
+        ),
+        (
+            base().endpoint_url("http://a b"),
+            "endpoint_url",
+            "http://a b",
+            address,
+        ),
+        // A password is not repeated.
+        (
+            base().endpoint_url("http://me:secret@a:b"),
+            "endpoint_url",
+            "a:b",
+            address,
+        ),
+        (
+            base().offline(true).endpoint_url("no"),
+            "endpoint_url",
+            "no",
+            address,
+        ),
+        (
+            at("bedrock"),
+            "endpoint_url of sdk_config",
+            "bedrock",
+            address,
+        ),
+        (
+            base().cache_dirs(nowhere),
+            "cache_dirs",
+            "[]",
+            "at least one folder",
+        ),
+        (base().namespace(""), "namespace", "", "a name"),
+        (
+            base()
+                .tier(Arc::new(nobodys_disk()) as Arc<dyn Tier>)
+                .cache_dirs(["/nowhere"]),
+            "tiers",
+            "disk",
+            "each name once",
+        ),
+    ] {
+        let error = builder.build().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidConfiguration, "{error}");
+        let error = error.to_string();
+        let (is, may) = error.split_once("; allowed: ").expect(&error);
+        assert!(is.ends_with(&format!("{setting} is {value:?}")), "{error}");
+        assert!(may.contains(allowed), "{allowed}: {error}");
+    }
+    for (url, folders) in [
+        ("http://127.0.0.1:8080", vec!["/nowhere"]),
+        ("https://[::1]:8443/behind/a/path", vec!["/nowhere"]),
+        ("https://vpce-1.bedrock.example", vec!["/nowhere"]),
+    ] {
+        base()
+            .endpoint_url(url)
+            .cache_dirs(folders)
+            .build()
+            .unwrap();
+    }
+    // Where there are no files, nobody misses their folder.
+    let memory = base().cache_mode(CacheMode::Memory).cache_dirs(nowhere);
+    memory.build().unwrap();
+}
+
+fn nobodys_disk() -> DiskTier {
+    DiskTier::new(Locations::given(["/nowhere"]), Codec::new("0.1.0"))
+}
+
+#[test]
+fn the_environment_changes_only_what_it_names() {
+    use bedrock_catalog::cache::Environment;
+    let env = |pairs: &'static [(&str, &str)]| {
+        Environment::new("BEDROCK_CATALOG", move |name| {
+            let found = pairs.iter().find(|(key, _)| *key == name);
+            found.map(|(_, value)| value.into())
+        })
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let live = |pairs| {
+        LiveCatalog::builder()
+            .offline(true)
+            .cache_mode(CacheMode::None)
+            .cache_dirs([folder.path()])
+            .from_environment(&env(pairs))
+            .unwrap()
+            .build()
+            .unwrap()
+    };
+    let put = |live: &LiveCatalog| {
+        live.cache()
+            .put(&Key::new("a", "b", "c"), "1", &Terms::source("x"))
+            .tiers
+    };
+    assert_eq!(
+        put(&live(&[])),
+        [""; 0],
+        "nothing is named: nothing is changed"
+    );
+    assert_eq!(
+        put(&live(&[("BEDROCK_CATALOG_CACHE", "memory")])),
+        ["memory"]
+    );
+    assert!(files(folder.path()).is_empty());
+    let kept = LiveCatalog::builder().max_age(HOUR);
+    let kept = kept.from_environment(&env(&[("BEDROCK_CATALOG_KEEP_FOR", "7d")]));
+    let live = kept.unwrap().cache_mode(CacheMode::Memory).build().unwrap();
+    let horizons = live.cache().settings().horizons;
+    assert_eq!((horizons.fresh_for, horizons.keep_for), (HOUR, 7 * DAY));
+    let none = LiveCatalog::builder().from_environment(&env(&[("BEDROCK_CATALOG_REGIONS", ",")]));
+    assert!(none.unwrap_err().to_string().contains("REGIONS"));
+    let wrong = LiveCatalog::builder().from_environment(&env(&[("BEDROCK_CATALOG_CACHE", "disc")]));
+    assert!(
+        wrong
+            .unwrap_err()
+            .to_string()
+            .contains("file, memory, none")
+    );
+}
+
+/// Of a value out of range the variable is named, as it was written, and what is allowed.
+#[test]
+fn a_variable_out_of_range_is_named() {
+    use bedrock_catalog::cache::Environment;
+    for (variable, value, told) in [
+        (
+            "FRESH_FOR",
+            "0s",
+            r#"FRESH_FOR is "0s"; allowed: 1s to 365d"#,
+        ),
+        (
+            "FRESH_FOR",
+            "400d",
+            r#"FRESH_FOR is "400d"; allowed: 1s to 365d"#,
+        ),
+        (
+            "KEEP_FOR",
+            "10ms",
+            r#"KEEP_FOR is "10ms"; allowed: 1s to 3650d"#,
+        ),
+        ("DEADLINE", "0", r#"DEADLINE is "0"; allowed: 1ms to 10min"#),
+        (
+            "DEADLINE",
+            "11min",
+            r#"DEADLINE is "11min"; allowed: 1ms to 10min"#,
+        ),
+        (
+            "REGIONS",
+            "eu-west-1, EU_WEST",
+            r#"REGIONS is "EU_WEST"; allowed: lower-case letters, digits and `-`"#,
+        ),
+    ] {
+        let name = format!("BEDROCK_CATALOG_{variable}");
+        let env = Environment::new("BEDROCK_CATALOG", |asked| {
+            (asked == name).then(|| value.into())
+        });
+        let error = LiveCatalog::builder().from_environment(&env).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidConfiguration);
+        assert_eq!(error.to_string(), format!("BEDROCK_CATALOG_{told}"));
+    }
+}
