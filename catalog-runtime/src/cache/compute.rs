@@ -78,8 +78,8 @@ impl<E: fmt::Debug + Display> std::error::Error for ComputeError<E> {}
 
 /// What there is after computing.
 enum Left {
-    /// What was computed, and whether it is also the answer of the others who wait.
-    Computed { answer: Freshness, is_shared: bool },
+    /// What was computed, and below which number it is also the answer of the others who wait.
+    Computed(Freshness, Option<u64>),
     /// Computing failed: what else there is.
     Looked(Freshness),
 }
@@ -150,7 +150,7 @@ impl Cache {
         if let Some(failure) = lead.recent_failure(self.inner.clock.steady()) {
             return self.after_failure(failure, self.look_again(key, since));
         }
-        let claim = match self.claimed(self.next(key, terms, since), &watch, &mut lead) {
+        let claim = match self.claimed(&name, self.next(key, terms, since), &watch, &mut lead) {
             Ok(claim) => claim,
             Err(answer) => return answer,
         };
@@ -193,7 +193,7 @@ impl Cache {
             Next::Compute(claim) => Next::Compute(claim.in_a_future()),
             other => other,
         });
-        let claim = match self.claimed(next.await, &watch, &mut lead) {
+        let claim = match self.claimed(&name, next.await, &watch, &mut lead) {
             Ok(claim) => claim,
             Err(answer) => return answer,
         };
@@ -257,19 +257,22 @@ impl Cache {
     /// The claim, or the answer where none is needed, which is also left to those who wait.
     fn claimed<E>(
         &self,
+        name: &Name,
         next: Next,
         watch: &Watch<Name>,
         lead: &mut Lead<'_, Name, Outcome>,
     ) -> Result<Claim, Result<Freshness, ComputeError<E>>> {
+        // Before the watch is asked: who joins after another write is not served what was read before.
+        let below = self.inner.flights.joined_by_now(name);
         match next {
             Next::Compute(claim) => Ok(claim),
             Next::Serve(answer) => {
-                let shared = (!watch.is_overtaken()).then(|| Outcome::Answer(answer.clone()));
-                lead.succeeded(shared);
+                let is_shared = !watch.is_overtaken();
+                lead.succeeded(is_shared.then(|| (below, Outcome::Answer(answer.clone()))));
                 Err(Ok(answer))
             }
             Next::Busy => {
-                lead.succeeded(Some(Outcome::Busy));
+                lead.succeeded(Some((below, Outcome::Busy)));
                 Err(Err(ComputeError(Reason::Busy)))
             }
         }
@@ -342,8 +345,8 @@ impl Cache {
         lead: &mut Lead<'_, Name, Outcome>,
     ) -> Result<Freshness, ComputeError<E>> {
         let (answer, cause) = match (left, cause) {
-            (Left::Computed { answer, is_shared }, _) => {
-                lead.succeeded(is_shared.then(|| Outcome::Answer(answer.clone())));
+            (Left::Computed(answer, below), _) => {
+                lead.succeeded(below.map(|below| (below, Outcome::Answer(answer.clone()))));
                 return Ok(answer);
             }
             (Left::Looked(answer), None) => return Ok(answer),
@@ -378,8 +381,12 @@ impl Cache {
         self.inner.counts.computed.one();
         let entry = self.entry(key, data, terms);
         let (envelope, data) = entry.clone().into_parts();
-        // What was invalidated meanwhile is no answer to those who came after that.
-        let is_shared = self.put_watched(watch, entry, begins).is_some();
+        let name = self.name_of(key);
+        // What was invalidated meanwhile is no answer to those who came after that; nor is this to who
+        // comes after another write, so they are counted while no other can be.
+        let stored = self.put_watched(watch, entry, begins, || {
+            self.inner.flights.joined_by_now(&name)
+        });
         let answer = Freshness::Fresh(Hit {
             data,
             envelope,
@@ -387,6 +394,6 @@ impl Cache {
             tier: None,
             path: None,
         });
-        Left::Computed { answer, is_shared }
+        Left::Computed(answer, stored.map(|(_, below)| below))
     }
 }

@@ -280,17 +280,20 @@ impl Cache {
         terms: &Terms,
     ) -> Option<Stored> {
         let entry = self.entry(&watched.key, value.into(), terms);
-        self.put_watched(&watched.watch, entry, &watched.begins)
+        let stored = self.put_watched(&watched.watch, entry, &watched.begins, || ());
+        stored.map(|(stored, ())| stored)
     }
 
-    pub(super) fn put_watched(
+    /// Also does `then`, within the same turn, once the entry is written.
+    pub(super) fn put_watched<R>(
         &self,
         watch: &Watch<Name>,
         entry: Entry,
         begins: &Begins,
-    ) -> Option<Stored> {
+        then: impl FnOnce() -> R,
+    ) -> Option<(Stored, R)> {
         let write = || self.write(&[entry], Some(begins)).pop();
-        let stored = watch.write_unless_overtaken(|| write().unwrap_or_default());
+        let stored = watch.write_unless_overtaken(|| (write().unwrap_or_default(), then()));
         if stored.is_none() {
             self.inner.counts.overtaken.one();
         }

@@ -139,6 +139,12 @@ impl<N: Hash + Eq + Clone, V: Clone> Flights<N, V> {
         }
     }
 
+    /// The number above those of all who have joined the flight of a name by now.
+    pub(super) fn joined_by_now(&self, name: &N) -> u64 {
+        let lanes = lock(&self.lanes);
+        lanes.by_name.get(name).map_or(0, |lane| lane.next)
+    }
+
     #[cfg(test)]
     pub(super) fn seen(&self) -> usize {
         lock(&self.lanes).seen
@@ -224,17 +230,12 @@ impl<N: Hash + Eq + Clone, V: Clone> Lead<'_, N, V> {
         };
     }
 
-    /// Forgets failures, and leaves the answer, if it is theirs too, to those who have joined by now.
-    pub(super) fn succeeded(&mut self, answer: Option<V>) {
-        let lanes = lock(&self.ticket.flights.lanes);
-        let next = lanes
-            .by_name
-            .get(&self.ticket.name)
-            .map_or(0, |lane| lane.next);
-        drop(lanes);
+    /// Forgets failures, and leaves the answer, if it is theirs too, to those below this number; see
+    /// [`Flights::joined_by_now`].
+    pub(super) fn succeeded(&mut self, answer: Option<(u64, V)>) {
         *self.landed = Landed {
             failure: None,
-            answer: answer.map(|answer| (next, answer)),
+            answer,
         };
     }
 }

@@ -233,15 +233,19 @@ pub(super) struct Watch<N: Hash + Eq + Clone> {
 }
 
 impl<N: Hash + Eq + Clone> Watch<N> {
-    /// Writes the name, unless somebody else had a turn since the watch began.
+    /// Writes the name, unless somebody else had a turn since the watch began, or a sweep is having one.
     pub(super) fn write_unless_overtaken<R>(&self, write: impl FnOnce() -> R) -> Option<R> {
         if self.is_overtaken() {
             // For ever: no turn need be waited for.
             return None;
         }
-        self.order.write(std::slice::from_ref(&self.name), || {
-            (!self.is_overtaken()).then(write)
-        })
+        let turn = self.order.turn(self.stripe)?;
+        // The end of a sweep overtakes in any case: it is not waited for either.
+        if is_swept(&turn, &self.name) || self.is_overtaken() {
+            return None;
+        }
+        let names = std::slice::from_ref(&self.name);
+        Some(self.order.take(&[self.stripe], names, write))
     }
 
     /// Repeats what was read elsewhere, unless somebody else had a turn since the watch began or is

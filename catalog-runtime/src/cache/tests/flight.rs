@@ -1,14 +1,15 @@
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::sync::Barrier;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_lite::future::{block_on, yield_now};
 
+use super::super::testing::Op;
 use super::super::{Cache, Freshness, ManualClock, MemoryLimits};
 use super::{HOUR, SECOND, Stage, holding, key, memory_only, rounds, terms};
 
@@ -347,4 +348,31 @@ fn all_who_wait_are_served_what_cannot_be_stored() {
         assert_eq!(cache.statistics().joined, 99);
         assert_eq!(cache.inner.flights.len(), 0);
     }
+}
+
+/// Giving the leases back takes its time, and who comes meanwhile may come after another write.
+#[test]
+fn an_answer_is_not_left_to_those_who_came_after_the_next_write() {
+    let stage = Stage::new();
+    stage.lower[1].share_leases(&Arc::default());
+    let (after, came) = std::sync::mpsc::channel();
+    let (cache, once) = (stage.cache.clone(), AtomicBool::new(true));
+    stage.lower[1].before(move |op| {
+        if op != Op::Release || !once.swap(false, Ordering::SeqCst) {
+            return;
+        }
+        cache.put(&key(1), "new", &terms());
+        cache.remove(&key(1));
+        let (asks, after) = (cache.clone(), after.clone());
+        std::thread::spawn(move || {
+            let answer = asks.get_or_compute(&key(1), &terms(), || ok("newest"));
+            let _ = after.send(data(answer));
+        });
+        while cache.inner.flights.joined() < 2 {
+            std::thread::yield_now();
+        }
+    });
+    let first = stage.cache.get_or_compute(&key(1), &terms(), || ok("old"));
+    assert_eq!(data(first), "old");
+    assert_eq!(came.recv_timeout(5 * SECOND).unwrap(), "newest");
 }

@@ -71,6 +71,33 @@ fn while_many_are_invalidated_other_keys_are_written_and_promoted() {
     assert!(in_time.load(Ordering::SeqCst), "other keys had to wait");
 }
 
+/// The end of the removal overtakes it in any case.
+#[test]
+fn a_miss_does_not_wait_for_a_removal_that_it_has_lost_to() {
+    let stage = Stage::new();
+    let (done, wait) = std::sync::mpsc::channel();
+    let (cache, once) = (stage.cache.clone(), AtomicBool::new(true));
+    let in_time = Arc::new(AtomicBool::new(false));
+    let was_in_time = Arc::clone(&in_time);
+    let wait = std::sync::Mutex::new(wait);
+    stage.lower[1].before(move |op| {
+        if op != Op::Scan || !once.swap(false, Ordering::SeqCst) {
+            return;
+        }
+        let (cache, done) = (cache.clone(), done.clone());
+        std::thread::spawn(move || {
+            let compute = || Ok::<_, String>("computed".into());
+            let answer = cache.get_or_compute(&key(1), &terms(), compute);
+            let _ = done.send(answer.is_ok_and(|answer| answer.is_fresh()));
+        });
+        let answered = wait.lock().unwrap().recv_timeout(5 * SECOND);
+        was_in_time.store(answered == Ok(true), Ordering::SeqCst);
+    });
+    stage.cache.invalidate(&Pattern::under(["things"]));
+    assert!(in_time.load(Ordering::SeqCst), "it had to wait");
+    assert!(stage.cache.get(&key(1)).is_missing());
+}
+
 #[test]
 fn while_they_are_invalidated_nothing_of_them_is_promoted() {
     let stage = Stage::new();

@@ -70,6 +70,12 @@ const LONG_WORK: Duration = Duration::from_secs(10);
 const READS: u64 = 64;
 /// The smallest part of the bound after which it is looked at again.
 const SLACK: u64 = 16;
+/// What a counter takes, about, in bytes.
+const COUNTER: u64 = 256;
+/// The part of the bound that counters may take; a few are always kept.
+const COUNTERS: u64 = 4;
+/// See [`COUNTERS`].
+const MIN_COUNTERS: u64 = 1024;
 
 /// Entries in one SQLite file. See the [module](self) for what it promises.
 ///
@@ -125,9 +131,7 @@ impl SqliteTier {
         if lines.is_empty() {
             lines.push("other".to_owned());
         }
-        // Free pages and the log come on top of the entries.
-        let max_file = max_bytes.saturating_mul(2).saturating_add(16 << 20);
-        let place = Place::new(path.clone(), codec.max_len(), max_file);
+        let place = Place::new(path.clone(), codec.max_len());
         Self {
             store: Arc::new(Store::new(place, busy)),
             path: path.into(),
@@ -149,7 +153,8 @@ impl SqliteTier {
     }
 
     /// The most that the entries take, in bytes; the oldest make room. 64 MiB by default. The file
-    /// may be twice as large, and 16 MiB more.
+    /// may be twice as large, and 16 MiB more; one that is larger still, as with a lower bound than
+    /// before, is made smaller by and by, and by a cleanup at once.
     #[must_use]
     pub fn with_max_bytes(self, max_bytes: u64) -> Self {
         let clock = Arc::clone(&self.clock);
@@ -220,8 +225,8 @@ impl SqliteTier {
         });
     }
 
-    /// Removes the oldest entries, if it is time to look and they are too many; never the one just
-    /// written, which is the newest that this process knows.
+    /// Removes the oldest entries and counters, if it is time to look and they are too many; never the
+    /// one just written, which is the newest that this process knows.
     fn make_room(&self, work: &Transaction<'_>, written: u64) -> Result<(), Fault> {
         let unsettled = self
             .unsettled
@@ -231,10 +236,19 @@ impl SqliteTier {
         if unsettled <= self.max_bytes / SLACK {
             return Ok(());
         }
+        if self.evict(work)? {
+            self.unsettled.store(0, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Whether there is room now: of very many only some go at once.
+    fn evict(&self, work: &Transaction<'_>) -> Result<bool, Fault> {
         let evicted = rows::evict(work, self.max_bytes)?;
         self.evictions.fetch_add(evicted, Ordering::Relaxed);
-        self.unsettled.store(0, Ordering::Relaxed);
-        Ok(())
+        let most = (self.max_bytes / COUNTERS / COUNTER).max(MIN_COUNTERS);
+        let forgotten = rows::forget_counters(work, most, self.now())?;
+        Ok(evicted < rows::AT_ONCE && forgotten < rows::AT_ONCE)
     }
 }
 
@@ -310,7 +324,11 @@ impl Tier for SqliteTier {
 
     fn begin(&self, namespace: &Namespace, key: &Key) -> Result<Option<u64>, TierError> {
         let subject = self.subject(namespace, key.as_str());
-        let draw = |work: &Transaction<'_>| order::draw(work, &subject, self.now());
+        let draw = |work: &Transaction<'_>| {
+            let number = order::draw(work, &subject, self.now())?;
+            self.make_room(work, COUNTER)?;
+            Ok(number)
+        };
         self.store.write(Absent::Make, WORK, draw)
     }
 
@@ -366,13 +384,13 @@ impl Tier for SqliteTier {
 
     fn cleanup(&self, now: SystemTime) -> Result<u64, TierError> {
         let now = signed(to_millis(now));
+        // First, so that there is the less to look through; others write in between.
+        let evict = |work: &Transaction<'_>| self.evict(work);
+        while self.store.write(Absent::Leave, LONG_WORK, evict)? == Some(false) {}
         let removed = self.store.write(Absent::Leave, LONG_WORK, |work| {
             rows::check(work)?;
-            let removed = rows::remove_expired(work, now)?
-                + rows::remove_damaged(work, self.line(), &self.codec)?;
-            let evicted = rows::evict(work, self.max_bytes)?;
-            self.evictions.fetch_add(evicted, Ordering::Relaxed);
-            Ok(removed)
+            Ok(rows::remove_expired(work, now)?
+                + rows::remove_damaged(work, self.line(), &self.codec)?)
         })?;
         let tidied = self.store.with(Absent::Leave, LONG_WORK, |connection| {
             rows::tidy(connection)
@@ -406,7 +424,8 @@ impl Tier for SqliteTier {
         lease: Duration,
     ) -> Result<LeaseOutcome, TierError> {
         let subject = self.subject(namespace, key.as_str());
-        let taken = lease::take(&self.store, subject, wait, &self.clock, lease)?;
+        let room = |work: &Transaction<'_>| self.make_room(work, COUNTER);
+        let taken = lease::take(&self.store, subject, wait, &self.clock, lease, &room)?;
         Ok(taken.map_or(LeaseOutcome::Busy, |held| {
             let token = held.token;
             LeaseOutcome::Held(Lease::new(held, Some(token)))

@@ -6,8 +6,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Transaction, params};
 
+use super::fault::Fault;
 use super::order::{self, Subject};
 use super::store::Store;
 use super::{WORK, signed};
@@ -32,19 +33,27 @@ pub(super) struct Granted {
     process: u32,
 }
 
-/// Tries for `wait` to get the lease, for `length` from now at most; `None` while another has it.
+/// Tries for `wait` to get the lease, for `length` from now at most; `None` while another has it. `room`
+/// is made when it was granted.
 pub(super) fn take(
     store: &Arc<Store>,
     subject: Subject,
     wait: Duration,
     clock: &Arc<dyn Clock>,
     length: Duration,
+    room: &dyn Fn(&Transaction<'_>) -> Result<(), Fault>,
 ) -> Result<Option<Granted>, TierError> {
     let start = Instant::now();
     let now = signed(to_millis(clock.now()));
     loop {
         let unsigned = length.min(SIGN_OF_LIFE);
-        if let Some(token) = claim(store, &subject, now, signed(duration_millis(unsigned)))? {
+        if let Some(token) = claim(
+            store,
+            &subject,
+            now,
+            signed(duration_millis(unsigned)),
+            room,
+        )? {
             let granted = Granted {
                 store: Arc::clone(store),
                 subject,
@@ -76,6 +85,7 @@ fn claim(
     subject: &Subject,
     now: i64,
     length: i64,
+    room: &dyn Fn(&Transaction<'_>) -> Result<(), Fault>,
 ) -> Result<Option<u64>, TierError> {
     let [line, namespace, key] = subject;
     // Who sees it held needs no lock to go on waiting: a crowd would keep the holder from it.
@@ -99,6 +109,7 @@ fn claim(
              WHERE line = ?1 AND namespace = ?2 AND key = ?3",
         )?;
         grant.execute(params![line, namespace, key, signed(token), now, length])?;
+        room(work)?;
         Ok(Some(token))
     })?;
     Ok(token.flatten())
@@ -107,7 +118,7 @@ fn claim(
 impl Held for Granted {
     fn give_back(self: Box<Self>) -> Result<(), TierError> {
         let [line, namespace, key] = &self.subject;
-        let give_back = |work: &rusqlite::Transaction<'_>| {
+        let give_back = |work: &Transaction<'_>| {
             // It may have run out and be another's by now. The row stays: its numbers have to grow.
             let mut give = work.prepare_cached(
                 "UPDATE lease SET until = 0, holder = 0

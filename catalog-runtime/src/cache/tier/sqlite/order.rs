@@ -35,13 +35,14 @@ pub(super) fn least(now: i64) -> i64 {
     now.saturating_mul(1_000).saturating_add(1)
 }
 
-/// The next number of the key.
+/// The next number of the key. Its row becomes the last, so that those in front are the longest unused.
 pub(super) fn draw(work: &Transaction<'_>, of: &Subject, now: i64) -> Result<u64, Fault> {
     let [line, namespace, key] = of;
     let mut draw = work.prepare_cached(
         "INSERT INTO lease (line, namespace, key, last, floor, drawn_at, holder, granted_at, until)
          VALUES (?1, ?2, ?3, ?4, 0, ?5, 0, 0, 0)
-         ON CONFLICT DO UPDATE SET last = max(last + 1, excluded.last), drawn_at = excluded.drawn_at
+         ON CONFLICT DO UPDATE SET rowid = (SELECT max(rowid) + 1 FROM lease),
+           last = max(last + 1, excluded.last), drawn_at = excluded.drawn_at
          RETURNING last",
     )?;
     let drawn = params![line, namespace, key, least(now), now];
@@ -57,8 +58,8 @@ fn overtake(work: &Transaction<'_>, of: &Subject, now: i64, note: bool) -> Resul
         work.prepare_cached(
             "INSERT INTO lease (line, namespace, key, last, floor, drawn_at, holder, granted_at, until)
              VALUES (?1, ?2, ?3, ?4, ?4, ?5, 0, 0, 0)
-             ON CONFLICT DO UPDATE SET last = max(last + 1, excluded.last),
-               floor = max(last + 1, excluded.last), drawn_at = excluded.drawn_at",
+             ON CONFLICT DO UPDATE SET rowid = (SELECT max(rowid) + 1 FROM lease),
+               last = max(last + 1, excluded.last), floor = max(last + 1, excluded.last), drawn_at = excluded.drawn_at",
         )?
         .execute(params![line, namespace, key, least(now), now])?;
     } else {
@@ -93,21 +94,33 @@ fn raise(work: &Transaction<'_>, of: &Subject, number: i64, now: i64) -> Result<
     Ok(())
 }
 
-/// The keys of this namespace that have a counter and match.
+/// Of all counters, those of one namespace in a range of keys.
+pub(super) const COUNTED: &str =
+    "SELECT key FROM lease WHERE line = ?1 AND namespace = ?2 AND key >= ?3 AND key < ?4";
+
+/// The keys of this namespace that have a counter and match. The other counters, of which there may be
+/// very many, are not looked at.
 fn counted(
     work: &Transaction<'_>,
     line: &str,
     namespace: &str,
     pattern: &Pattern,
 ) -> Result<Vec<String>, Fault> {
-    let mut select =
-        work.prepare_cached("SELECT key FROM lease WHERE line = ?1 AND namespace = ?2")?;
-    let mut rows = select.query(params![line, namespace])?;
+    let mut select = work.prepare_cached(COUNTED)?;
+    let prefix = pattern.prefix();
+    // Of a shortened key the mark comes after some of the prefix's whole parts, or none.
+    let ends = prefix.match_indices(':').map(|(colon, _)| colon + 1);
+    let kept = std::iter::once(0).chain(ends);
+    let shortened = kept.filter_map(|end| Some(format!("{}~", prefix.get(..end)?)));
     let mut keys = Vec::new();
-    while let Some(row) = rows.next()? {
-        let key = row.get_ref(0)?.as_str().unwrap_or_default();
-        if Key::parse(key).is_some_and(|key| pattern.matches(&key)) {
-            keys.push(key.to_owned());
+    for prefix in shortened.chain([prefix.to_owned()]) {
+        let (from, to) = rows::range(&prefix);
+        let mut rows = select.query(params![line, namespace, from, to])?;
+        while let Some(row) = rows.next()? {
+            let key = row.get_ref(0)?.as_str().unwrap_or_default();
+            if Key::parse(key).is_some_and(|key| pattern.matches(&key)) {
+                keys.push(key.to_owned());
+            }
         }
     }
     Ok(keys)

@@ -27,15 +27,13 @@ const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 /// that gives back the locks which another thread's connection to the same file may have.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
-/// Where the file lies, and how large it may be.
+/// Where the file lies.
 #[derive(Debug)]
 pub(super) struct Place {
     path: PathBuf,
     folder: Locations,
     /// The longest value, in bytes.
     pub(super) max_len: usize,
-    /// The longest file, in bytes.
-    pub(super) max_file: u64,
 }
 
 /// An open file.
@@ -49,7 +47,7 @@ pub(super) struct Opened {
 }
 
 impl Place {
-    pub(super) fn new(path: PathBuf, max_len: usize, max_file: u64) -> Self {
+    pub(super) fn new(path: PathBuf, max_len: usize) -> Self {
         let folder = match path.parent() {
             Some(folder) if folder.as_os_str().is_empty() => Path::new("."),
             Some(folder) => folder,
@@ -59,7 +57,6 @@ impl Place {
             folder: Locations::given([folder]),
             path,
             max_len,
-            max_file,
         }
     }
 
@@ -124,11 +121,6 @@ impl Place {
 
     /// Opens a file that is there; `None` where there is nothing in it yet.
     fn open_file(&self, file: &Named, busy: Duration) -> Result<Option<Opened>, Fault> {
-        if file.len > self.max_file {
-            let (is, most) = (file.len, self.max_file);
-            let message = format!("the file has {is} bytes, allowed are {most}");
-            return Err(TierError::new(TierErrorKind::Full, message).into());
-        }
         let connection = self.connect(file, busy)?;
         match schema::look(&connection)? {
             Content::Nothing => Ok(None),

@@ -21,6 +21,9 @@ const HEAD: u32 = 4096;
 /// How many free pages go back to the file system at once: 16 MiB.
 const FREE: u32 = 4096;
 
+/// How many rows make room at once: a write waits for it.
+pub(super) const AT_ONCE: u64 = 2048;
+
 /// How often a row was read, and when last.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Access {
@@ -187,7 +190,7 @@ fn remove_ids(work: &Transaction<'_>, ids: &[i64]) -> Result<u64, Fault> {
 }
 
 /// Keys are printing ASCII, so nothing that begins with the prefix is beyond this.
-fn range(prefix: &str) -> (&str, String) {
+pub(super) fn range(prefix: &str) -> (&str, String) {
     (prefix, format!("{prefix}\u{7f}"))
 }
 
@@ -279,7 +282,24 @@ pub(super) fn size(connection: &Connection) -> Result<Size, Fault> {
     })?)
 }
 
-/// Removes the oldest until at most this many bytes are left, but never the newest; how many.
+/// Removes the longest unused counters that nobody holds a lease of, until so many are left, and at most
+/// [`AT_ONCE`]; how many. A number whose counter is gone says nothing, and the clock has to do.
+pub(super) fn forget_counters(work: &Transaction<'_>, most: u64, now: i64) -> Result<u64, Fault> {
+    let mut count = work.prepare_cached("SELECT count(*) FROM lease")?;
+    let there = u64::try_from(count.query_row((), |row| row.get::<_, i64>(0))?).unwrap_or(0);
+    let excess = there.saturating_sub(most).min(AT_ONCE);
+    if excess == 0 {
+        return Ok(0);
+    }
+    let mut forget = work.prepare_cached(
+        "DELETE FROM lease WHERE rowid IN
+           (SELECT rowid FROM lease WHERE until <= ?1 ORDER BY rowid LIMIT ?2)",
+    )?;
+    Ok(forget.execute(params![now, signed(excess)])? as u64)
+}
+
+/// Removes the oldest until at most this many bytes are left, but never the newest, and at most
+/// [`AT_ONCE`]; how many.
 pub(super) fn evict(work: &Transaction<'_>, max_bytes: u64) -> Result<u64, Fault> {
     let size = size(work)?;
     let mut excess = size.bytes.saturating_sub(max_bytes);
@@ -289,7 +309,8 @@ pub(super) fn evict(work: &Transaction<'_>, max_bytes: u64) -> Result<u64, Fault
     let mut oldest = work.prepare_cached(
         "SELECT id, bytes FROM entry INDEXED BY entry_by_age ORDER BY written_at LIMIT ?1",
     )?;
-    let mut rows = oldest.query([signed(size.entries.saturating_sub(1))])?;
+    let most = size.entries.saturating_sub(1).min(AT_ONCE);
+    let mut rows = oldest.query([signed(most)])?;
     let mut ids = Vec::new();
     while excess > 0
         && let Some(row) = rows.next()?

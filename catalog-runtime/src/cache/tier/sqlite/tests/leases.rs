@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::lease::SIGN_OF_LIFE;
 use super::super::*;
-use super::{HOUR, Stage, key, ns, payload};
+use super::{HOUR, Stage, conformance, key, ns, payload};
 
 #[test]
 fn computations_are_numbered_and_without_a_number_the_clock_has_to_do() {
@@ -162,4 +162,115 @@ fn a_lease_runs_out_and_its_token_grows() {
     // A clock that was set back does not make it last.
     stage.clock.set(stage.clock.now() - HOUR);
     assert!(matches!(take(&other), LeaseOutcome::Held(_)));
+}
+
+/// Every miss draws a number, also where the answer is kept nowhere: they make room like entries.
+#[test]
+fn counters_make_room_and_held_leases_stay() {
+    let stage = Stage::new();
+    let tier = stage.tier().with_max_bytes(1 << 20);
+    let lease = |n| {
+        let taken = tier.try_lease(&ns(), &key(n), Duration::ZERO, HOUR);
+        taken.unwrap()
+    };
+    let held = lease(0);
+    assert!(matches!(held, LeaseOutcome::Held(_)));
+    let in_use = tier.begin(&ns(), &key(1)).unwrap();
+    for n in 2..4_000 {
+        if n % 2 == 0 {
+            tier.begin(&ns(), &key(n)).unwrap();
+        } else if let LeaseOutcome::Held(lease) = lease(n) {
+            lease.give_back().unwrap();
+        }
+        if n % 500 == 0 {
+            // In use: it is the oldest, and not the longest unused.
+            assert!(tier.begin(&ns(), &key(1)).unwrap() > in_use);
+        }
+    }
+    let there = |what: &str| -> i64 {
+        let count = format!("SELECT count(*) FROM lease WHERE {what}");
+        stage.raw().query_row(&count, (), |row| row.get(0)).unwrap()
+    };
+    assert!(there("1") <= 1_024 + 257, "{} rows", there("1"));
+    assert_eq!(there("key IN ('sqlite:test:0', 'sqlite:test:1')"), 2);
+    assert!(matches!(lease(0), LeaseOutcome::Busy));
+}
+
+/// As an earlier version left it.
+#[test]
+fn a_file_full_of_counters_is_made_small_again() {
+    let stage = Stage::new();
+    let tier = || stage.tier().with_max_bytes(1 << 20);
+    tier().put(&stage.entry(1, "v")).unwrap();
+    let mut raw = stage.raw();
+    let all = raw.transaction().unwrap();
+    let long = "x".repeat(150);
+    for n in 0..60_000 {
+        let insert = "INSERT INTO lease VALUES ('1.0', 'n', ?1, 1, 1, 1, 0, 0, 0)";
+        all.execute(insert, [format!("{long}{n}")]).unwrap();
+    }
+    all.commit().unwrap();
+    drop(raw);
+    let len = || std::fs::metadata(stage.path()).unwrap().len();
+    let tier = tier();
+    let rows = || -> i64 {
+        let count = "SELECT count(*) FROM lease";
+        stage.raw().query_row(count, (), |row| row.get(0)).unwrap()
+    };
+    assert_eq!(payload(&tier, 1).unwrap(), "v");
+    tier.put(&stage.entry(2, "v")).unwrap();
+    assert!(rows() > 50_000, "one write does a part");
+    let before = len();
+    assert!(before > 18 << 20, "{before}");
+    tier.cleanup(stage.clock.now()).unwrap();
+    tier.cleanup(stage.clock.now()).unwrap();
+    assert!(rows() <= 1_024 && len() < 2 << 20, "{} bytes", len());
+    assert_eq!(payload(&tier, 2).unwrap(), "v");
+}
+
+/// Those that match are found by the index, the shortened ones too, whose hidden part may decide.
+#[test]
+fn a_removal_looks_only_at_the_counters_that_may_match() {
+    let stage = Stage::new();
+    let tier = stage.tier();
+    let long = "x".repeat(300);
+    let keys = [
+        Key::new("things", "get", "1"),
+        Key::new("things", "get", &long),
+        Key::new("things", &long, "1"),
+        Key::new(&long, "get", "1"),
+        Key::new("thingsy", "get", "1"),
+        Key::new("other", "get", "1"),
+        Key::new("other", "get", &long),
+    ];
+    let patterns = [
+        Pattern::all(),
+        Pattern::under(["things"]),
+        Pattern::under(["things", "get"]),
+        Pattern::under(["things", "get", "1"]),
+        Pattern::glob("things:*:1"),
+        Pattern::glob("?ther:get:*"),
+        Pattern::exact(&keys[1]),
+        Pattern::any([Pattern::under(["things"]), Pattern::under(["thingsy"])]),
+    ];
+    for pattern in patterns {
+        let drawn = keys.each_ref().map(|key| {
+            let token = tier.begin(&ns(), key).unwrap();
+            let at = stage.clock.now();
+            Begun { token, at }
+        });
+        tier.invalidate(&ns(), &pattern).unwrap();
+        for (key, begun) in keys.iter().zip(&drawn) {
+            let entry = conformance::entry(ns(), key, "v", stage.clock.now(), HOUR);
+            let refused = tier.put_begun(&entry, begun).unwrap().removed_since;
+            assert_eq!(refused, pattern.matches(key), "{pattern} {key}");
+        }
+    }
+    tier.begin(&ns(), &keys[0]).unwrap();
+    let plan = format!("EXPLAIN QUERY PLAN {}", super::super::order::COUNTED);
+    let raw = stage.raw();
+    let how: String = raw
+        .query_row(&plan, ["l", "n", "a", "b"], |row| row.get(3))
+        .unwrap();
+    assert!(how.contains("key>? AND key<?"), "{how}");
 }
