@@ -23,7 +23,7 @@ use crate::json::catalog_to_json;
 use crate::recording::Recording;
 use crate::transform::transform;
 
-/// That AWS was asked and gave nothing: kept for a moment, so that of many processes that ask at once
+/// That AWS was asked, no region answered, and none denied who asked: kept for a moment, so that of many processes that ask at once
 /// not each has to find out.
 #[derive(Serialize, Deserialize)]
 struct Refused {
@@ -34,6 +34,21 @@ struct Refused {
 impl Refused {
     fn key() -> Key {
         Key::new("catalog", "refused", "all")
+    }
+}
+
+/// Why AWS gave no catalog, and whether it is what any other process would be told.
+struct InVain {
+    error: Error,
+    is_everybodys: bool,
+}
+
+impl From<Error> for InVain {
+    fn from(error: Error) -> Self {
+        Self {
+            error,
+            is_everybodys: false,
+        }
     }
 }
 
@@ -133,7 +148,7 @@ impl Inner {
             let asked = self.asked(cache, self.config.asking(), answered);
             match asked.await {
                 Ok(snapshot) => Ok(Bytes::from(catalog_to_json(&snapshot.base))),
-                Err(error) => {
+                Err(InVain { error, .. }) => {
                     let told = error.to_string();
                     note(answered, Err(error));
                     Err(told)
@@ -205,8 +220,11 @@ impl Inner {
                 self.keep(cache, &snapshot, watched).await;
                 Ok(snapshot)
             }
-            Err(error) => {
-                if error.kind() == ErrorKind::Unavailable {
+            Err(InVain {
+                error,
+                is_everybodys,
+            }) => {
+                if is_everybodys {
                     let refused = json(&Refused {
                         asked_at,
                         why: error.to_string(),
@@ -246,7 +264,13 @@ impl Inner {
         if shared.hit().is_some_and(written_since) {
             let shared = Cached::of(shared, cache).await;
             let found = self.usable(shared, &mut Tried::default());
-            if let Some(snapshot) = found.filter(|found| asked_since(found.base.observed_at())) {
+            // Who requires all regions asks for those that it lacks.
+            let requires_all = self.config.partial == PartialPolicy::RequireAllRegions;
+            let will_do = |found: &Snapshot| {
+                asked_since(found.base.observed_at())
+                    && !(requires_all && found.missing().next().is_some())
+            };
+            if let Some(snapshot) = found.filter(will_do) {
                 return Some(Ok(snapshot));
             }
         }
@@ -289,7 +313,7 @@ impl Inner {
         cache: &Cache,
         within: Duration,
         answered: &Answered,
-    ) -> Result<Snapshot, Error> {
+    ) -> Result<Snapshot, InVain> {
         let last = self.last_good(cache).await;
         let config = &self.config;
         let now = self.asks_now();
@@ -312,17 +336,22 @@ impl Inner {
         let told = told(&failed);
         if fetched.answered() == 0 {
             let message = format!("no region answered: {told}");
-            return Err(Error::new(ErrorKind::Unavailable, message));
+            let mut outcomes = fetched.reports().values().map(|report| report.outcome);
+            return Err(InVain {
+                error: Error::new(ErrorKind::Unavailable, message),
+                // Others may have a role that is not denied.
+                is_everybodys: !outcomes.any(|outcome| outcome == Outcome::Denied),
+            });
         }
         if config.partial == PartialPolicy::RequireAllRegions && incomplete {
             let message = format!("all regions are required, and these failed: {told}");
-            return Err(Error::new(ErrorKind::Unavailable, message));
+            return Err(Error::new(ErrorKind::Unavailable, message).into());
         }
         // Regions that were never heard of before have nothing to be measured against.
         let mut answers = fetched.recording().regions.values();
         if answers.all(|answers| answers.models.is_empty()) {
             let message = format!("AWS answered without a single model: not believed; {told}");
-            return Err(Error::new(ErrorKind::Unavailable, message));
+            return Err(Error::new(ErrorKind::Unavailable, message).into());
         }
         if incomplete {
             tracing::warn!(
