@@ -18,7 +18,7 @@ use super::{
     Source, Tried, catalog_key,
 };
 use crate::cache::{Hit, Horizons, Terms, Watched};
-use crate::fetch::Outcome;
+use crate::fetch::{Fetched, Outcome};
 use crate::json::catalog_to_json;
 use crate::recording::Recording;
 use crate::transform::transform;
@@ -35,6 +35,13 @@ impl Refused {
     fn key() -> Key {
         Key::new("catalog", "refused", "all")
     }
+}
+
+/// What AWS answered.
+struct Asked {
+    snapshot: Snapshot,
+    fetched: Fetched,
+    reasons: Reasons,
 }
 
 /// Why AWS gave no catalog, and whether it is what any other process would be told.
@@ -114,6 +121,12 @@ impl Inner {
         let cache = self.identified().await;
         let answered = Answered::default();
         let asking = async {
+            if self.is_open().await {
+                // Nobody to ask with: the others may be of any account.
+                let within = config.asking();
+                let asked = self.ask_alone(&cache, within, &answered);
+                return asked.await.map(Some);
+            }
             if !forced {
                 match self.ask_with_others(&cache, &answered).await? {
                     Others::Asked(snapshot) => return Ok(Some(*snapshot)),
@@ -147,7 +160,11 @@ impl Inner {
         let compute = || async {
             let asked = self.asked(cache, self.config.asking(), answered);
             match asked.await {
-                Ok(snapshot) => Ok(Bytes::from(catalog_to_json(&snapshot.base))),
+                Ok(asked) => {
+                    self.keep_beside(cache, &asked.fetched, &asked.reasons)
+                        .await;
+                    Ok(Bytes::from(catalog_to_json(&asked.snapshot.base)))
+                }
                 Err(InVain { error, .. }) => {
                     let told = error.to_string();
                     note(answered, Err(error));
@@ -216,9 +233,12 @@ impl Inner {
         let watched = self.watched(cache).await;
         let asked_at = self.now();
         match self.asked(cache, within, answered).await {
-            Ok(snapshot) => {
-                self.keep(cache, &snapshot, watched).await;
-                Ok(snapshot)
+            Ok(asked) => {
+                let (owner, watched) = self.owner(cache, watched, &asked.fetched).await;
+                self.keep_beside(&owner, &asked.fetched, &asked.reasons)
+                    .await;
+                self.keep(&owner, &asked.snapshot, watched).await;
+                Ok(asked.snapshot)
             }
             Err(InVain {
                 error,
@@ -246,6 +266,21 @@ impl Inner {
         cache
             .off_thread(|cache| cache.watch_shared(&catalog_key()))
             .await
+    }
+
+    /// Whose the answers are, and the watch on their catalog: the account may be known only now.
+    pub(super) async fn owner(
+        &self,
+        cache: &Cache,
+        watched: Watched,
+        fetched: &Fetched,
+    ) -> (Cache, Watched) {
+        let owner = self.used_by(cache, fetched.account());
+        let watched = match owner.namespace() == cache.namespace() {
+            true => watched,
+            false => self.watched(&owner).await,
+        };
+        (owner, watched)
     }
 
     /// What another process was told, or why it was refused, if it asked after this moment.
@@ -313,7 +348,7 @@ impl Inner {
         cache: &Cache,
         within: Duration,
         answered: &Answered,
-    ) -> Result<Snapshot, InVain> {
+    ) -> Result<Asked, InVain> {
         let last = self.last_good(cache).await;
         let config = &self.config;
         let now = self.asks_now();
@@ -365,10 +400,18 @@ impl Inner {
             self.retry_of(&mut snapshot, &reasons, all_at);
         }
         note(answered, Ok(snapshot.clone()));
-        self.keep_raw(cache, &fetched, None).await;
-        self.keep_reasons(cache, &reasons).await;
+        Ok(Asked {
+            snapshot,
+            fetched,
+            reasons,
+        })
+    }
+
+    /// Caches what belongs to a catalog.
+    pub(super) async fn keep_beside(&self, cache: &Cache, fetched: &Fetched, reasons: &Reasons) {
+        self.keep_raw(cache, fetched, None).await;
+        self.keep_reasons(cache, reasons).await;
         self.remember_owner(cache).await;
-        Ok(snapshot)
     }
 
     pub(super) async fn keep_reasons(&self, cache: &Cache, reasons: &Reasons) {
