@@ -140,6 +140,18 @@ impl Inner {
         }
     }
 
+    /// The cache of the one who can be meant, where there are no credentials. Who knew its account before
+    /// they were gone is not given another's.
+    pub(super) async fn only_owner(&self) -> Option<Cache> {
+        if self.known_account().is_some() {
+            return None;
+        }
+        match self.recall(false).await {
+            Meant::Of(owner) => Some(self.cache.in_namespace(owner)),
+            Meant::Nobodys | Meant::Several => None,
+        }
+    }
+
     /// The cache as those left it who could ask. Of several accounts none is picked: it might be
     /// another's.
     async fn recalled(&self) -> Cache {

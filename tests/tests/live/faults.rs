@@ -438,6 +438,35 @@ async fn an_account_that_is_named_late_is_known_from_then_on() {
     );
 }
 
+/// Who has no credentials, or no more, is served what the only account cached, as offline, and told why
+/// it is not renewed.
+#[tokio::test]
+async fn without_credentials_what_the_only_account_cached_is_served() {
+    let (folder, clock, wire) = (tempfile::tempdir().unwrap(), clock(), wire());
+    let cached_by = async |account: &str| {
+        let config = config_of(&wire, account);
+        let live = in_files(&wire, &clock, folder.path()).sdk_config(&config);
+        live.build().unwrap().refresh().await.unwrap().observed_at()
+    };
+    let mut without = wire.sdk_config().into_builder();
+    without.set_credentials_provider(None);
+    let without = without.build();
+    let load = async || {
+        let live = in_files(&wire, &clock, folder.path()).sdk_config(&without);
+        let live = live.build().unwrap();
+        let snapshot = live.load().await.unwrap();
+        assert_eq!(snapshot.error_kind(), Some(ErrorKind::NoCredentials));
+        assert!(live.is_degraded());
+        (snapshot.source().to_string(), snapshot.observed_at())
+    };
+    let bundle = ("bundle".to_owned(), Catalog::bundled().observed_at());
+    assert_eq!(load().await, bundle, "nothing is cached yet");
+    let cached = cached_by("111111111111").await;
+    assert_eq!(load().await, ("cache".to_owned(), cached));
+    cached_by("222222222222").await;
+    assert_eq!(load().await, bundle, "whose would it be?");
+}
+
 /// Credentials that do not answer the first time.
 #[derive(Debug)]
 struct Slow(&'static str, AtomicBool);
