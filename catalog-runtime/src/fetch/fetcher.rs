@@ -22,7 +22,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::builder::FetcherBuilder;
 use super::error::Error;
 use super::fault::{Cause, Fault};
-use super::outcome::{Fetched, Outcome, Progress, RegionExpectation, RegionReport};
+use super::outcome::{Account, Fetched, Outcome, Progress, RegionExpectation, RegionReport};
 use super::partition::is_opt_in;
 use super::region::{self, Shared};
 use crate::recording::{Recording, RegionAnswers};
@@ -134,7 +134,7 @@ impl Fetcher {
     pub async fn fetch(&self) -> Result<Fetched, Error> {
         let deadline = Instant::now() + self.limits.overall;
         let observed_at = self.observed_at();
-        let make_client = self.client_maker().await?;
+        let (make_client, account) = self.client_maker().await?;
 
         let shared = Arc::new(Shared {
             limits: self.limits.clone(),
@@ -178,7 +178,7 @@ impl Fetcher {
                 ended.insert(id.clone(), result);
             }
         }
-        self.conclude(observed_at, ended)
+        self.conclude(observed_at, account, ended)
     }
 
     fn observed_at(&self) -> Timestamp {
@@ -197,10 +197,11 @@ impl Fetcher {
         })
     }
 
-    /// Resolves the credentials, once for all regions, and hands back what makes a region's client.
-    async fn client_maker(&self) -> Result<Arc<ClientFactory>, Error> {
+    /// Resolves the credentials, once for all regions, and hands back what makes a region's client, and
+    /// whose they are.
+    async fn client_maker(&self) -> Result<(Arc<ClientFactory>, Account), Error> {
         let (config, endpoint) = match &self.clients {
-            Clients::Factory(factory) => return Ok(Arc::clone(factory)),
+            Clients::Factory(factory) => return Ok((Arc::clone(factory), Account::default())),
             Clients::Config { config, endpoint } => (config.clone(), endpoint.clone()),
         };
         let Some(provider) = config.credentials_provider() else {
@@ -212,7 +213,7 @@ impl Fetcher {
         };
         let within = CREDENTIALS_WITHIN.min(self.limits.overall);
         let credentials = match timeout(within, provider.provide_credentials()).await {
-            Ok(Ok(credentials)) => SharedCredentialsProvider::new(credentials),
+            Ok(Ok(credentials)) => credentials,
             Ok(Err(error)) => {
                 return Err(Error::no_credentials(
                     "no source has any",
@@ -225,11 +226,13 @@ impl Fetcher {
                 return Err(Error::no_credentials(&why, true, None));
             }
         };
+        let account = credentials.account_id().map(|id| id.as_str().to_owned());
+        let credentials = SharedCredentialsProvider::new(credentials);
         let http = match config.http_client() {
             Some(client) => client,
             None => shared_pool()?,
         };
-        Ok(Arc::new(move |region| {
+        let make_client: Arc<ClientFactory> = Arc::new(move |region| {
             let mut builder = ConfigBuilder::from(config.as_ref())
                 .region(Region::new(region.to_owned()))
                 .credentials_provider(credentials.clone())
@@ -238,7 +241,8 @@ impl Fetcher {
                 builder.set_endpoint_url(endpoint.clone());
             }
             Client::from_conf(builder.build())
-        }))
+        });
+        Ok((make_client, Account(account)))
     }
 
     fn believe(&self, id: &str, answers: RegionAnswers) -> Result<RegionAnswers, Fault> {
@@ -282,6 +286,7 @@ impl Fetcher {
     fn conclude(
         &self,
         observed_at: Timestamp,
+        account: Account,
         mut ended: BTreeMap<String, (Duration, Result<RegionAnswers, Fault>)>,
     ) -> Result<Fetched, Error> {
         let accepted = ended.values().any(|(_, result)| match result {
@@ -316,6 +321,7 @@ impl Fetcher {
                 left_out: Vec::new(),
             },
             reports: BTreeMap::new(),
+            account,
         };
         for (id, (elapsed, result)) in ended {
             let report = report(elapsed, &result);

@@ -129,6 +129,17 @@ impl RegionExpectation {
 pub struct Fetched {
     pub(super) recording: Recording,
     pub(super) reports: BTreeMap<String, RegionReport>,
+    pub(super) account: Account,
+}
+
+/// The account of the credentials that were used, where they name one. Does not print.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub(super) struct Account(pub(super) Option<String>);
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Account")
+    }
 }
 
 impl Fetched {
@@ -147,6 +158,11 @@ impl Fetched {
     /// How every region asked went, by its id.
     pub fn reports(&self) -> &BTreeMap<String, RegionReport> {
         &self.reports
+    }
+
+    /// Whose credentials were used, where they name an account.
+    pub(crate) fn account(&self) -> Option<&str> {
+        self.account.0.as_deref()
     }
 
     /// How many regions answered.

@@ -96,6 +96,24 @@ impl Inner {
         *asked
     }
 
+    /// Whether the credentials have not said yet whose entries are meant: those of nobody would be
+    /// anybody's whose credentials are as slow.
+    #[cfg(feature = "aws")]
+    pub(super) async fn is_open(&self) -> bool {
+        let open = *self.account.asked.lock().await == Some(NotNamed::NoCredentials);
+        open && self.known_account().is_none()
+    }
+
+    /// The cache of the account whose credentials were used; this one, where they name none.
+    #[cfg(feature = "aws")]
+    pub(super) fn used_by(&self, cache: &Cache, account: Option<&str>) -> Cache {
+        let Some(account) = account else {
+            return cache.clone();
+        };
+        self.account.named.get_or_init(|| account.to_owned());
+        self.namespaced(Some(account))
+    }
+
     /// The cache of who asks, or else of the one who can be meant: for who shows or removes what is
     /// there, and must not take another's for its own.
     pub(super) async fn meant(&self) -> Result<Cache, Error> {
@@ -119,6 +137,18 @@ impl Inner {
                  credentials of the account (AWS_PROFILE, or AWS_ACCOUNT_ID beside the keys) and not \
                  --offline; or, for all of them, remove the folder",
             )),
+        }
+    }
+
+    /// The cache of the one who can be meant, where there are no credentials. Who knew its account before
+    /// they were gone is not given another's.
+    pub(super) async fn only_owner(&self) -> Option<Cache> {
+        if self.known_account().is_some() {
+            return None;
+        }
+        match self.recall(false).await {
+            Meant::Of(owner) => Some(self.cache.in_namespace(owner)),
+            Meant::Nobodys | Meant::Several => None,
         }
     }
 

@@ -171,7 +171,14 @@ impl Inner {
             }
             stale => stale,
         };
-        let kind = match (self.ask(forced).await, &stale) {
+        let asked = self.ask(forced).await;
+        let stale = match (stale, &asked) {
+            (None, Err(error)) if error.kind() == ErrorKind::NoCredentials => {
+                self.left_by_the_only_account().await
+            }
+            (stale, _) => stale,
+        };
+        let kind = match (asked, &stale) {
             (Ok(Some(snapshot)), _) => return Ok(self.adopt(snapshot)),
             // Nothing is wrong: what there is serves until the other one is done.
             (Ok(None), Some(stale)) => {
@@ -230,6 +237,13 @@ impl Inner {
         snapshot.error = self.config.can_ask().then(|| (kind, tried.told()));
         snapshot.renew_all_at(self.renewal(RETRY));
         Ok(self.adopt(snapshot))
+    }
+
+    /// For who has no credentials that would say whose entries are meant: what offline would serve.
+    async fn left_by_the_only_account(&self) -> Option<Snapshot> {
+        let cache = self.only_owner().await?;
+        let cached = Cached::of(cache.get_async(&catalog_key()).await, &cache).await;
+        self.usable(cached, &mut Tried::default())
     }
 
     /// When to ask again, if there is anyone to ask: after `left`, and up to a tenth more. Not at

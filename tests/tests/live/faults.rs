@@ -438,6 +438,87 @@ async fn an_account_that_is_named_late_is_known_from_then_on() {
     );
 }
 
+/// Who has no credentials, or no more, is served what the only account cached, as offline, and told why
+/// it is not renewed.
+#[tokio::test]
+async fn without_credentials_what_the_only_account_cached_is_served() {
+    let (folder, clock, wire) = (tempfile::tempdir().unwrap(), clock(), wire());
+    let cached_by = async |account: &str| {
+        let config = config_of(&wire, account);
+        let live = in_files(&wire, &clock, folder.path()).sdk_config(&config);
+        live.build().unwrap().refresh().await.unwrap().observed_at()
+    };
+    let mut without = wire.sdk_config().into_builder();
+    without.set_credentials_provider(None);
+    let without = without.build();
+    let load = async || {
+        let live = in_files(&wire, &clock, folder.path()).sdk_config(&without);
+        let live = live.build().unwrap();
+        let snapshot = live.load().await.unwrap();
+        assert_eq!(snapshot.error_kind(), Some(ErrorKind::NoCredentials));
+        assert!(live.is_degraded());
+        (snapshot.source().to_string(), snapshot.observed_at())
+    };
+    let bundle = ("bundle".to_owned(), Catalog::bundled().observed_at());
+    assert_eq!(load().await, bundle, "nothing is cached yet");
+    let cached = cached_by("111111111111").await;
+    assert_eq!(load().await, ("cache".to_owned(), cached));
+    cached_by("222222222222").await;
+    assert_eq!(load().await, bundle, "whose would it be?");
+}
+
+/// Credentials that do not answer the first time.
+#[derive(Debug)]
+struct Slow(&'static str, AtomicBool);
+
+impl ProvideCredentials for Slow {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        match self.1.swap(true, Ordering::SeqCst) {
+            true => future::ProvideCredentials::ready(Ok(credentials_of(self.0))),
+            false => future::ProvideCredentials::new(std::future::pending()),
+        }
+    }
+}
+
+/// Credentials that are too slow to name the account before AWS is asked, and in time to ask: what they
+/// get is their account's, and nobody else's.
+#[tokio::test]
+async fn what_slow_credentials_get_is_their_accounts() {
+    use bedrock_catalog::cache::testing::FaultyTier;
+    for forced in [false, true] {
+        let (clock, wire, shared) = (clock(), wire(), FaultyTier::new("shared"));
+        let slow = |account| {
+            let provider = Slow(account, AtomicBool::new(false));
+            let config = wire.sdk_config().into_builder();
+            let config = config.credentials_provider(SharedCredentialsProvider::new(provider));
+            config.build()
+        };
+        let load = async |config: &aws_config::SdkConfig, forced: bool| {
+            let live = in_memory(&wire, &clock).sdk_config(config);
+            let live = live.tier(shared.clone()).deadline(Duration::from_secs(2));
+            let live = live.build().unwrap();
+            let loaded = match forced {
+                false => live.load().await,
+                true => live.refresh().await,
+            };
+            loaded.unwrap().source().to_string()
+        };
+        assert_eq!(load(&slow("111111111111"), forced).await, "api");
+        assert_eq!(
+            load(&slow("222222222222"), false).await,
+            "api",
+            "not the other's"
+        );
+        let prompt = config_of(&wire, "111111111111");
+        assert_eq!(load(&prompt, false).await, "cache", "its own");
+        let nobodys = load(&wire.sdk_config(), false).await;
+        assert_eq!(nobodys, "api", "nobody's are neither's");
+    }
+}
+
 proptest! {
     #![proptest_config(cases(6))]
 

@@ -8,6 +8,7 @@
 )]
 
 mod background;
+mod beside;
 mod counts;
 mod crowd;
 mod decisions;

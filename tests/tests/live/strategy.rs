@@ -75,7 +75,7 @@ async fn who_wants_it_younger_than_who_wrote_it_asks_sooner() {
 }
 
 /// The lease of the catalog, as another process has it.
-fn lease_of_another(live: &LiveCatalog, clock: &ManualClock, folder: &Path) -> LeaseOutcome {
+pub fn lease_of_another(live: &LiveCatalog, clock: &ManualClock, folder: &Path) -> LeaseOutcome {
     let key = Key::new("catalog", "get", "all");
     let codec = Codec::new(live.status().version);
     let disk = DiskTier::new(Locations::given([folder]), codec);

@@ -127,9 +127,9 @@ impl Inner {
         recording.failures.extend(answered.failures.clone());
         let mut snapshot = made_of(&recording, Some(&current.base), &reasons)?;
         self.retry_of(&mut snapshot, &reasons, retry.all_at);
-        self.keep_raw(cache, &fetched, None).await;
-        self.keep_reasons(cache, &reasons).await;
-        self.keep(cache, &snapshot, watched).await;
+        let (owner, watched) = self.owner(cache, watched, &fetched).await;
+        self.keep_beside(&owner, &fetched, &reasons).await;
+        self.keep(&owner, &snapshot, watched).await;
         Ok(Asked::Snapshot(Box::new(snapshot)))
     }
 

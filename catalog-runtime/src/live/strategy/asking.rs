@@ -18,12 +18,12 @@ use super::{
     Source, Tried, catalog_key,
 };
 use crate::cache::{Hit, Horizons, Terms, Watched};
-use crate::fetch::Outcome;
+use crate::fetch::{Fetched, Outcome};
 use crate::json::catalog_to_json;
 use crate::recording::Recording;
 use crate::transform::transform;
 
-/// That AWS was asked and gave nothing: kept for a moment, so that of many processes that ask at once
+/// That AWS was asked, no region answered, and none denied who asked: kept for a moment, so that of many processes that ask at once
 /// not each has to find out.
 #[derive(Serialize, Deserialize)]
 struct Refused {
@@ -34,6 +34,28 @@ struct Refused {
 impl Refused {
     fn key() -> Key {
         Key::new("catalog", "refused", "all")
+    }
+}
+
+/// What AWS answered.
+struct Asked {
+    snapshot: Snapshot,
+    fetched: Fetched,
+    reasons: Reasons,
+}
+
+/// Why AWS gave no catalog, and whether it is what any other process would be told.
+struct InVain {
+    error: Error,
+    is_everybodys: bool,
+}
+
+impl From<Error> for InVain {
+    fn from(error: Error) -> Self {
+        Self {
+            error,
+            is_everybodys: false,
+        }
     }
 }
 
@@ -99,6 +121,12 @@ impl Inner {
         let cache = self.identified().await;
         let answered = Answered::default();
         let asking = async {
+            if self.is_open().await {
+                // Nobody to ask with: the others may be of any account.
+                let within = config.asking();
+                let asked = self.ask_alone(&cache, within, &answered);
+                return asked.await.map(Some);
+            }
             if !forced {
                 match self.ask_with_others(&cache, &answered).await? {
                     Others::Asked(snapshot) => return Ok(Some(*snapshot)),
@@ -132,8 +160,12 @@ impl Inner {
         let compute = || async {
             let asked = self.asked(cache, self.config.asking(), answered);
             match asked.await {
-                Ok(snapshot) => Ok(Bytes::from(catalog_to_json(&snapshot.base))),
-                Err(error) => {
+                Ok(asked) => {
+                    self.keep_beside(cache, &asked.fetched, &asked.reasons)
+                        .await;
+                    Ok(Bytes::from(catalog_to_json(&asked.snapshot.base)))
+                }
+                Err(InVain { error, .. }) => {
                     let told = error.to_string();
                     note(answered, Err(error));
                     Err(told)
@@ -201,12 +233,18 @@ impl Inner {
         let watched = self.watched(cache).await;
         let asked_at = self.now();
         match self.asked(cache, within, answered).await {
-            Ok(snapshot) => {
-                self.keep(cache, &snapshot, watched).await;
-                Ok(snapshot)
+            Ok(asked) => {
+                let (owner, watched) = self.owner(cache, watched, &asked.fetched).await;
+                self.keep_beside(&owner, &asked.fetched, &asked.reasons)
+                    .await;
+                self.keep(&owner, &asked.snapshot, watched).await;
+                Ok(asked.snapshot)
             }
-            Err(error) => {
-                if error.kind() == ErrorKind::Unavailable {
+            Err(InVain {
+                error,
+                is_everybodys,
+            }) => {
+                if is_everybodys {
                     let refused = json(&Refused {
                         asked_at,
                         why: error.to_string(),
@@ -230,6 +268,21 @@ impl Inner {
             .await
     }
 
+    /// Whose the answers are, and the watch on their catalog: the account may be known only now.
+    pub(super) async fn owner(
+        &self,
+        cache: &Cache,
+        watched: Watched,
+        fetched: &Fetched,
+    ) -> (Cache, Watched) {
+        let owner = self.used_by(cache, fetched.account());
+        let watched = match owner.namespace() == cache.namespace() {
+            true => watched,
+            false => self.watched(&owner).await,
+        };
+        (owner, watched)
+    }
+
     /// What another process was told, or why it was refused, if it asked after this moment.
     async fn asked_by_others(
         &self,
@@ -246,7 +299,13 @@ impl Inner {
         if shared.hit().is_some_and(written_since) {
             let shared = Cached::of(shared, cache).await;
             let found = self.usable(shared, &mut Tried::default());
-            if let Some(snapshot) = found.filter(|found| asked_since(found.base.observed_at())) {
+            // Who requires all regions asks for those that it lacks.
+            let requires_all = self.config.partial == PartialPolicy::RequireAllRegions;
+            let will_do = |found: &Snapshot| {
+                asked_since(found.base.observed_at())
+                    && !(requires_all && found.missing().next().is_some())
+            };
+            if let Some(snapshot) = found.filter(will_do) {
                 return Some(Ok(snapshot));
             }
         }
@@ -289,7 +348,7 @@ impl Inner {
         cache: &Cache,
         within: Duration,
         answered: &Answered,
-    ) -> Result<Snapshot, Error> {
+    ) -> Result<Asked, InVain> {
         let last = self.last_good(cache).await;
         let config = &self.config;
         let now = self.asks_now();
@@ -312,17 +371,22 @@ impl Inner {
         let told = told(&failed);
         if fetched.answered() == 0 {
             let message = format!("no region answered: {told}");
-            return Err(Error::new(ErrorKind::Unavailable, message));
+            let mut outcomes = fetched.reports().values().map(|report| report.outcome);
+            return Err(InVain {
+                error: Error::new(ErrorKind::Unavailable, message),
+                // Others may have a role that is not denied.
+                is_everybodys: !outcomes.any(|outcome| outcome == Outcome::Denied),
+            });
         }
         if config.partial == PartialPolicy::RequireAllRegions && incomplete {
             let message = format!("all regions are required, and these failed: {told}");
-            return Err(Error::new(ErrorKind::Unavailable, message));
+            return Err(Error::new(ErrorKind::Unavailable, message).into());
         }
         // Regions that were never heard of before have nothing to be measured against.
         let mut answers = fetched.recording().regions.values();
         if answers.all(|answers| answers.models.is_empty()) {
             let message = format!("AWS answered without a single model: not believed; {told}");
-            return Err(Error::new(ErrorKind::Unavailable, message));
+            return Err(Error::new(ErrorKind::Unavailable, message).into());
         }
         if incomplete {
             tracing::warn!(
@@ -336,10 +400,18 @@ impl Inner {
             self.retry_of(&mut snapshot, &reasons, all_at);
         }
         note(answered, Ok(snapshot.clone()));
-        self.keep_raw(cache, &fetched, None).await;
-        self.keep_reasons(cache, &reasons).await;
+        Ok(Asked {
+            snapshot,
+            fetched,
+            reasons,
+        })
+    }
+
+    /// Caches what belongs to a catalog.
+    pub(super) async fn keep_beside(&self, cache: &Cache, fetched: &Fetched, reasons: &Reasons) {
+        self.keep_raw(cache, fetched, None).await;
+        self.keep_reasons(cache, reasons).await;
         self.remember_owner(cache).await;
-        Ok(snapshot)
     }
 
     pub(super) async fn keep_reasons(&self, cache: &Cache, reasons: &Reasons) {

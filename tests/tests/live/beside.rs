@@ -1,0 +1,83 @@
+//! Processes that ask beside each other: what the one was told is the other's answer only where the other
+//! would have been told the same.
+
+use std::path::Path;
+use std::time::Duration;
+
+use bedrock_catalog::cache::ManualClock;
+use bedrock_catalog::{LiveCatalog, PartialPolicy};
+use bedrock_catalog_tests::fake_bedrock::{Fault, Memory, Rule};
+
+use crate::stage::*;
+use crate::strategy::lease_of_another;
+
+/// Refreshes the one while the other waits with its refresh, which began before: what comes of both.
+async fn one_after_the_other_began(
+    folder: &Path,
+    clock: &ManualClock,
+    one: LiveCatalog,
+    other: LiveCatalog,
+) -> [Result<String, String>; 2] {
+    let lease = lease_of_another(&other, clock, folder);
+    let refresh = async |live: LiveCatalog| match live.refresh().await {
+        Ok(snapshot) => Ok(snapshot.source().to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    let other = tokio::spawn(async move { refresh(other).await });
+    settle().await;
+    clock.advance(Duration::from_secs(2));
+    let one = refresh(one).await;
+    drop(lease);
+    [one, other.await.unwrap()]
+}
+
+/// Does not wait for the lease until the end of the test.
+const SOON: Duration = Duration::from_secs(3);
+
+/// A catalog that lacks regions is no answer for who requires them all.
+#[tokio::test]
+async fn who_requires_all_regions_is_not_given_anothers_part() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
+    let denied = Rule::new(Fault::access_denied()).region("eu-west-1");
+    let wire = Memory::new(stage().rule(denied));
+    let build = || in_files(&wire, &clock, folder.path());
+    let one = build().deadline(SOON).build().unwrap();
+    let other = build().partial(PartialPolicy::RequireAllRegions);
+    let done = one_after_the_other_began(folder.path(), &clock, one, other.build().unwrap());
+    let [one, other] = done.await;
+    assert_eq!(one.unwrap(), "api");
+    let error = other.unwrap_err();
+    assert!(error.starts_with("all regions are required"), "{error}");
+}
+
+/// Nor is the refusal of who requires them all that of who does not.
+#[tokio::test]
+async fn who_takes_what_there_is_is_not_refused_for_who_requires_all() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
+    let failing = Rule::new(Fault::html()).region("eu-west-1");
+    let wire = Memory::new(stage().rule(failing));
+    let build = || in_files(&wire, &clock, folder.path());
+    let one = build().partial(PartialPolicy::RequireAllRegions);
+    let one = one.deadline(SOON).build().unwrap();
+    let other = build().build().unwrap();
+    let done = one_after_the_other_began(folder.path(), &clock, one, other);
+    let [one, other] = done.await;
+    assert!(one.is_err());
+    assert_eq!(other.unwrap(), "api");
+}
+
+/// Another process of the same account may have another role.
+#[tokio::test]
+async fn who_was_denied_is_denied_alone() {
+    for (fault, alone) in [(Fault::access_denied(), true), (Fault::html(), false)] {
+        let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
+        let (refusing, answering) = (Memory::new(stage().rule(Rule::new(fault))), wire());
+        let one = in_files(&refusing, &clock, folder.path()).deadline(SOON);
+        let other = in_files(&answering, &clock, folder.path());
+        let (one, other) = (one.build().unwrap(), other.build().unwrap());
+        let done = one_after_the_other_began(folder.path(), &clock, one, other);
+        let [one, other] = done.await;
+        assert!(one.unwrap_err().contains("no region answered"));
+        assert_eq!(other.is_ok(), alone, "{other:?}");
+    }
+}
