@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bedrock_catalog::cache::ManualClock;
 use bedrock_catalog::cache::testing::Op;
-use bedrock_catalog::{CacheMode, LiveCatalog};
+use bedrock_catalog::{CacheMode, ErrorKind, LiveCatalog};
 use bedrock_catalog_tests::fake_bedrock::{Fault, Memory, Operation, Rule};
 
 use crate::stage::*;
@@ -140,6 +140,28 @@ async fn a_renewal_that_a_tier_holds_up_ends() {
     let ended = refreshed.await;
     gate.open(true);
     let _ = ended.expect("it ends");
+}
+
+/// Whoever else is asking: a refresh is over with its own deadline.
+#[tokio::test(start_paused = true)]
+async fn a_refresh_that_waits_for_another_ends_with_its_deadline() {
+    let wire = Memory::new(stage().rule(Rule::new(Fault::Hang).requests(2..=u64::MAX)));
+    let live = in_memory(&wire, &clock());
+    let live = live.deadline(Duration::from_secs(2)).build().unwrap();
+    live.load().await.unwrap();
+    let (other, running) = (live.clone(), wire.stage().requests());
+    tokio::spawn(async move { other.refresh().await });
+    settle().await;
+    assert!(wire.stage().requests() > running, "one is asking");
+    tokio::time::advance(Duration::from_millis(500)).await;
+    let begun = tokio::time::Instant::now();
+    let error = live.refresh().await.unwrap_err();
+    let took = begun.elapsed();
+    assert!(took <= Duration::from_millis(2_200), "{took:?}");
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    let why = error.to_string();
+    assert!(why.contains("within the deadline of 2s"), "{why}");
+    assert_eq!(live.status().error, Some(why));
 }
 
 /// The threads of this process that clean caches up.
