@@ -205,6 +205,7 @@ impl LiveCatalog {
 
     /// Asks AWS now, whatever there is, and waits for it. What was asked after this call serves too: of
     /// all who want it at once, in this process and among those that share the cache, a few ask for all.
+    /// It is over with the deadline, also where that passed while others asked.
     ///
     /// # Errors
     /// Asking failed, or a region did and all are required: nothing was replaced. The reason also

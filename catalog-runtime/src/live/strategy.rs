@@ -137,9 +137,15 @@ impl Inner {
                 }
             }
         });
-        match refreshed.await {
-            Ok(()) => Ok(self.current.load_full()),
-            Err((kind, why)) => Err(Error::new(kind, why)),
+        // The deadline is that of who asks: waiting for the round of another counts.
+        match self.in_time(refreshed).await {
+            Some(Ok(())) => Ok(self.current.load_full()),
+            Some(Err((kind, why))) => Err(Error::new(kind, why)),
+            None => {
+                let error = self.no_answer();
+                self.note_failure(&error);
+                Err(error)
+            }
         }
     }
 
@@ -407,6 +413,10 @@ impl Inner {
 
     async fn in_time<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         Some(work.await)
+    }
+
+    fn no_answer(&self) -> Error {
+        Error::new(ErrorKind::Unavailable, "nobody is to be asked")
     }
 
     fn renew_in_background(self: &Arc<Self>) {}

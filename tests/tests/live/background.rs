@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bedrock_catalog::cache::ManualClock;
-use bedrock_catalog::{CacheMode, LiveCatalog};
+use bedrock_catalog::cache::testing::Op;
+use bedrock_catalog::{CacheMode, ErrorKind, LiveCatalog};
 use bedrock_catalog_tests::fake_bedrock::{Fault, Memory, Operation, Rule};
 
 use crate::stage::*;
@@ -119,6 +120,48 @@ async fn a_renewal_that_fails_keeps_what_is_served_and_is_tried_again() {
     pass(&clock, Duration::from_secs(60)).await;
     assert!(live.snapshot().observed_at() > first.observed_at());
     assert!(!live.is_degraded());
+}
+
+/// A tier that hangs holds a renewal up until the deadline, and no refresh for longer.
+#[tokio::test]
+async fn a_renewal_that_a_tier_holds_up_ends() {
+    let failing = Rule::new(Fault::server_error()).region("us-east-1");
+    let (clock, wire) = (clock(), Memory::new(stage().rule(failing)));
+    let (tier, gate) = Gate::of(Op::Get);
+    let live = in_memory(&wire, &clock).tier(tier);
+    let live = live.deadline(Duration::from_secs(1)).build().unwrap();
+    assert_eq!(live.load().await.unwrap().failed_regions().len(), 1);
+    gate.open(false);
+    clock.advance(Duration::from_secs(70));
+    // The failed region is asked again.
+    live.load().await.unwrap();
+    until(|| gate.waiting() > 0).await;
+    let refreshed = tokio::time::timeout(Duration::from_secs(10), live.refresh());
+    let ended = refreshed.await;
+    gate.open(true);
+    let _ = ended.expect("it ends");
+}
+
+/// Whoever else is asking: a refresh is over with its own deadline.
+#[tokio::test(start_paused = true)]
+async fn a_refresh_that_waits_for_another_ends_with_its_deadline() {
+    let wire = Memory::new(stage().rule(Rule::new(Fault::Hang).requests(2..=u64::MAX)));
+    let live = in_memory(&wire, &clock());
+    let live = live.deadline(Duration::from_secs(2)).build().unwrap();
+    live.load().await.unwrap();
+    let (other, running) = (live.clone(), wire.stage().requests());
+    tokio::spawn(async move { other.refresh().await });
+    settle().await;
+    assert!(wire.stage().requests() > running, "one is asking");
+    tokio::time::advance(Duration::from_millis(500)).await;
+    let begun = tokio::time::Instant::now();
+    let error = live.refresh().await.unwrap_err();
+    let took = begun.elapsed();
+    assert!(took <= Duration::from_millis(2_200), "{took:?}");
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    let why = error.to_string();
+    assert!(why.contains("within the deadline of 2s"), "{why}");
+    assert_eq!(live.status().error, Some(why));
 }
 
 /// The threads of this process that clean caches up.

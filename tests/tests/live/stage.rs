@@ -2,10 +2,11 @@
 
 use std::fmt::{Debug, Write};
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bedrock_catalog::cache::ManualClock;
+use bedrock_catalog::cache::testing::{FaultyTier, Op};
 use bedrock_catalog::recording::Recording;
 use bedrock_catalog::{CacheMode, Catalog, LiveCatalog, LiveCatalogBuilder, Timestamp};
 use bedrock_catalog_tests::fake_bedrock::{Fault, Memory, Rule, Stage};
@@ -80,6 +81,38 @@ pub fn in_files(wire: &Memory, clock: &ManualClock, folder: &Path) -> LiveCatalo
     in_memory(wire, clock)
         .cache_mode(CacheMode::File)
         .cache_dirs([folder])
+}
+
+/// A tier of which calls of one kind hang while its gate is closed.
+#[derive(Clone)]
+pub struct Gate(Arc<(Mutex<(bool, usize)>, Condvar)>);
+
+impl Gate {
+    /// An open one.
+    pub fn of(op: Op) -> (FaultyTier, Self) {
+        let gate = Self(Arc::new((Mutex::new((true, 0)), Condvar::new())));
+        let (tier, passed) = (FaultyTier::new("slow"), gate.clone());
+        tier.before(move |called| {
+            if called == op {
+                let (state, opens) = &*passed.0;
+                let mut state = state.lock().unwrap();
+                state.1 += 1;
+                let mut state = opens.wait_while(state, |(open, _)| !*open).unwrap();
+                state.1 -= 1;
+            }
+        });
+        (tier, gate)
+    }
+
+    pub fn open(&self, open: bool) {
+        self.0.0.lock().unwrap().0 = open;
+        self.0.1.notify_all();
+    }
+
+    /// How many hang.
+    pub fn waiting(&self) -> usize {
+        self.0.0.lock().unwrap().1
+    }
 }
 
 /// Lets tasks run until they have nothing to do at this moment.

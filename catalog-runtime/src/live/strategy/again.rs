@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::super::handle::Inner;
 use super::super::snapshot::{Retry, Snapshot};
-use super::asking::made_of;
+use super::asking::{Answered, made_of, note};
 use super::reasons::Reasons;
 use super::{Cached, RETRY, Tried, catalog_key};
 use crate::cache::{Cache, Moment};
@@ -27,11 +27,22 @@ impl Inner {
     /// observation it stays: of no region it is newer than that of the others.
     /// `None` where they are to be asked later: nothing has changed.
     pub(super) async fn ask_again(&self, retry: &Retry) -> Result<Option<Snapshot>, Error> {
-        let current = self.current.load_full();
         let cache = self.identified().await;
+        let answered = Answered::default();
+        let asking = self.ask_again_with(&cache, retry, &answered);
+        self.asked_in_time(&answered, asking).await
+    }
+
+    async fn ask_again_with(
+        &self,
+        cache: &Cache,
+        retry: &Retry,
+        answered: &Answered,
+    ) -> Result<Option<Snapshot>, Error> {
+        let current = self.current.load_full();
         let observed_at = current.base.observed_at();
         let newer = |found: &Snapshot, _: u32| found.base.observed_at() > observed_at;
-        if let Some(newer) = self.shared(&cache, newer).await {
+        if let Some(newer) = self.shared(cache, newer).await {
             return Ok(Some(newer));
         }
         let Some(leases) = cache.try_lease(&catalog_key()).await else {
@@ -44,9 +55,9 @@ impl Inner {
         let asked_again = |found: &Snapshot, tries: u32| {
             newer(found, tries) || (found.base.observed_at() == observed_at && tries > retry.tries)
         };
-        let asked = match self.shared(&cache, asked_again).await {
+        let asked = match self.shared(cache, asked_again).await {
             Some(shared) => Ok(Asked::Snapshot(Box::new(shared))),
-            None => self.ask_failed(&cache, &current, retry).await,
+            None => self.ask_failed(cache, &current, retry, answered).await,
         };
         leases.give_back().await;
         match asked? {
@@ -80,6 +91,7 @@ impl Inner {
         cache: &Cache,
         current: &Snapshot,
         retry: &Retry,
+        answered: &Answered,
     ) -> Result<Asked, Error> {
         let observed_at = current.base.observed_at();
         let watched = self.watched(cache).await;
@@ -122,11 +134,12 @@ impl Inner {
             recording.failures.remove(region);
         }
         recording.failures.extend(others);
-        let answered = fetched.recording();
-        recording.regions.extend(answered.regions.clone());
-        recording.failures.extend(answered.failures.clone());
+        let anew = fetched.recording();
+        recording.regions.extend(anew.regions.clone());
+        recording.failures.extend(anew.failures.clone());
         let mut snapshot = made_of(&recording, Some(&current.base), &reasons)?;
         self.retry_of(&mut snapshot, &reasons, retry.all_at);
+        note(answered, Ok(snapshot.clone()));
         let (owner, watched) = self.owner(cache, watched, &fetched).await;
         self.keep_beside(&owner, &fetched, &reasons).await;
         self.keep(&owner, &snapshot, watched).await;

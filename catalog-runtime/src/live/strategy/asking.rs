@@ -73,9 +73,9 @@ fn told(failed: &BTreeMap<String, String>) -> String {
 
 /// What AWS answered here, from the moment it did: it is served whatever becomes of the writes, also where
 /// they are not done in time.
-type Answered = Mutex<Option<Result<Snapshot, Error>>>;
+pub(super) type Answered = Mutex<Option<Result<Snapshot, Error>>>;
 
-fn note(answered: &Answered, answer: Result<Snapshot, Error>) {
+pub(super) fn note(answered: &Answered, answer: Result<Snapshot, Error>) {
     *answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
 }
 
@@ -137,22 +137,36 @@ impl Inner {
             let asked = self.ask_after(&cache, since, &answered);
             asked.await.map(Some)
         };
-        // The fetch ends by itself in time; another process that asks need not.
-        let asked = self.bounded(config.asking().mul_f64(1.05), asking).await;
-        match asked.or_else(|| taken(&answered).map(|answer| answer.map(Some))) {
+        match self.asked_in_time(&answered, asking).await {
             // In the broken build what could not be written is lost: the tests must notice.
-            Some(Ok(Some(_)))
+            Ok(Some(_))
                 if cfg!(broken = "unwritten-is-lost")
                     && cache.get_async(&catalog_key()).await.is_missing() =>
             {
                 Err(Error::new(ErrorKind::Unavailable, "not written"))
             }
-            Some(asked) => asked,
-            None => {
-                let message = format!("no answer within the deadline of {:?}", config.deadline);
-                Err(Error::new(ErrorKind::Unavailable, message))
-            }
+            asked => asked,
         }
+    }
+
+    /// What comes of asking; where that is not done in time, what AWS answered all the same. The fetch
+    /// ends by itself in time; another process that asks, or a tier, need not.
+    pub(super) async fn asked_in_time(
+        &self,
+        answered: &Answered,
+        asking: impl Future<Output = Result<Option<Snapshot>, Error>>,
+    ) -> Result<Option<Snapshot>, Error> {
+        let within = self.config.asking().mul_f64(1.05);
+        let asked = self.bounded(within, asking).await;
+        let asked = asked.or_else(|| taken(answered).map(|answer| answer.map(Some)));
+        asked.unwrap_or_else(|| Err(self.no_answer()))
+    }
+
+    /// Why there is none, once the time for it is over.
+    pub(super) fn no_answer(&self) -> Error {
+        let deadline = self.config.deadline;
+        let message = format!("no answer within the deadline of {deadline:?}");
+        Error::new(ErrorKind::Unavailable, message)
     }
 
     /// Of all who miss the catalog, here and in other processes, one asks.
