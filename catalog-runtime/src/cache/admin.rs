@@ -190,12 +190,7 @@ impl Inner {
         let mut all = 0;
         for level in &self.levels {
             for doubt in level.doubts.all() {
-                // A turn: what was read before is not promoted after.
-                let covered = doubt.clone();
-                self.order.write_matching(
-                    move |(namespace, key)| covered.covers(namespace, key),
-                    || level.doubts.heal(&doubt, |doubt| level.heal(doubt)),
-                );
+                self.heal(level, &doubt);
             }
             let removed = level
                 .call("cleanup", &"*", |tier| tier.cleanup(now))

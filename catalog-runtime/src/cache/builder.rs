@@ -121,6 +121,12 @@ impl CacheBuilder {
         let inner = Arc::new(inner);
         for (index, level) in inner.levels.iter().enumerate() {
             let weak = Arc::downgrade(&inner);
+            level.owed.start_with(move || {
+                if let Some(inner) = weak.upgrade() {
+                    blocking::unblock(move || inner.make_up(index)).detach();
+                }
+            });
+            let weak = Arc::downgrade(&inner);
             level.tier.on_change(Arc::new(move |changed| {
                 if let Some(inner) = weak.upgrade() {
                     inner.hear(index, changed);

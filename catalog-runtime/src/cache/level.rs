@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::breaker::{Breaker, BreakerLimits};
 use super::doubt::{Doubt, Doubts, Missed, Trust};
+use super::healing::Owed;
 use super::statistics::TierCounts;
 use super::tier::{Begun, Found, Lease, Receipt, Tier, TierError, TierErrorKind};
 use super::{Clock, Entry, Envelope, Key, Namespace, Pattern, Standing};
@@ -19,6 +20,7 @@ pub(super) struct Level {
     pub(super) breaker: Breaker,
     pub(super) counts: TierCounts,
     pub(super) doubts: Doubts,
+    pub(super) owed: Owed,
     clock: Arc<dyn Clock>,
     is_instant: bool,
     /// Of all operations that did not end in time, the number of the last here.
@@ -60,6 +62,7 @@ impl Level {
             breaker: Breaker::new(limits),
             counts,
             doubts: Doubts::default(),
+            owed: Owed::default(),
             clock,
             is_instant,
             late: AtomicU64::new(0),
@@ -93,6 +96,7 @@ impl Level {
         match call(self.tier.as_ref()) {
             Ok(result) => {
                 pass.succeeded();
+                self.owed.answered(|| self.clock.steady());
                 Some(result)
             }
             Err(error) => {
@@ -309,9 +313,11 @@ impl Level {
             tier.invalidate(namespace, pattern)
         });
         match (removed, pattern.as_exact()) {
-            (None, _) => self
-                .doubts
-                .add(*namespace, pattern.clone(), Missed::Removal),
+            (None, _) => {
+                self.doubts
+                    .add(*namespace, pattern.clone(), Missed::Removal);
+                self.owed.missed();
+            }
             (Some(_), Some(key)) => self.doubts.settle(namespace, key),
             (Some(_), None) => self.doubts.removed(namespace, pattern),
         }

@@ -24,6 +24,7 @@ mod environment;
 mod fill;
 mod flight;
 mod freshness;
+mod healing;
 pub(crate) mod hex;
 mod key;
 mod lease;

@@ -1,16 +1,21 @@
 //! What other processes do meanwhile, as far as a tier that they share tells: whose computation began
 //! last, and what they changed. This file may not know how a tier knows.
 
+use std::collections::hash_map::Entry::{Occupied, Vacant};
+use std::collections::{HashMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::core::{Inner, Watched};
+use super::core::{Inner, Name, Watched};
 use super::doubt::Missed;
 use super::entry::CLOCK_SKEW;
 use super::sync::lock;
 use super::tier::{Begun, Change, Changed};
 use super::{Cache, Key, Namespace, Pattern};
 
+/// So many keys that others changed are told apart while they wait; beyond, it is all of their namespace.
+const MAX_KEYS: usize = 4096;
 /// So many removals of others are told apart while they wait to be repeated here; beyond, each is widened
 /// to all of its namespace, and of too many namespaces they are missed.
 const MAX_HEARD: usize = 256;
@@ -18,13 +23,66 @@ const MAX_HEARD: usize = 256;
 /// Who is told of changes that other processes make.
 pub(super) type ChangeListener = Arc<dyn Fn(&Namespace, &Pattern) + Send + Sync>;
 
-/// What others removed by patterns and has not been removed here yet: it takes its time, and messages
-/// come as fast as they like.
+/// What others changed and has not been repeated here yet: it takes its time, and messages come as fast
+/// as they like.
 #[derive(Debug, Default)]
 pub(super) struct Heard {
     /// By level.
-    waiting: Vec<(usize, Changed)>,
+    waiting: VecDeque<(usize, Changed)>,
+    /// Single keys, by level.
+    keys: HashMap<(usize, Name), Change>,
     is_at_work: bool,
+}
+
+impl Heard {
+    fn add(&mut self, level: usize, mut changed: Changed) {
+        if let Some(key) = changed.pattern.as_exact() {
+            let key = (level, (changed.namespace, key.clone()));
+            let has_room = self.keys.len() < MAX_KEYS;
+            match self.keys.entry(key) {
+                Occupied(mut there) => {
+                    let both = match (there.get(), changed.change) {
+                        (Change::Written(one), Change::Written(other)) => {
+                            Change::Written(other.max(*one))
+                        }
+                        _ => Change::Removed,
+                    };
+                    there.insert(both);
+                    return;
+                }
+                Vacant(free) if has_room => {
+                    free.insert(changed.change);
+                    return;
+                }
+                Vacant(_) => {
+                    changed.pattern = Pattern::all();
+                    changed.change = Change::Removed;
+                }
+            }
+        }
+        if self.waiting.len() >= MAX_HEARD {
+            changed.pattern = Pattern::all();
+        }
+        let new = (level, changed);
+        if !self.waiting.contains(&new) && self.waiting.len() < 2 * MAX_HEARD {
+            self.waiting.push_back(new);
+        }
+    }
+
+    /// What is to be repeated next: all keys, which are soon done, and one of the others.
+    fn next(&mut self) -> Vec<(usize, Changed)> {
+        let keys = std::mem::take(&mut self.keys).into_iter();
+        let keys = keys.map(|((level, (namespace, key)), change)| {
+            let pattern = Pattern::exact(&key);
+            let changed = Changed {
+                namespace,
+                pattern,
+                change,
+            };
+            (level, changed)
+        });
+        keys.chain(self.waiting.pop_front()).collect()
+    }
 }
 
 /// The beginning of a computation, for each of the levels.
@@ -93,20 +151,10 @@ impl Cache {
 impl Inner {
     /// Another process changed entries of this level. Does not block: the rest is left to another thread,
     /// for its turn may be long in coming.
-    pub(super) fn hear(self: &Arc<Self>, level: usize, mut changed: Changed) {
+    pub(super) fn hear(self: &Arc<Self>, level: usize, changed: Changed) {
         let inner = Arc::clone(self);
-        if changed.pattern.as_exact().is_some() {
-            return blocking::unblock(move || inner.changed(level, &changed)).detach();
-        }
         let mut heard = lock(&self.heard);
-        if heard.waiting.len() >= MAX_HEARD {
-            changed.pattern = Pattern::all();
-        }
-        let new = (level, changed);
-        if heard.waiting.contains(&new) || heard.waiting.len() >= 2 * MAX_HEARD {
-            return;
-        }
-        heard.waiting.push(new);
+        heard.add(level, changed);
         if !std::mem::replace(&mut heard.is_at_work, true) {
             blocking::unblock(move || inner.repeat_what_was_heard()).detach();
         }
@@ -115,14 +163,16 @@ impl Inner {
     fn repeat_what_was_heard(&self) {
         loop {
             let mut heard = lock(&self.heard);
-            let waiting = std::mem::take(&mut heard.waiting);
-            heard.is_at_work = !waiting.is_empty();
+            let next = heard.next();
+            heard.is_at_work = !next.is_empty();
             drop(heard);
-            if waiting.is_empty() {
+            if next.is_empty() {
                 return;
             }
-            for (level, changed) in waiting {
-                self.changed(level, &changed);
+            for (level, changed) in next {
+                // A listener that panics must not keep all further messages from being heard.
+                let repeat = AssertUnwindSafe(|| self.changed(level, &changed));
+                let _ = catch_unwind(repeat);
             }
         }
     }

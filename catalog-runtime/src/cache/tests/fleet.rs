@@ -2,6 +2,7 @@
 //! keeps instead of ours, and what it tells of other processes.
 
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -254,4 +255,47 @@ fn many_messages_at_once_are_one_after_another_and_none_is_missed() {
         told += 1;
     }
     assert!(told <= 520, "{told} sweeps for what is one");
+}
+
+/// Each would be a thread that waits for a turn.
+#[test]
+fn messages_about_one_key_are_one_after_another_too() {
+    let shared = Shared::default();
+    let (cache, ..) = over(&shared);
+    let tell = shared.0.lock().unwrap().listener.clone().unwrap();
+    let (inside, most, heard) = <(AtomicUsize, AtomicUsize, AtomicUsize)>::default();
+    let counts = Arc::new((inside, most, heard));
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let (seen, wait) = (Arc::clone(&counts), Mutex::new(wait));
+    cache.on_change(move |_, _| {
+        let (inside, most, heard) = &*seen;
+        most.fetch_max(inside.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        if heard.load(Ordering::SeqCst) == 0 {
+            // The first waits until all are there.
+            let _ = wait.lock().unwrap().recv();
+        }
+        inside.fetch_sub(1, Ordering::SeqCst);
+        heard.fetch_add(1, Ordering::SeqCst);
+        assert!(heard.load(Ordering::SeqCst) != 2, "a listener that panics");
+    });
+    let keys: Vec<Key> = (0..10_000).map(key).collect();
+    keys.iter()
+        .for_each(|key| drop(cache.put(key, "v", &terms())));
+    for key in &keys {
+        tell(Changed {
+            namespace: ns(),
+            pattern: Pattern::exact(key),
+            change: Change::Removed,
+        });
+    }
+    drop(go);
+    let start = Instant::now();
+    while keys.iter().any(|key| cache.get(key).hit().is_some()) {
+        assert!(start.elapsed() < 60 * SECOND, "some are still believed");
+        std::thread::yield_now();
+    }
+    let (_, most, heard) = &*counts;
+    assert_eq!(most.load(Ordering::SeqCst), 1, "at once");
+    // Those at work, those that wait, and all the others as one.
+    assert!(heard.load(Ordering::SeqCst) <= 2 * 4096 + 2);
 }

@@ -9,6 +9,7 @@ mod files;
 mod fleet;
 mod flight;
 mod formats;
+mod healing;
 mod keys;
 mod leases;
 mod logs;

@@ -225,6 +225,7 @@ fn a_missed_invalidation_is_made_up_for_by_the_next_that_is_as_wide() {
         (Pattern::under(["things", "get"]), false),
     ] {
         let stage = Stage::new();
+        stage.cache.inner.levels[2].owed.never();
         stage.lower[1].fail(TierErrorKind::Unavailable);
         stage.cache.invalidate(&things);
         stage.lower[1].heal();
