@@ -337,6 +337,17 @@ fn without_a_rule_lists_and_the_thing_go() {
         !drops(&patterns, &key("ec2", "ListRoles", &[])),
         "another service"
     );
+    // Lists that are not called a plural.
+    for (service, operation, named) in [
+        ("ssm", "GetParametersByPath", "/app/db"),
+        ("ssm", "GetMaintenanceWindowsForTarget", "w-1"),
+        ("ec2", "DescribeThingsByOwner", "o"),
+        ("ssm", "DescribePatchGroupsForPatchBaseline", "b"),
+    ] {
+        let patterns = rules.drops(service, "PutParameter", [("Name", "/app/db/host")]);
+        let list = key(service, operation, &[named]);
+        assert!(drops(&patterns, &list), "{operation}");
+    }
     // Many names: the key is cut short, and goes to be safe.
     let many: Vec<String> = (0..20).map(|n| n.to_string()).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
