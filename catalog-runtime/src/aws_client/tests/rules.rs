@@ -256,6 +256,10 @@ fn what_changes_by_itself_or_is_good_once_is_asked_each_time() {
         ("datazone", "GetIamPortalLoginUrl"),
         ("api-gateway", "GetApiKey"),
         ("api-gateway", "GetApiKeys"),
+        ("api-gateway", "GetUsagePlanKey"),
+        ("api-gateway", "GetUsagePlanKeys"),
+        ("location", "DescribeKey"),
+        ("location", "ListKeys"),
         // Reads that are not called so.
         ("cloudwatch-logs", "FilterLogEvents"),
         ("cognito-identity-provider", "AdminGetUser"),
