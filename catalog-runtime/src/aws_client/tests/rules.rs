@@ -328,7 +328,12 @@ fn without_a_rule_lists_and_the_thing_go() {
             vec!["arn:aws:iam::111111111111:role/path/reader"],
             true,
         ),
+        ("GetRole", vec!["/path/reader"], true),
+        ("GetRole", vec!["reader:$LATEST"], true),
+        ("GetRole", vec!["https://iam.example:443/path/reader"], true),
         ("GetRole", vec!["writer"], false),
+        ("GetRole", vec!["/reader/writer"], false),
+        ("GetRole", vec!["a text, and reader: a word"], false),
         ("GetRolePolicy", vec!["writer", "policy"], false),
     ] {
         assert_eq!(
@@ -341,6 +346,14 @@ fn without_a_rule_lists_and_the_thing_go() {
         !drops(&patterns, &key("ec2", "ListRoles", &[])),
         "another service"
     );
+    // The other way round: by a path, or a name with a version, what was read by the ARN or the name.
+    let parameter = "arn:aws:ssm:us-east-1:111111111111:parameter/app/x";
+    for (named, read) in [("/app/x", parameter), (parameter, "/app/x"), ("x:7", "x")] {
+        let patterns = rules.drops("ssm", "PutParameter", [("Name", named)]);
+        let of = |read| key("ssm", "GetParameter", &[read]);
+        assert!(drops(&patterns, &of(read)), "{named} and {read}");
+        assert!(!drops(&patterns, &of("/app/y")), "{named}");
+    }
     // Lists that are not called a plural.
     for (service, operation, named) in [
         ("ssm", "GetParametersByPath", "/app/db"),
