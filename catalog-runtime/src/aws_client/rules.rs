@@ -252,7 +252,7 @@ impl Rules {
             if tags.is_empty() {
                 to.push(Pattern::under([service]));
             } else {
-                for lists in ["List*", "Describe*s:*", "Get*s:*"] {
+                for lists in LISTS {
                     to.push(Pattern::glob(&format!("{service}:{lists}")));
                 }
                 to.push(Pattern::glob(&format!("{service}:*:{ALL}:*")));
@@ -262,6 +262,17 @@ impl Rules {
         dropped.into_values().map(Pattern::any).collect()
     }
 }
+
+/// What lists are called: a plural, at the end or before what it goes by.
+const LISTS: [&str; 7] = [
+    "List*",
+    "Describe*s:*",
+    "Describe*sBy*",
+    "Describe*sFor*",
+    "Get*s:*",
+    "Get*sBy*",
+    "Get*sFor*",
+];
 
 /// In place of an identifier, where a request names nothing.
 pub(super) const ALL: &str = "all";

@@ -37,8 +37,13 @@ pub(super) fn tags_of(value: &str) -> Vec<String> {
     pieces(value).map(tag).collect()
 }
 
+/// So many parts of a value that is no ARN are names of their own.
+const PARTS: usize = 4;
+
 /// What a value names: itself, or of an ARN the parts of its resource without its type, so that a thing is
-/// the same by its ARN and by its id.
+/// the same by its ARN and by its id. An id may be a path, `/app/x`, or qualified, `name:$LATEST`: then
+/// the last of the path and what stands between the colons are names too. The rest of a path is not: what
+/// is in one folder is not the same thing.
 pub(super) fn pieces(value: &str) -> impl Iterator<Item = &str> {
     let resource = value
         .strip_prefix("arn:")
@@ -50,9 +55,18 @@ pub(super) fn pieces(value: &str) -> impl Iterator<Item = &str> {
     };
     let has_type = parts().nth(1).is_some();
     let parts = parts().skip(usize::from(has_type));
+    // What has spaces or quotes is a text or a document. Of a URL only the end names something.
+    let is_id = |of: &&str| !of.contains(|c: char| c.is_whitespace() || c == '"');
+    let id = whole.filter(is_id).map(|of| match of.contains("://") {
+        true => of.rsplit('/').next().unwrap_or_default(),
+        false => of,
+    });
+    let ends = id.into_iter().flat_map(|id| id.split(':'));
+    let ends = ends.filter_map(|part| part.rsplit('/').find(|end| !end.is_empty()));
     whole
         .into_iter()
         .filter(|whole| !whole.is_empty())
+        .chain(ends.filter(move |end| Some(*end) != whole).take(PARTS))
         .chain(parts)
 }
 

@@ -10,6 +10,7 @@ use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextMut;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
+use bedrock_catalog::aws_client::CachedClient;
 use bedrock_catalog_tests::fake_aws::{FakeAws, IDENTITY_STORE};
 
 use crate::stage::{ACCOUNT, World, cached, config, credentials, memory, store};
@@ -68,6 +69,24 @@ async fn a_write_of_one_drops_what_another_of_the_account_read() {
         let made_now = client.create_user().identity_store_id(IDENTITY_STORE);
         made_now.user_name("ann").send().await.unwrap();
         assert_eq!(users(&reader).await, made + 1);
+    }
+}
+
+#[tokio::test]
+async fn what_is_printed_names_nobody() {
+    let aws = FakeAws::start().unwrap();
+    let builder = CachedClient::builder()
+        .cache(memory())
+        .namespace("my-company")
+        .identity("my-name");
+    let mut printed = format!("{builder:?}");
+    let cached = builder.build().unwrap();
+    let config = config(&aws.url(), credentials("AKIDONE", Some(ACCOUNT)));
+    users(&store(&config, &cached)).await;
+    let holding = aws_config::SdkConfig::builder().http_client(cached.http_client());
+    printed += &format!("{cached:?} {:?}", holding.build());
+    for secret in ["AKIDONE", ACCOUNT, "my-company", "my-name"] {
+        assert!(!printed.contains(secret), "{secret}: {printed}");
     }
 }
 

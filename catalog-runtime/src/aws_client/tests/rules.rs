@@ -256,6 +256,10 @@ fn what_changes_by_itself_or_is_good_once_is_asked_each_time() {
         ("datazone", "GetIamPortalLoginUrl"),
         ("api-gateway", "GetApiKey"),
         ("api-gateway", "GetApiKeys"),
+        ("api-gateway", "GetUsagePlanKey"),
+        ("api-gateway", "GetUsagePlanKeys"),
+        ("location", "DescribeKey"),
+        ("location", "ListKeys"),
         // Reads that are not called so.
         ("cloudwatch-logs", "FilterLogEvents"),
         ("cognito-identity-provider", "AdminGetUser"),
@@ -324,7 +328,12 @@ fn without_a_rule_lists_and_the_thing_go() {
             vec!["arn:aws:iam::111111111111:role/path/reader"],
             true,
         ),
+        ("GetRole", vec!["/path/reader"], true),
+        ("GetRole", vec!["reader:$LATEST"], true),
+        ("GetRole", vec!["https://iam.example:443/path/reader"], true),
         ("GetRole", vec!["writer"], false),
+        ("GetRole", vec!["/reader/writer"], false),
+        ("GetRole", vec!["a text, and reader: a word"], false),
         ("GetRolePolicy", vec!["writer", "policy"], false),
     ] {
         assert_eq!(
@@ -337,6 +346,25 @@ fn without_a_rule_lists_and_the_thing_go() {
         !drops(&patterns, &key("ec2", "ListRoles", &[])),
         "another service"
     );
+    // The other way round: by a path, or a name with a version, what was read by the ARN or the name.
+    let parameter = "arn:aws:ssm:us-east-1:111111111111:parameter/app/x";
+    for (named, read) in [("/app/x", parameter), (parameter, "/app/x"), ("x:7", "x")] {
+        let patterns = rules.drops("ssm", "PutParameter", [("Name", named)]);
+        let of = |read| key("ssm", "GetParameter", &[read]);
+        assert!(drops(&patterns, &of(read)), "{named} and {read}");
+        assert!(!drops(&patterns, &of("/app/y")), "{named}");
+    }
+    // Lists that are not called a plural.
+    for (service, operation, named) in [
+        ("ssm", "GetParametersByPath", "/app/db"),
+        ("ssm", "GetMaintenanceWindowsForTarget", "w-1"),
+        ("ec2", "DescribeThingsByOwner", "o"),
+        ("ssm", "DescribePatchGroupsForPatchBaseline", "b"),
+    ] {
+        let patterns = rules.drops(service, "PutParameter", [("Name", "/app/db/host")]);
+        let list = key(service, operation, &[named]);
+        assert!(drops(&patterns, &list), "{operation}");
+    }
     // Many names: the key is cut short, and goes to be safe.
     let many: Vec<String> = (0..20).map(|n| n.to_string()).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
