@@ -9,7 +9,7 @@ use std::time::Duration;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use bedrock_catalog::cache::ManualClock;
-use bedrock_catalog::{CacheMode, LiveCatalog, LiveCatalogBuilder, PartialPolicy};
+use bedrock_catalog::{LiveCatalog, LiveCatalogBuilder, PartialPolicy};
 use bedrock_catalog_tests::fake_bedrock::{Fault, Memory, Rule};
 use tokio::sync::Semaphore;
 
@@ -114,6 +114,7 @@ impl ProvideCredentials for Held {
 /// One process begins to ask, and another one beside it asks later and has its answer first. The one
 /// fails in one region, the other in another: what is cached afterwards is the other's, with its reasons.
 async fn who_asked_later_has_the_last_word(
+    forced: bool,
     build: impl Fn(&Memory, &ManualClock) -> LiveCatalogBuilder,
 ) {
     let clock = clock();
@@ -129,7 +130,13 @@ async fn who_asked_later_has_the_last_word(
     let config = config.credentials_provider(SharedCredentialsProvider::new(provider));
     let one = build(&slow, &clock).sdk_config(&config.build());
     let one = one.deadline(Duration::from_secs(20)).build().unwrap();
-    let asking = tokio::spawn(async move { one.refresh().await.unwrap().observed_at() });
+    let asking = tokio::spawn(async move {
+        let asked = match forced {
+            false => one.load().await,
+            true => one.refresh().await,
+        };
+        asked.unwrap().observed_at()
+    });
     held.asks.acquire().await.unwrap().forget();
     clock.advance(Duration::from_secs(2));
     let other = build(&prompt, &clock).deadline(SOON).build().unwrap();
@@ -145,12 +152,19 @@ async fn who_asked_later_has_the_last_word(
 
 #[tokio::test]
 async fn the_reasons_beside_a_catalog_are_its_own() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("catalog.sqlite");
-    who_asked_later_has_the_last_word(|wire, clock| {
-        in_memory(wire, clock)
-            .cache_mode(CacheMode::Memory)
-            .sqlite(&path)
-    })
-    .await;
+    for forced in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("catalog.sqlite");
+        let build = |wire: &Memory, clock: &ManualClock| in_memory(wire, clock).sqlite(&path);
+        who_asked_later_has_the_last_word(forced, build).await;
+    }
+}
+
+#[tokio::test]
+async fn of_files_too_the_catalog_stays_that_was_asked_for_last() {
+    for forced in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let build = |wire: &Memory, clock: &ManualClock| in_files(wire, clock, folder.path());
+        who_asked_later_has_the_last_word(forced, build).await;
+    }
 }

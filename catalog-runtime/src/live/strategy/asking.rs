@@ -168,6 +168,9 @@ impl Inner {
             let asked = self.asked(cache, self.config.asking(), answered);
             match asked.await {
                 Ok(asked) => {
+                    if let Some(newer) = self.newer(cache, &asked.snapshot).await {
+                        return Ok(Bytes::from(catalog_to_json(&newer)));
+                    }
                     self.keep_beside(cache, &asked.fetched, &asked.reasons, begun)
                         .await;
                     Ok(Bytes::from(catalog_to_json(&asked.snapshot.base)))
@@ -322,6 +325,9 @@ impl Inner {
             true => begun,
             false => self.watched(&owner).await,
         };
+        if self.newer(&owner, &asked.snapshot).await.is_some() {
+            return;
+        }
         self.keep_beside(&owner, &asked.fetched, &asked.reasons, begun.reasons)
             .await;
         // Where parts of it are older, the whole is no younger for having been written now.
@@ -334,6 +340,13 @@ impl Inner {
         let terms = Terms::source("api").holding(horizons);
         let write = move |cache: &Cache| cache.put_unless_overtaken(&begun.catalog, json, &terms);
         owner.off_thread(write).await;
+    }
+
+    /// What is shared by now, where that was asked for later: files have no order of their own.
+    async fn newer(&self, cache: &Cache, than: &Snapshot) -> Option<Catalog> {
+        let shared = cache.get_shared(&catalog_key()).await.into_hit()?;
+        let shared = self.read(&shared).ok()?;
+        (shared.observed_at() > than.base.observed_at()).then_some(shared)
     }
 
     /// Now, noted as the time when AWS was asked.
