@@ -2,11 +2,16 @@
 //! would have been told the same.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use bedrock_catalog::cache::ManualClock;
-use bedrock_catalog::{LiveCatalog, PartialPolicy};
+use bedrock_catalog::{LiveCatalog, LiveCatalogBuilder, PartialPolicy};
 use bedrock_catalog_tests::fake_bedrock::{Fault, Memory, Rule};
+use tokio::sync::Semaphore;
 
 use crate::stage::*;
 use crate::strategy::lease_of_another;
@@ -79,5 +84,87 @@ async fn who_was_denied_is_denied_alone() {
         let [one, other] = done.await;
         assert!(one.unwrap_err().contains("no region answered"));
         assert_eq!(other.is_ok(), alone, "{other:?}");
+    }
+}
+
+/// Credentials that are there at once to name no account, and to ask when they are let.
+#[derive(Debug)]
+struct Held {
+    named: AtomicBool,
+    asks: Semaphore,
+    go_on: Semaphore,
+}
+
+impl ProvideCredentials for Held {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(async {
+            if self.named.swap(true, Ordering::SeqCst) {
+                self.asks.add_permits(1);
+                self.go_on.acquire().await.unwrap().forget();
+            }
+            let keys = Credentials::new("AKIDEXAMPLE", "secret", None, None, "test");
+            Ok(keys)
+        })
+    }
+}
+
+/// One process begins to ask, and another one beside it asks later and has its answer first. The one
+/// fails in one region, the other in another: what is cached afterwards is the other's, with its reasons.
+async fn who_asked_later_has_the_last_word(
+    forced: bool,
+    build: impl Fn(&Memory, &ManualClock) -> LiveCatalogBuilder,
+) {
+    let clock = clock();
+    let wire = |fails| Memory::new(stage().rule(Rule::new(Fault::html()).region(fails)));
+    let (slow, prompt) = (wire("eu-west-1"), wire("us-east-1"));
+    let held = Arc::new(Held {
+        named: AtomicBool::new(false),
+        asks: Semaphore::new(0),
+        go_on: Semaphore::new(0),
+    });
+    let provider: Arc<dyn ProvideCredentials> = Arc::clone(&held) as _;
+    let config = slow.sdk_config().into_builder();
+    let config = config.credentials_provider(SharedCredentialsProvider::new(provider));
+    let one = build(&slow, &clock).sdk_config(&config.build());
+    let one = one.deadline(Duration::from_secs(20)).build().unwrap();
+    let asking = tokio::spawn(async move {
+        let asked = match forced {
+            false => one.load().await,
+            true => one.refresh().await,
+        };
+        asked.unwrap().observed_at()
+    });
+    held.asks.acquire().await.unwrap().forget();
+    clock.advance(Duration::from_secs(2));
+    let other = build(&prompt, &clock).deadline(SOON).build().unwrap();
+    let newest = other.refresh().await.unwrap();
+    held.go_on.add_permits(1);
+    assert!(asking.await.unwrap() < newest.observed_at());
+    let reader = build(&prompt, &clock).build().unwrap();
+    let read = reader.load().await.unwrap();
+    assert_eq!(read.source().as_str(), "cache");
+    assert_eq!(read.observed_at(), newest.observed_at());
+    assert_eq!(read.failed_regions(), newest.failed_regions());
+}
+
+#[tokio::test]
+async fn the_reasons_beside_a_catalog_are_its_own() {
+    for forced in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("catalog.sqlite");
+        let build = |wire: &Memory, clock: &ManualClock| in_memory(wire, clock).sqlite(&path);
+        who_asked_later_has_the_last_word(forced, build).await;
+    }
+}
+
+#[tokio::test]
+async fn of_files_too_the_catalog_stays_that_was_asked_for_last() {
+    for forced in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let build = |wire: &Memory, clock: &ManualClock| in_files(wire, clock, folder.path());
+        who_asked_later_has_the_last_word(forced, build).await;
     }
 }

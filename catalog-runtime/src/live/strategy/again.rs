@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::super::handle::Inner;
 use super::super::snapshot::{Retry, Snapshot};
-use super::asking::{Answered, made_of, note};
+use super::asking::{Answered, Asked as AskedNow, made_of, note};
 use super::reasons::Reasons;
 use super::{Cached, RETRY, Tried, catalog_key};
 use crate::cache::{Cache, Moment};
@@ -120,7 +120,7 @@ impl Inner {
         reasons.not_enabled.extend(not_enabled);
         if fetched.answered() == 0 {
             // Other processes need not find out too.
-            self.keep_reasons(cache, &reasons).await;
+            self.keep_reasons(cache, &reasons, watched.reasons).await;
             return Ok(Asked::InVain(reasons));
         }
         tracing::info!(
@@ -140,10 +140,13 @@ impl Inner {
         let mut snapshot = made_of(&recording, Some(&current.base), &reasons)?;
         self.retry_of(&mut snapshot, &reasons, retry.all_at);
         note(answered, Ok(snapshot.clone()));
-        let (owner, watched) = self.owner(cache, watched, &fetched).await;
-        self.keep_beside(&owner, &fetched, &reasons).await;
-        self.keep(&owner, &snapshot, watched).await;
-        Ok(Asked::Snapshot(Box::new(snapshot)))
+        let asked = AskedNow {
+            snapshot,
+            fetched,
+            reasons,
+        };
+        self.keep(cache, &asked, watched).await;
+        Ok(Asked::Snapshot(Box::new(asked.snapshot)))
     }
 
     /// Has all regions asked at this moment, and before that those that may answer when asked again:

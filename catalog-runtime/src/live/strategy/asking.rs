@@ -38,10 +38,16 @@ impl Refused {
 }
 
 /// What AWS answered.
-struct Asked {
-    snapshot: Snapshot,
-    fetched: Fetched,
-    reasons: Reasons,
+pub(super) struct Asked {
+    pub(super) snapshot: Snapshot,
+    pub(super) fetched: Fetched,
+    pub(super) reasons: Reasons,
+}
+
+/// The beginning of asking, for each entry that comes of it and is ordered by it.
+pub(super) struct Begun {
+    catalog: Watched,
+    pub(super) reasons: Watched,
 }
 
 /// Why AWS gave no catalog, and whether it is what any other process would be told.
@@ -172,10 +178,14 @@ impl Inner {
     /// Of all who miss the catalog, here and in other processes, one asks.
     async fn ask_with_others(&self, cache: &Cache, answered: &Answered) -> Result<Others, Error> {
         let compute = || async {
+            let begun = self.begun(cache, &Reasons::key()).await;
             let asked = self.asked(cache, self.config.asking(), answered);
             match asked.await {
                 Ok(asked) => {
-                    self.keep_beside(cache, &asked.fetched, &asked.reasons)
+                    if let Some(newer) = self.newer(cache, &asked.snapshot).await {
+                        return Ok(Bytes::from(catalog_to_json(&newer)));
+                    }
+                    self.keep_beside(cache, &asked.fetched, &asked.reasons, begun)
                         .await;
                     Ok(Bytes::from(catalog_to_json(&asked.snapshot.base)))
                 }
@@ -248,10 +258,7 @@ impl Inner {
         let asked_at = self.now();
         match self.asked(cache, within, answered).await {
             Ok(asked) => {
-                let (owner, watched) = self.owner(cache, watched, &asked.fetched).await;
-                self.keep_beside(&owner, &asked.fetched, &asked.reasons)
-                    .await;
-                self.keep(&owner, &asked.snapshot, watched).await;
+                self.keep(cache, &asked, watched).await;
                 Ok(asked.snapshot)
             }
             Err(InVain {
@@ -276,25 +283,18 @@ impl Inner {
 
     /// Begins to ask. Other processes may be asking too: who began last has the last word, here and in
     /// the fleet.
-    pub(super) async fn watched(&self, cache: &Cache) -> Watched {
-        cache
-            .off_thread(|cache| cache.watch_shared(&catalog_key()))
-            .await
+    pub(super) async fn watched(&self, cache: &Cache) -> Begun {
+        Begun {
+            reasons: self.begun(cache, &Reasons::key()).await,
+            catalog: self.begun(cache, &catalog_key()).await,
+        }
     }
 
-    /// Whose the answers are, and the watch on their catalog: the account may be known only now.
-    pub(super) async fn owner(
-        &self,
-        cache: &Cache,
-        watched: Watched,
-        fetched: &Fetched,
-    ) -> (Cache, Watched) {
-        let owner = self.used_by(cache, fetched.account());
-        let watched = match owner.namespace() == cache.namespace() {
-            true => watched,
-            false => self.watched(&owner).await,
-        };
-        (owner, watched)
+    async fn begun(&self, cache: &Cache, key: &Key) -> Watched {
+        let key = key.clone();
+        cache
+            .off_thread(move |cache| cache.watch_shared(&key))
+            .await
     }
 
     /// What another process was told, or why it was refused, if it asked after this moment.
@@ -331,18 +331,36 @@ impl Inner {
         })
     }
 
-    /// Caches a catalog, unless it was overtaken.
-    pub(super) async fn keep(&self, cache: &Cache, snapshot: &Snapshot, watched: Watched) {
+    /// Caches a catalog and what belongs to it, for whose account it is: that may be known only now.
+    /// Not what was overtaken.
+    pub(super) async fn keep(&self, cache: &Cache, asked: &Asked, begun: Begun) {
+        let owner = self.used_by(cache, asked.fetched.account());
+        let begun = match owner.namespace() == cache.namespace() {
+            true => begun,
+            false => self.watched(&owner).await,
+        };
+        if self.newer(&owner, &asked.snapshot).await.is_some() {
+            return;
+        }
+        self.keep_beside(&owner, &asked.fetched, &asked.reasons, begun.reasons)
+            .await;
         // Where parts of it are older, the whole is no younger for having been written now.
-        let age = snapshot.age(self.now());
+        let age = asked.snapshot.age(self.now());
         let horizons = Horizons {
             fresh_for: self.config.horizons.fresh_for.saturating_sub(age),
             keep_for: self.config.horizons.keep_for.saturating_sub(age),
         };
-        let json = catalog_to_json(&snapshot.base);
+        let json = catalog_to_json(&asked.snapshot.base);
         let terms = Terms::source("api").holding(horizons);
-        let write = move |cache: &Cache| cache.put_unless_overtaken(&watched, json, &terms);
-        cache.off_thread(write).await;
+        let write = move |cache: &Cache| cache.put_unless_overtaken(&begun.catalog, json, &terms);
+        owner.off_thread(write).await;
+    }
+
+    /// What is shared by now, where that was asked for later: files have no order of their own.
+    async fn newer(&self, cache: &Cache, than: &Snapshot) -> Option<Catalog> {
+        let shared = cache.get_shared(&catalog_key()).await.into_hit()?;
+        let shared = self.read(&shared).ok()?;
+        (shared.observed_at() > than.base.observed_at()).then_some(shared)
     }
 
     /// Now, noted as the time when AWS was asked.
@@ -421,18 +439,24 @@ impl Inner {
         })
     }
 
-    /// Caches what belongs to a catalog.
-    pub(super) async fn keep_beside(&self, cache: &Cache, fetched: &Fetched, reasons: &Reasons) {
+    /// Caches what belongs to a catalog, before it: who reads that finds these.
+    async fn keep_beside(
+        &self,
+        cache: &Cache,
+        fetched: &Fetched,
+        reasons: &Reasons,
+        begun: Watched,
+    ) {
         self.keep_raw(cache, fetched, None).await;
-        self.keep_reasons(cache, reasons).await;
+        self.keep_reasons(cache, reasons, begun).await;
         self.remember_owner(cache).await;
     }
 
-    pub(super) async fn keep_reasons(&self, cache: &Cache, reasons: &Reasons) {
-        let terms = self.terms();
-        cache
-            .put_async(&Reasons::key(), json(reasons), &terms)
-            .await;
+    /// Under the order of the catalogs: those of one that is refused do not replace those beside another.
+    pub(super) async fn keep_reasons(&self, cache: &Cache, reasons: &Reasons, begun: Watched) {
+        let (json, terms) = (json(reasons), self.terms());
+        let write = move |cache: &Cache| cache.put_unless_overtaken(&begun, json, &terms);
+        cache.off_thread(write).await;
     }
 
     /// The newest of what is served, what is cached, and the bundle; of the regions asked for.
