@@ -136,7 +136,9 @@ impl Wire {
         }
         // Another's question failed a moment ago, or another process is asking, or what is stored cannot
         // be read: the answer and the error are for each caller to get.
-        let watched = cache.watch(&key);
+        let watched = cache
+            .off_thread(move |cache| cache.watch_shared(&key))
+            .await;
         if let Ok(written) = self.ask(&mut request, &mut asked).await {
             let terms = terms.clone();
             let put = move |cache: &Cache| cache.put_unless_overtaken(&watched, written, &terms);
