@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use aws_credential_types::Credentials;
 use aws_smithy_async::rt::sleep::SharedAsyncSleep;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::connector_metadata::ConnectorMetadata;
@@ -135,7 +136,9 @@ impl Wire {
         }
         // Another's question failed a moment ago, or another process is asking, or what is stored cannot
         // be read: the answer and the error are for each caller to get.
-        let watched = cache.watch(&key);
+        let watched = cache
+            .off_thread(move |cache| cache.watch_shared(&key))
+            .await;
         if let Ok(written) = self.ask(&mut request, &mut asked).await {
             let terms = terms.clone();
             let put = move |cache: &Cache| cache.put_unless_overtaken(&watched, written, &terms);
@@ -196,8 +199,15 @@ impl Wire {
         shared.counts.writes.one();
         let signed = Signed::of(&request);
         let scope = signed.and_then(|signed| shared.scope(credentials.as_ref(), &signed));
-        // Whose data it changes is not known without an account: anybody's, then.
-        let namespaces = scope.map_or_else(|| shared.namespaces(), |scope| vec![scope.namespace]);
+        // Whose data it changes is not known without an account: anybody's, then. A name given in its
+        // place may stand for an account that others' credentials say.
+        let account = credentials.as_ref().and_then(Credentials::account_id);
+        let mut namespaces = match (&scope, account) {
+            (Some(_), Some(_)) => Vec::new(),
+            _ => shared.namespaces(),
+        };
+        let own = scope.map(|scope| scope.namespace);
+        namespaces.extend(own.filter(|own| !namespaces.contains(own)));
         let parameters = Parameters::of(&request);
         let patterns = shared
             .rules
@@ -209,15 +219,18 @@ impl Wire {
         };
         let pending = Pending::begin(Arc::clone(&shared), plan, drops).await;
         let mut result = self.inner.call(request).await;
-        let status = result.as_ref().map(HttpResponse::status);
-        // A timeout that the service reports (408) is in doubt like any other.
-        let refused = status
-            .as_ref()
-            .is_ok_and(|status| status.is_client_error() && status.as_u16() != 408);
+        let succeeded = matches!(&result, Ok(response) if response.status().is_success());
+        // A timeout that the service reports is in doubt like any other.
+        let refused = match &mut result {
+            Ok(response) if response.status().is_client_error() => {
+                !reply::is_timeout(response, self.sleep.as_ref()).await
+            }
+            _ => false,
+        };
         let dropped = if refused {
             pending.refused()
         } else {
-            if !status.is_ok_and(|status| status.is_success()) {
+            if !succeeded {
                 shared.counts.in_doubt.one();
             }
             pending.done().await

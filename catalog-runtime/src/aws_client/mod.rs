@@ -80,11 +80,12 @@
 //! # Writes
 //! What is not a read drops what it changes, by [`Rules`], of all identities of its account: before it is
 //! sent, so that a process that dies in the middle of it leaves nothing old in a tier that others read;
-//! and after it came back, unless the service refused it (a 4xx other than 408 has changed nothing). An
-//! outcome in doubt, which is an error of the server or the connection, a timeout, a future that was
+//! and after it came back, unless the service refused it (a 4xx that is no timeout has changed nothing).
+//! An outcome in doubt, which is an error of the server or the connection, a timeout, a future that was
 //! dropped, counts as done. A read under way while a write ends is answered, and not kept. This holds
-//! within a process; another one's read under way may put an old answer into a tier the two share,
-//! where it is fresh for its time.
+//! within a process, and among those that share a Redis or an SQLite file: it numbers who asks, and does
+//! not take what was asked before the write. Over files alone, or where the number could not be had in
+//! time, another process's read under way may leave an old answer that is fresh for its time.
 
 mod client;
 mod digest;

@@ -89,6 +89,35 @@ pub(super) async fn look(
     Ok((written, body))
 }
 
+/// So much of an error is read to see what it is.
+const LARGEST_ERROR: usize = 64 << 10;
+
+/// Whether an error (4xx) is a timeout that the service reports: by its status, its type in the header, or
+/// anywhere in its body, as each protocol writes the type elsewhere. A body that cannot be read may be
+/// one. Nothing of the response is lost.
+pub(super) async fn is_timeout(
+    response: &mut HttpResponse,
+    sleep: Option<&SharedAsyncSleep>,
+) -> bool {
+    let says = |text: &[u8]| text.windows(7).any(|word| word == b"Timeout");
+    let kind = response.headers().get("x-amzn-errortype");
+    if response.status().as_u16() == 408 || kind.is_some_and(|kind| says(kind.as_bytes())) {
+        return true;
+    }
+    let taken = std::mem::replace(response.body_mut(), SdkBody::taken());
+    match collect(taken, LARGEST_ERROR, sleep).await {
+        Ok(whole) => {
+            let is_timeout = says(&whole);
+            *response.body_mut() = SdkBody::from(whole);
+            is_timeout
+        }
+        Err(rejoined) => {
+            *response.body_mut() = SdkBody::from_body_1_x(*rejoined);
+            true
+        }
+    }
+}
+
 /// All of a body, or, where it does not end within the bound, a body that says the same once more.
 async fn collect(
     mut body: SdkBody,

@@ -93,6 +93,19 @@ async fn a_caller_who_gives_up_leaves_nothing_old() {
     assert_eq!(w.cached.statistics().in_doubt, 20);
 }
 
+/// Many services have one status for all that goes wrong.
+#[tokio::test]
+async fn a_timeout_that_the_service_reports_is_in_doubt() {
+    for status in [400, 408] {
+        let w = World::new();
+        let user = w.user("ann").await;
+        let timeout = Fault::DoneBut(status, "OperationTimeoutException");
+        w.aws.fail_next("UpdateUser", timeout);
+        assert!(!w.rename_in_doubt(&user, "Ann").await);
+        assert_eq!(w.cached.statistics().in_doubt, 1, "{status}");
+    }
+}
+
 /// The service says no: what was read before the write is asked once more, and that is all.
 #[tokio::test]
 async fn a_write_that_is_refused_changes_nothing() {

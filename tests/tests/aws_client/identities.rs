@@ -72,6 +72,24 @@ async fn a_write_of_one_drops_what_another_of_the_account_read() {
     }
 }
 
+/// The name stands for an account that other credentials say.
+#[tokio::test]
+async fn a_write_without_an_account_drops_beside_the_named_what_every_account_read() {
+    let aws = FakeAws::start().unwrap();
+    let cached = cached(|builder| builder.namespace("mine"));
+    let client = |account| {
+        store(
+            &config(&aws.url(), credentials("AKIDONE", account)),
+            &cached,
+        )
+    };
+    let (known, unknown) = (client(Some(ACCOUNT)), client(None));
+    assert_eq!((users(&known).await, users(&unknown).await), (0, 0));
+    let made = unknown.create_user().identity_store_id(IDENTITY_STORE);
+    made.user_name("ann").send().await.unwrap();
+    assert_eq!((users(&known).await, users(&unknown).await), (1, 1));
+}
+
 #[tokio::test]
 async fn what_is_printed_names_nobody() {
     let aws = FakeAws::start().unwrap();

@@ -37,6 +37,10 @@ fn the_user_of_the_manual_is_enough_and_no_more() {
         Arc::new(of_the_manual())
     });
     assert!(of_the_manual().health().ok);
+    // After a minute of silence a listener asks the server whether it is there.
+    let client = redis::Client::open(&*url).unwrap();
+    let pong = redis::cmd("PING").query::<redis::Value>(&mut client.get_connection().unwrap());
+    assert!(pong.is_ok(), "{pong:?}");
     // Nothing it did was refused, and quietly left out.
     assert_eq!(refused(&server), NOTHING);
 
