@@ -7,6 +7,8 @@ mod asking;
 #[cfg(feature = "aws")]
 mod background;
 mod cached;
+#[cfg(feature = "aws")]
+mod keeping;
 mod reasons;
 
 use std::sync::atomic::Ordering;

@@ -17,14 +17,14 @@ use super::{
     Arc, Cache, Cached, Duration, Error, ErrorKind, Held, Inner, Key, PoisonError, RETRY, Snapshot,
     Source, Tried, catalog_key,
 };
-use crate::cache::{Hit, Horizons, Terms, Watched};
+use crate::cache::{Hit, Horizons, Terms};
 use crate::fetch::{Fetched, Outcome};
 use crate::json::catalog_to_json;
 use crate::recording::Recording;
 use crate::transform::transform;
 
-/// That AWS was asked, no region answered, and none denied who asked: kept for a moment, so that of many processes that ask at once
-/// not each has to find out.
+/// That AWS was asked, no region answered, and none denied who asked: kept for a moment, so that of many
+/// processes that ask at once not each has to find out.
 #[derive(Serialize, Deserialize)]
 struct Refused {
     asked_at: Timestamp,
@@ -42,12 +42,6 @@ pub(super) struct Asked {
     pub(super) snapshot: Snapshot,
     pub(super) fetched: Fetched,
     pub(super) reasons: Reasons,
-}
-
-/// The beginning of asking, for each entry that comes of it and is ordered by it.
-pub(super) struct Begun {
-    catalog: Watched,
-    pub(super) reasons: Watched,
 }
 
 /// Why AWS gave no catalog, and whether it is what any other process would be told.
@@ -281,22 +275,6 @@ impl Inner {
         }
     }
 
-    /// Begins to ask. Other processes may be asking too: who began last has the last word, here and in
-    /// the fleet.
-    pub(super) async fn watched(&self, cache: &Cache) -> Begun {
-        Begun {
-            reasons: self.begun(cache, &Reasons::key()).await,
-            catalog: self.begun(cache, &catalog_key()).await,
-        }
-    }
-
-    async fn begun(&self, cache: &Cache, key: &Key) -> Watched {
-        let key = key.clone();
-        cache
-            .off_thread(move |cache| cache.watch_shared(&key))
-            .await
-    }
-
     /// What another process was told, or why it was refused, if it asked after this moment.
     async fn asked_by_others(
         &self,
@@ -331,38 +309,6 @@ impl Inner {
         })
     }
 
-    /// Caches a catalog and what belongs to it, for whose account it is: that may be known only now.
-    /// Not what was overtaken.
-    pub(super) async fn keep(&self, cache: &Cache, asked: &Asked, begun: Begun) {
-        let owner = self.used_by(cache, asked.fetched.account());
-        let begun = match owner.namespace() == cache.namespace() {
-            true => begun,
-            false => self.watched(&owner).await,
-        };
-        if self.newer(&owner, &asked.snapshot).await.is_some() {
-            return;
-        }
-        self.keep_beside(&owner, &asked.fetched, &asked.reasons, begun.reasons)
-            .await;
-        // Where parts of it are older, the whole is no younger for having been written now.
-        let age = asked.snapshot.age(self.now());
-        let horizons = Horizons {
-            fresh_for: self.config.horizons.fresh_for.saturating_sub(age),
-            keep_for: self.config.horizons.keep_for.saturating_sub(age),
-        };
-        let json = catalog_to_json(&asked.snapshot.base);
-        let terms = Terms::source("api").holding(horizons);
-        let write = move |cache: &Cache| cache.put_unless_overtaken(&begun.catalog, json, &terms);
-        owner.off_thread(write).await;
-    }
-
-    /// What is shared by now, where that was asked for later: files have no order of their own.
-    async fn newer(&self, cache: &Cache, than: &Snapshot) -> Option<Catalog> {
-        let shared = cache.get_shared(&catalog_key()).await.into_hit()?;
-        let shared = self.read(&shared).ok()?;
-        (shared.observed_at() > than.base.observed_at()).then_some(shared)
-    }
-
     /// Now, noted as the time when AWS was asked.
     pub(super) fn asks_now(&self) -> Timestamp {
         let now = self.now();
@@ -370,7 +316,7 @@ impl Inner {
         now
     }
 
-    fn terms(&self) -> Terms {
+    pub(super) fn terms(&self) -> Terms {
         Terms::source("api").holding(self.config.horizons)
     }
 
@@ -437,26 +383,6 @@ impl Inner {
             fetched,
             reasons,
         })
-    }
-
-    /// Caches what belongs to a catalog, before it: who reads that finds these.
-    async fn keep_beside(
-        &self,
-        cache: &Cache,
-        fetched: &Fetched,
-        reasons: &Reasons,
-        begun: Watched,
-    ) {
-        self.keep_raw(cache, fetched, None).await;
-        self.keep_reasons(cache, reasons, begun).await;
-        self.remember_owner(cache).await;
-    }
-
-    /// Under the order of the catalogs: those of one that is refused do not replace those beside another.
-    pub(super) async fn keep_reasons(&self, cache: &Cache, reasons: &Reasons, begun: Watched) {
-        let (json, terms) = (json(reasons), self.terms());
-        let write = move |cache: &Cache| cache.put_unless_overtaken(&begun, json, &terms);
-        cache.off_thread(write).await;
     }
 
     /// The newest of what is served, what is cached, and the bundle; of the regions asked for.
