@@ -396,7 +396,7 @@ impl Inner {
         Some(work.await)
     }
 
-    async fn look<R: Send + 'static>(
+    pub(super) async fn look<R: Send + 'static>(
         &self,
         cache: &Cache,
         look: impl FnOnce(&Cache) -> R + Send + 'static,
