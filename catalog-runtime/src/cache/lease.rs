@@ -179,9 +179,7 @@ impl Cache {
 
     /// What the tiers have that processes share, whatever memory holds. Not counted as a question.
     #[cfg(feature = "aws")]
-    pub(crate) async fn get_shared(&self, key: &Key) -> Freshness {
-        let key = key.clone();
-        self.off_thread(move |cache| cache.ask_below(&key, Search::default(), false))
-            .await
+    pub(crate) fn get_shared(&self, key: &Key) -> Freshness {
+        self.ask_below(key, Search::default(), false)
     }
 }

@@ -111,7 +111,8 @@ impl Aws {
             .observed_at(observed_at)
             .expectations(last.map(expectations).unwrap_or_default());
         let fetcher = builder.build().map_err(unavailable)?;
-        fetcher.fetch().await.map_err(unavailable)
+        // Large, and held by every future that asks.
+        Box::pin(fetcher.fetch()).await.map_err(unavailable)
     }
 }
 

@@ -2,6 +2,7 @@
 //! be asked, or forgotten, without the others.
 
 use std::collections::BTreeMap;
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use bedrock_catalog_data::Timestamp;
@@ -80,8 +81,27 @@ impl Discovery {
 
     /// How fast each region answered the last time it was asked.
     pub async fn latencies(&self) -> BTreeMap<String, Latency> {
-        let cache = self.live.inner.identified().await;
-        read(cache.get_async(&latency_key()).await).unwrap_or_default()
+        let inner = &self.live.inner;
+        let cache = inner.identified().await;
+        let current = inner.current.load_full();
+        let regions: Vec<String> = current.regions().map(|r| r.id().to_owned()).collect();
+        let look = move |cache: &Cache| {
+            let keys: Vec<Key> = regions.iter().map(|id| key("latency", id)).collect();
+            let cached = cache.get_many(&keys).into_iter().map(read::<Latency>);
+            let measured = regions.into_iter().zip(cached);
+            measured
+                .filter_map(|(id, latency)| Some((id, latency?)))
+                .collect()
+        };
+        let mut latencies: BTreeMap<_, _> = inner.look(&cache, look).await.unwrap_or_default();
+        let here = inner.latencies.lock();
+        for (region, here) in here.unwrap_or_else(PoisonError::into_inner).iter() {
+            let latency = latencies.entry(region.clone()).or_insert(*here);
+            if latency.measured_at < here.measured_at {
+                *latency = *here;
+            }
+        }
+        latencies
     }
 
     /// The region that answered fastest among those with a way in to a model.
@@ -177,10 +197,6 @@ fn key(list: &str, region: &str) -> Key {
     Key::new("discovery", list, region)
 }
 
-fn latency_key() -> Key {
-    Key::new("discovery", "latency", "all")
-}
-
 fn read<T: DeserializeOwned>(cached: Freshness) -> Option<T> {
     serde_json::from_slice(&cached.into_hit()?.data).ok()
 }
@@ -208,26 +224,24 @@ impl Inner {
             lists.push((key("profiles", region), json(&answers.profiles)));
         }
         lists.retain(|(key, _)| Some(key) != except);
-        let mut latencies: BTreeMap<String, Latency> =
-            read(cache.get_async(&latency_key()).await).unwrap_or_default();
         for (region, report) in fetched.reports() {
             if report.outcome == crate::fetch::Outcome::Ok {
                 let millis = u64::try_from(report.elapsed.as_millis()).unwrap_or(u64::MAX);
-                latencies.insert(
-                    region.clone(),
-                    Latency {
-                        millis,
-                        measured_at,
-                    },
-                );
+                let latency = Latency {
+                    millis,
+                    measured_at,
+                };
+                lists.push((key("latency", region), json(&latency)));
+                let here = self.latencies.lock();
+                here.unwrap_or_else(PoisonError::into_inner)
+                    .insert(region.clone(), latency);
             }
         }
-        lists.push((latency_key(), json(&latencies)));
         let keep = move |cache: &Cache| {
             let values = lists.iter().map(|(key, value)| (key, value.clone()));
             cache.put_many(values, &terms());
         };
-        cache.off_thread(keep).await;
+        self.calls.call(cache, keep).await;
     }
 }
 

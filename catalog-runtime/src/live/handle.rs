@@ -1,5 +1,6 @@
 //! The handle of a live catalog: what callers hold, clone and ask.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -9,7 +10,9 @@ use arc_swap::ArcSwap;
 use bedrock_catalog_data::Timestamp;
 
 use super::builder::LiveCatalogBuilder;
+use super::calls::Calls;
 use super::counts::Counts;
+use super::discovery::Latency;
 use super::laid_over::{LaidOver, OverlaySource};
 use super::report::StatusReport;
 use super::rounds::Rounds;
@@ -70,6 +73,9 @@ impl Drop for Alive {
 pub(super) struct Inner {
     pub(super) config: LiveCatalogBuilder,
     pub(super) cache: Cache,
+    pub(super) calls: Calls,
+    /// How fast regions answered, here: kept also where nothing is cached.
+    pub(super) latencies: Mutex<BTreeMap<String, Latency>>,
     /// Apart from the rest, so that a reader does not keep the rest alive.
     pub(super) current: Arc<ArcSwap<Snapshot>>,
     /// Who changes the catalog; one at a time.
@@ -147,6 +153,8 @@ impl LiveCatalog {
         }
         let inner = Inner {
             cache,
+            calls: Calls::default(),
+            latencies: Mutex::default(),
             current: Arc::new(ArcSwap::from_pointee(before)),
             turn: Rounds::default(),
             serving: Mutex::new(()),

@@ -5,12 +5,14 @@
 //! are allowed; `strategy` decides where a catalog comes from, `snapshot`
 //! is what is served, `report` says how it stands, `overlay` and `laid_over` lay the caller's own models
 //! over it, `owner` says whose entries of the cache are meant, `discovery` keeps the raw lists of each
-//! region and how fast it answered. `rounds` does once what many ask for at once.
+//! region and how fast it answered. `rounds` does once what many ask for at once,
+//! `calls` keeps a cache that hangs from costing more than one thread.
 
 #[cfg(feature = "aws")]
 mod ask;
 mod bounds;
 mod builder;
+mod calls;
 mod counts;
 mod discovery;
 mod environment;

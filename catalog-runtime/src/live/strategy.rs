@@ -21,9 +21,7 @@ use super::handle::{Change, Inner};
 use super::laid_over::OverlaySource;
 use super::overlay::Overlay;
 use super::snapshot::{Held, Snapshot, Source, bundle};
-#[cfg(feature = "aws")]
-use crate::cache::Cache;
-use crate::cache::{Key, Moment};
+use crate::cache::{Cache, Key, Moment};
 use crate::diff::CatalogDiff;
 use crate::error::{Error, ErrorKind};
 use crate::scrub::scrub;
@@ -32,6 +30,9 @@ use cached::Cached;
 /// How long after a failure nobody asks again, and what is added at random so that a fleet does not
 /// ask in step.
 const RETRY: Duration = Duration::from_secs(60);
+/// How long the cache is waited for at most; then it has nothing.
+#[cfg(feature = "aws")]
+const LOOK: Duration = Duration::from_millis(500);
 /// Until what another process is asking for is looked for again.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
@@ -171,9 +172,13 @@ impl Inner {
         let mut tried = Tried::default();
         self.ask_for_account_anew().await;
         let cache = self.identified().await;
-        let cached = Cached::of(cache.get_async(&catalog_key()).await, &cache).await;
-        let fresh = cached.is_fresh() && !forced;
-        let stale = match self.usable(cached, &mut tried) {
+        let look = |cache: &Cache| Cached::of(cache.get(&catalog_key()), cache);
+        let cached = self.look(&cache, look).await;
+        if cached.is_none() {
+            tried.note("cache", "no answer");
+        }
+        let fresh = cached.as_ref().is_some_and(Cached::is_fresh) && !forced;
+        let stale = match cached.and_then(|cached| self.usable(cached, &mut tried)) {
             Some(snapshot) if fresh && self.is_fresh(&snapshot) => {
                 return Ok(self.adopt(snapshot));
             }
@@ -250,7 +255,8 @@ impl Inner {
     /// For who has no credentials that would say whose entries are meant: what offline would serve.
     async fn left_by_the_only_account(&self) -> Option<Snapshot> {
         let cache = self.only_owner().await?;
-        let cached = Cached::of(cache.get_async(&catalog_key()).await, &cache).await;
+        let look = |cache: &Cache| Cached::of(cache.get(&catalog_key()), cache);
+        let cached = self.look(&cache, look).await?;
         self.usable(cached, &mut Tried::default())
     }
 
@@ -415,6 +421,14 @@ impl Inner {
 
     async fn in_time<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         Some(work.await)
+    }
+
+    pub(super) async fn look<R: Send + 'static>(
+        &self,
+        cache: &Cache,
+        look: impl FnOnce(&Cache) -> R + Send + 'static,
+    ) -> Option<R> {
+        self.calls.call(cache, look).await
     }
 
     fn no_answer(&self) -> Error {

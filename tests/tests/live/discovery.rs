@@ -169,19 +169,47 @@ async fn the_nearest_region_is_the_one_that_answered_fastest() {
     );
 }
 
+/// Each region has a record of its own, here and in the cache.
+#[tokio::test]
+async fn measurements_at_once_are_all_kept_and_need_no_cache() {
+    for mode in [CacheMode::Memory, CacheMode::None] {
+        let wire = Memory::new(stage().latency(Duration::from_millis(5)));
+        let live = in_memory(&wire, &clock()).cache_mode(mode).build().unwrap();
+        let discovery = live.discovery();
+        let all: Vec<_> = REGIONS
+            .map(|region| {
+                let discovery = discovery.clone();
+                tokio::spawn(async move { discovery.models(region).await.unwrap() })
+            })
+            .into();
+        for one in all {
+            one.await.unwrap();
+        }
+        assert_eq!(discovery.latencies().await.len(), 2, "{mode:?}");
+        if mode == CacheMode::Memory {
+            for region in REGIONS {
+                let key = Key::new("discovery", "latency", region);
+                assert!(!live.cache().get(&key).is_missing(), "{region}");
+            }
+        }
+        live.load().await.unwrap();
+        assert!(discovery.nearest("maker.model-2-v1:0").await.is_some());
+    }
+}
+
 #[tokio::test]
 async fn what_another_process_measured_says_which_region_is_near() {
     let (folder, clock, wire) = (tempfile::tempdir().unwrap(), clock(), wire());
     let live = in_files(&wire, &clock, folder.path()).build().unwrap();
     live.load().await.unwrap();
-    let kept = live.cache().get(&Key::new("discovery", "latency", "all"));
-    let mut kept: serde_json::Value = serde_json::from_slice(&kept.hit().unwrap().data).unwrap();
     for (region, millis) in [("eu-west-1", 300), ("us-east-1", 20)] {
-        kept[region]["millis"] = millis.into();
+        let key = Key::new("discovery", "latency", region);
+        let kept = live.cache().get(&key).into_hit().unwrap();
+        let mut kept: serde_json::Value = serde_json::from_slice(&kept.data).unwrap();
+        kept["millis"] = millis.into();
+        live.cache()
+            .put(&key, kept.to_string(), &Terms::source("api"));
     }
-    let key = Key::new("discovery", "latency", "all");
-    live.cache()
-        .put(&key, kept.to_string(), &Terms::source("api"));
     let other = in_files(&wire, &clock, folder.path()).build().unwrap();
     assert_eq!(other.load().await.unwrap().source().as_str(), "cache");
     let nearest = other.discovery().nearest("maker.model-2-v1:0").await;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
+use bedrock_catalog::cache::testing::Op;
 use bedrock_catalog::recording::Recording;
 use bedrock_catalog::{CacheMode, Catalog, ErrorKind, LiveCatalog};
 use bedrock_catalog_tests::fake_bedrock::{
@@ -265,57 +266,67 @@ async fn offline_serves_what_the_only_account_cached() {
     assert_eq!(offline().await, "cache");
 }
 
-/// A tier that does not answer holds a load up until the deadline, once: that is told, and renewing goes
-/// on in the background.
+/// A tier that does not answer is waited for a moment, once: AWS is asked without it, by the load and by each
+/// renewal, and one thread hangs, not one more with each.
 #[tokio::test]
-async fn a_load_that_a_tier_holds_up_is_waited_for_once() {
-    use bedrock_catalog::cache::testing::{FaultyTier, Op};
+async fn a_tier_that_hangs_does_not_keep_aws_from_being_asked() {
     for fallback in [true, false] {
-        let (clock, wire, tier) = (clock(), wire(), FaultyTier::new("slow"));
-        let gate = Arc::new((Mutex::new(false), Condvar::new()));
-        let closed = Arc::clone(&gate);
-        tier.before(move |op| {
-            let (open, opens) = &*closed;
-            if op == Op::Get {
-                let open = opens.wait_while(open.lock().unwrap(), |open| !*open);
-                drop(open.unwrap());
-            }
-        });
+        let (clock, wire) = (clock(), wire());
+        let (tier, gate) = Gate::of(Op::Get);
+        gate.open(false);
         let live = in_memory(&wire, &clock)
             .tier(tier)
-            .bundled_fallback(fallback);
-        let live = live.deadline(Duration::from_secs(1)).build().unwrap();
+            .bundled_fallback(fallback)
+            .build()
+            .unwrap();
         let (lines, guard) = Lines::listen();
-        let loaded = live.load().await;
-        assert_eq!(loaded.is_ok(), fallback);
-        let status = live.status();
-        let why = status.error.unwrap();
-        assert!(
-            why.contains("within the deadline of 1s") && status.degraded,
-            "{why}"
-        );
-        if fallback {
-            assert_eq!(loaded.unwrap().error(), Some(&*why));
-            for _ in 0..10 {
-                let mut load = std::pin::pin!(live.load());
-                let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-                assert!(
-                    load.as_mut().poll(&mut context).is_ready(),
-                    "nobody waits again"
-                );
-            }
-            let warnings = lines.at(tracing::Level::WARN);
-            assert_eq!(warnings.len(), 1, "{warnings:?}");
-            assert!(warnings[0].contains("deadline"), "{warnings:?}");
-        }
-        drop(guard);
-        *gate.0.lock().unwrap() = true;
-        gate.1.notify_all();
-        clock.advance(Duration::from_secs(70));
-        assert!(live.load().await.is_ok());
-        until(|| live.status().source == "api").await;
+        let loaded = live.load().await.unwrap();
+        assert_eq!(loaded.source().as_str(), "api");
         assert_eq!(live.status().error, None);
+        let warnings = lines.at(tracing::Level::WARN);
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        assert!(
+            warnings[0].contains("cache does not answer"),
+            "{warnings:?}"
+        );
+        drop(guard);
+        let mut last = loaded.observed_at();
+        for _ in 0..8 {
+            clock.advance(30 * HOUR);
+            live.load().await.unwrap();
+            until(|| live.snapshot().observed_at() > last).await;
+            last = live.snapshot().observed_at();
+            clock.advance(HOUR);
+            last = last.max(live.refresh().await.unwrap().observed_at());
+        }
+        assert_eq!(gate.waiting(), 1);
+        gate.open(true);
+        until(|| gate.waiting() == 0).await;
+        // And written again.
+        clock.advance(HOUR);
+        let last = live.refresh().await.unwrap().observed_at();
+        let key = bedrock_catalog::cache::Key::new("catalog", "get", "all");
+        let hit = live.cache().get_async(&key).await.into_hit().unwrap();
+        assert!(String::from_utf8_lossy(&hit.data).contains(&last.to_string()));
     }
+}
+
+/// Nor does a write that hangs cost a thread with each renewal.
+#[tokio::test]
+async fn writes_that_hang_cost_one_thread() {
+    let (clock, wire) = (clock(), wire());
+    let (tier, gate) = Gate::of(Op::Put);
+    gate.open(false);
+    let live = in_memory(&wire, &clock).tier(tier);
+    let live = live.deadline(Duration::from_secs(1)).build().unwrap();
+    live.load().await.unwrap();
+    for _ in 0..4 {
+        clock.advance(HOUR);
+        let refreshed = live.refresh().await.unwrap();
+        assert_eq!(refreshed.source().as_str(), "api");
+    }
+    assert_eq!(gate.waiting(), 1);
+    gate.open(true);
 }
 
 /// Writing is tried, and not waited for beyond the deadline.

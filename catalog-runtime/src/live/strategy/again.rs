@@ -45,12 +45,17 @@ impl Inner {
         if let Some(newer) = self.shared(cache, newer).await {
             return Ok(Some(newer));
         }
-        let Some(leases) = cache.try_lease(&catalog_key()).await else {
+        let hangs = self.calls.hangs();
+        let leases = match hangs {
+            true => None,
+            false => cache.try_lease(&catalog_key()).await,
+        };
+        if leases.is_none() && !hangs {
             // Another process asks. What it was told is looked for in a while.
             let at = self.sooner(RETRY, retry.all_at);
             self.amend(|same| same.renew_at = at);
             return Ok(None);
-        };
+        }
         // Another one may have asked while this one waited; all of them, or those that failed.
         let asked_again = |found: &Snapshot, tries: u32| {
             newer(found, tries) || (found.base.observed_at() == observed_at && tries > retry.tries)
@@ -59,7 +64,9 @@ impl Inner {
             Some(shared) => Ok(Asked::Snapshot(Box::new(shared))),
             None => self.ask_failed(cache, &current, retry, answered).await,
         };
-        leases.give_back().await;
+        if let Some(leases) = leases {
+            leases.give_back().await;
+        }
         match asked? {
             Asked::Snapshot(snapshot) => Ok(Some(*snapshot)),
             Asked::InVain(reasons) => {
@@ -79,8 +86,8 @@ impl Inner {
         cache: &Cache,
         wanted: impl Fn(&Snapshot, u32) -> bool,
     ) -> Option<Snapshot> {
-        let shared = cache.get_shared(&catalog_key()).await;
-        let shared = Cached::of(shared, cache).await;
+        let look = |cache: &Cache| Cached::of(cache.get_shared(&catalog_key()), cache);
+        let shared = self.look(cache, look).await?;
         let tries = shared.tries();
         let shared = self.usable(shared, &mut Tried::default())?;
         wanted(&shared, tries).then_some(shared)

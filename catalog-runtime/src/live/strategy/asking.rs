@@ -14,8 +14,8 @@ use super::super::builder::PartialPolicy;
 use super::super::discovery::json;
 use super::reasons::Reasons;
 use super::{
-    Arc, Cache, Cached, Duration, Error, ErrorKind, Held, Inner, Key, PoisonError, RETRY, Snapshot,
-    Source, Tried, catalog_key,
+    Arc, Cache, Cached, Duration, Error, ErrorKind, Held, Inner, Key, LOOK, PoisonError, RETRY,
+    Snapshot, Source, Tried, catalog_key,
 };
 use crate::cache::{Hit, Horizons, Terms};
 use crate::fetch::{Fetched, Outcome};
@@ -121,6 +121,16 @@ impl Inner {
         let cache = self.identified().await;
         let answered = Answered::default();
         let asking = async {
+            let begun = Instant::now();
+            let look = |cache: &Cache| drop(cache.get_shared(&catalog_key()));
+            if self.look(&cache, look).await.is_none() {
+                tracing::warn!("the cache does not answer; AWS is asked without it");
+                let left = config.asking().saturating_sub(begun.elapsed());
+                let asked = self.asked(&cache, left, &answered).await;
+                return asked
+                    .map(|asked| Some(asked.snapshot))
+                    .map_err(|in_vain| in_vain.error);
+            }
             if self.is_open().await {
                 // Nobody to ask with: the others may be of any account.
                 let within = config.asking();
@@ -157,7 +167,8 @@ impl Inner {
         asking: impl Future<Output = Result<Option<Snapshot>, Error>>,
     ) -> Result<Option<Snapshot>, Error> {
         let within = self.config.asking().mul_f64(1.05);
-        let asked = self.bounded(within, asking).await;
+        // On the heap: the futures of those who ask are one within the other.
+        let asked = self.bounded(within, Box::pin(asking)).await;
         let asked = asked.or_else(|| taken(answered).map(|answer| answer.map(Some)));
         asked.unwrap_or_else(|| Err(self.no_answer()))
     }
@@ -200,8 +211,9 @@ impl Inner {
         }
         match computed {
             Ok(answer) if answer.is_fresh() => {
-                let cached = Cached::of(answer, cache).await;
-                let usable = self.usable(cached, &mut Tried::default());
+                let look = |cache: &Cache| Cached::of(answer, cache);
+                let cached = self.look(cache, look).await;
+                let usable = cached.and_then(|cached| self.usable(cached, &mut Tried::default()));
                 let fresh = usable.filter(|snapshot| self.is_fresh(snapshot));
                 Ok(fresh.map_or(Others::HaveNothing, |fresh| Others::Asked(Box::new(fresh))))
             }
@@ -268,7 +280,9 @@ impl Inner {
                         fresh_for: RETRY,
                         keep_for: RETRY,
                     });
-                    cache.put_async(&Refused::key(), refused, &terms).await;
+                    let write =
+                        move |cache: &Cache| drop(cache.put(&Refused::key(), refused, &terms));
+                    self.calls.call(cache, write).await;
                 }
                 Err(error)
             }
@@ -281,15 +295,18 @@ impl Inner {
         cache: &Cache,
         since: SystemTime,
     ) -> Option<Result<Snapshot, Error>> {
-        let written_since = |hit: &Hit| hit.written_at() >= since;
+        let written_since = move |hit: &Hit| hit.written_at() >= since;
         // Observations are of whole seconds: one of the same second may be from before.
         let seconds = since
             .duration_since(UNIX_EPOCH)
             .map_or(0, |at| at.as_secs());
         let asked_since = |at: Timestamp| u64::try_from(at.unix()).is_ok_and(|at| at > seconds);
-        let shared = cache.get_shared(&catalog_key()).await;
-        if shared.hit().is_some_and(written_since) {
-            let shared = Cached::of(shared, cache).await;
+        let look = move |cache: &Cache| {
+            let shared = cache.get_shared(&catalog_key());
+            let since = shared.hit().is_some_and(written_since);
+            since.then(|| Cached::of(shared, cache))
+        };
+        if let Some(shared) = self.look(cache, look).await? {
             let found = self.usable(shared, &mut Tried::default());
             // Who requires all regions asks for those that it lacks.
             let requires_all = self.config.partial == PartialPolicy::RequireAllRegions;
@@ -301,7 +318,8 @@ impl Inner {
                 return Some(Ok(snapshot));
             }
         }
-        let refused = cache.get_shared(&Refused::key()).await.into_hit()?;
+        let look = |cache: &Cache| cache.get_shared(&Refused::key());
+        let refused = self.look(cache, look).await?.into_hit()?;
         let refused: Refused = serde_json::from_slice(&refused.data).ok()?;
         asked_since(refused.asked_at).then(|| {
             let message = format!("another process asked just now: {}", refused.why);
@@ -388,7 +406,8 @@ impl Inner {
     /// The newest of what is served, what is cached, and the bundle; of the regions asked for.
     pub(in crate::live) async fn last_good(&self, cache: &Cache) -> Option<Held> {
         let current = self.current.load_full();
-        let cached = cache.get_async(&catalog_key()).await.into_hit();
+        let cached = self.look(cache, |cache| cache.get(&catalog_key())).await;
+        let cached = cached.and_then(|cached| cached.into_hit());
         // Whoever loads has told why a cached one is not used.
         let cached = cached.and_then(|hit| self.read(&hit).ok());
         let cached = cached.map(|catalog| Held::Built(Arc::new(catalog)));
@@ -414,6 +433,15 @@ impl Inner {
             // Nobody is waited for.
             false => Some(work.await),
         }
+    }
+
+    /// What the cache says, if it answers in time, and does not hang already: who looks goes on without it.
+    pub(in crate::live) async fn look<R: Send + 'static>(
+        &self,
+        cache: &Cache,
+        look: impl FnOnce(&Cache) -> R + Send + 'static,
+    ) -> Option<R> {
+        self.bounded(LOOK, self.calls.call(cache, look)).await?
     }
 
     async fn bounded<T>(&self, limit: Duration, work: impl Future<Output = T>) -> Option<T> {

@@ -14,7 +14,7 @@ use super::{LOOK_AGAIN, is_due};
 enum Cause {
     /// It is time: AWS is asked where the cache has nothing newer.
     Due,
-    /// Others stored a catalog: the cache is looked at.
+    /// Others stored a catalog: the cache is looked at first, and AWS asked where it has nothing fresh.
     Others,
 }
 

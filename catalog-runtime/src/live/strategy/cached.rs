@@ -19,11 +19,9 @@ pub(super) struct Cached {
 
 impl Cached {
     /// A catalog from the cache, with what else is there of it.
-    pub(super) async fn of(catalog: Freshness, cache: &Cache) -> Self {
-        let reasons = match catalog.hit() {
-            Some(hit) => Reasons::beside(hit, cache).await,
-            None => None,
-        };
+    pub(super) fn of(catalog: Freshness, cache: &Cache) -> Self {
+        let hit = catalog.hit();
+        let reasons = hit.and_then(|hit| Reasons::beside(hit, cache));
         Self { catalog, reasons }
     }
 

@@ -28,10 +28,10 @@ impl Inner {
     }
 
     pub(super) async fn begun(&self, cache: &Cache, key: &Key) -> Watched {
-        let key = key.clone();
-        cache
-            .off_thread(move |cache| cache.watch_shared(&key))
-            .await
+        let shared = key.clone();
+        let watch = move |cache: &Cache| cache.watch_shared(&shared);
+        let watched = self.look(cache, watch).await;
+        watched.unwrap_or_else(|| cache.watch(key))
     }
 
     /// Caches a catalog and what belongs to it, for whose account it is: that may be known only now.
@@ -56,12 +56,13 @@ impl Inner {
         let json = catalog_to_json(&asked.snapshot.base);
         let terms = Terms::source("api").holding(horizons);
         let write = move |cache: &Cache| cache.put_unless_overtaken(&begun.catalog, json, &terms);
-        owner.off_thread(write).await;
+        self.calls.call(&owner, write).await;
     }
 
     /// What is shared by now, where that was asked for later: files have no order of their own.
     pub(super) async fn newer(&self, cache: &Cache, than: &Snapshot) -> Option<Catalog> {
-        let shared = cache.get_shared(&catalog_key()).await.into_hit()?;
+        let look = |cache: &Cache| cache.get_shared(&catalog_key());
+        let shared = self.look(cache, look).await?.into_hit()?;
         let shared = self.read(&shared).ok()?;
         (shared.observed_at() > than.base.observed_at()).then_some(shared)
     }
@@ -76,13 +77,15 @@ impl Inner {
     ) {
         self.keep_raw(cache, fetched, None).await;
         self.keep_reasons(cache, reasons, begun).await;
-        self.remember_owner(cache).await;
+        if !self.calls.hangs() {
+            self.remember_owner(cache).await;
+        }
     }
 
     /// Under the order of the catalogs: those of one that is refused do not replace those beside another.
     pub(super) async fn keep_reasons(&self, cache: &Cache, reasons: &Reasons, begun: Watched) {
         let (json, terms) = (json(reasons), self.terms());
         let write = move |cache: &Cache| cache.put_unless_overtaken(&begun, json, &terms);
-        cache.off_thread(write).await;
+        self.calls.call(cache, write).await;
     }
 }

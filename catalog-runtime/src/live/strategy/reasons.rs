@@ -66,27 +66,27 @@ impl Reasons {
 
     /// What is cached of them beside a catalog. Where that was below memory, memory may hold those of
     /// another one.
-    pub(super) async fn beside(catalog: &Hit, cache: &Cache) -> Option<Self> {
+    pub(super) fn beside(catalog: &Hit, cache: &Cache) -> Option<Self> {
         let is_below = catalog.tier().is_some_and(|tier| tier != "memory");
         let below = match is_below {
-            true => Self::below_memory(cache).await,
+            true => Self::below_memory(cache),
             false => None,
         };
         let cached = match below {
             Some(cached) => cached,
-            None => cache.get_async(&Self::key()).await.into_hit()?,
+            None => cache.get(&Self::key()).into_hit()?,
         };
         serde_json::from_slice(&cached.data).ok()
     }
 
     #[cfg(feature = "aws")]
-    async fn below_memory(cache: &Cache) -> Option<Hit> {
-        cache.get_shared(&Self::key()).await.into_hit()
+    fn below_memory(cache: &Cache) -> Option<Hit> {
+        cache.get_shared(&Self::key()).into_hit()
     }
 
     /// Who cannot ask has written nothing: memory holds what was read.
     #[cfg(not(feature = "aws"))]
-    async fn below_memory(_: &Cache) -> Option<Hit> {
+    fn below_memory(_: &Cache) -> Option<Hit> {
         None
     }
 
