@@ -8,9 +8,8 @@ use aws_sdk_ssoadmin::types::{
 use aws_smithy_types::Document;
 use bedrock_catalog_tests::fake_aws::{IDENTITY_STORE, INSTANCE};
 
-use crate::stage::{World, change};
+use crate::stage::{OTHER_ACCOUNT, World, change};
 
-const OTHER_ACCOUNT: &str = "222222222222";
 const APPLICATION: &str = "arn:aws:sso::111111111111:application/ssoins-0123456789abcdef/apl-1";
 
 fn called(attribute: &str, name: &str) -> AlternateIdentifier {

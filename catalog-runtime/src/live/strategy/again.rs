@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::super::handle::Inner;
 use super::super::snapshot::{Retry, Snapshot};
-use super::asking::{Answered, Asked as AskedNow, made_of, note};
+use super::asking::{Answered, Asked, made_of, note};
 use super::reasons::Reasons;
 use super::{Cached, RETRY, Tried, catalog_key};
 use crate::cache::{Cache, Moment};
@@ -16,7 +16,7 @@ use crate::recording::Recording;
 const LONGEST_RETRY: Duration = Duration::from_secs(3600);
 
 /// What came of asking the failed regions again.
-enum Asked {
+enum Again {
     /// By this process or another one.
     Snapshot(Box<Snapshot>),
     InVain(Reasons),
@@ -61,15 +61,15 @@ impl Inner {
             newer(found, tries) || (found.base.observed_at() == observed_at && tries > retry.tries)
         };
         let asked = match self.shared(cache, asked_again).await {
-            Some(shared) => Ok(Asked::Snapshot(Box::new(shared))),
+            Some(shared) => Ok(Again::Snapshot(Box::new(shared))),
             None => self.ask_failed(cache, &current, retry, answered).await,
         };
         if let Some(leases) = leases {
             leases.give_back().await;
         }
         match asked? {
-            Asked::Snapshot(snapshot) => Ok(Some(*snapshot)),
-            Asked::InVain(reasons) => {
+            Again::Snapshot(snapshot) => Ok(Some(*snapshot)),
+            Again::InVain(reasons) => {
                 self.amend(|same| {
                     reasons.tell(same);
                     self.retry_of(same, &reasons, retry.all_at);
@@ -99,7 +99,7 @@ impl Inner {
         current: &Snapshot,
         retry: &Retry,
         answered: &Answered,
-    ) -> Result<Asked, Error> {
+    ) -> Result<Again, Error> {
         let observed_at = current.base.observed_at();
         let watched = self.watched(cache).await;
         let regions: Vec<String> = retry.regions.iter().cloned().collect();
@@ -128,7 +128,7 @@ impl Inner {
         if fetched.answered() == 0 {
             // Other processes need not find out too.
             self.keep_reasons(cache, &reasons, watched.reasons).await;
-            return Ok(Asked::InVain(reasons));
+            return Ok(Again::InVain(reasons));
         }
         tracing::info!(
             answered = fetched.answered(),
@@ -147,13 +147,13 @@ impl Inner {
         let mut snapshot = made_of(&recording, Some(&current.base), &reasons)?;
         self.retry_of(&mut snapshot, &reasons, retry.all_at);
         note(answered, Ok(snapshot.clone()));
-        let asked = AskedNow {
+        let asked = Asked {
             snapshot,
             fetched,
             reasons,
         };
         self.keep(cache, &asked, watched).await;
-        Ok(Asked::Snapshot(Box::new(asked.snapshot)))
+        Ok(Again::Snapshot(Box::new(asked.snapshot)))
     }
 
     /// Has all regions asked at this moment, and before that those that may answer when asked again:
