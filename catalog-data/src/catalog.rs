@@ -91,11 +91,10 @@ impl Catalog {
         }
     }
 
-    /// A catalog of checked tables, with indexes made here. The bundle's constants get a shortcut.
-    pub(crate) fn built(tables: Tables) -> Option<Self> {
-        let models = Index::Built(BuiltIndex::new(tables.models.iter().map(|row| &*row.id))?);
-        let profiles = Index::Built(BuiltIndex::new(tables.profiles.iter().map(|row| &*row.id))?);
-        let regions = Index::Built(BuiltIndex::new(tables.regions.iter().map(|row| &*row.id))?);
+    /// A catalog of checked tables, with the indexes of models, profiles and regions. The bundle's
+    /// constants get a shortcut.
+    pub(crate) fn built(tables: Tables, indexes: [BuiltIndex; 3]) -> Self {
+        let [models, profiles, regions] = indexes.map(Index::Built);
         #[allow(unused_mut)]
         let mut catalog = Self {
             tables,
@@ -108,38 +107,22 @@ impl Catalog {
         {
             catalog.aliases = catalog.aliases_of(Self::bundled());
         }
-        Some(catalog)
+        catalog
     }
 
     #[cfg(feature = "bundle")]
     fn aliases_of(&self, other: &Catalog) -> Aliases {
-        let tables = &other.tables;
-        let numbers = |found: &mut dyn Iterator<Item = Option<u16>>| -> StaticList<u16> {
-            found
-                .map(|number| number.unwrap_or(NONE))
-                .collect::<Vec<_>>()
-                .into()
-        };
         Aliases {
-            brand: tables.brand,
-            models: numbers(
-                &mut tables
-                    .models
-                    .iter()
-                    .map(|row| self.find_model(&row.id, None)),
+            brand: other.tables.brand,
+            models: aliases(
+                other.all_models().map(|model| model.id()),
+                self.all_models().map(|model| model.id()),
             ),
-            profiles: numbers(
-                &mut tables
-                    .profiles
-                    .iter()
-                    .map(|row| self.find_profile(&row.id, None)),
+            profiles: aliases(
+                other.all_profiles().map(|profile| profile.id()),
+                self.all_profiles().map(|profile| profile.id()),
             ),
-            regions: numbers(
-                &mut tables
-                    .regions
-                    .iter()
-                    .map(|row| self.find_region(&row.id, None)),
-            ),
+            regions: aliases(other.known_regions(), self.known_regions()),
         }
     }
 
@@ -153,7 +136,8 @@ impl Catalog {
         }
         let rows = &*self.tables.models;
         self.models.find(id, |number| {
-            rows.get(usize::from(number)).map(|row| &*row.id)
+            let row = rows.get(usize::from(number))?;
+            Some(row.id.text(&self.tables.texts))
         })
     }
 
@@ -164,7 +148,8 @@ impl Catalog {
         }
         let rows = &*self.tables.profiles;
         self.profiles.find(id, |number| {
-            rows.get(usize::from(number)).map(|row| &*row.id)
+            let row = rows.get(usize::from(number))?;
+            Some(row.id.text(&self.tables.texts))
         })
     }
 
@@ -175,7 +160,8 @@ impl Catalog {
         }
         let rows = &*self.tables.regions;
         self.regions.find(id, |number| {
-            rows.get(usize::from(number)).map(|row| &*row.id)
+            let row = rows.get(usize::from(number))?;
+            Some(row.id.text(&self.tables.texts))
         })
     }
 
@@ -265,7 +251,8 @@ impl Catalog {
     /// The ids of all regions this catalog has constants for, sorted: recorded ones, those known as
     /// destinations only, and former ones.
     pub fn known_regions(&self) -> impl ExactSizeIterator<Item = &str> + Clone {
-        self.tables.regions.iter().map(|row| &*row.id)
+        let rows = self.tables.regions.iter();
+        rows.map(|row| row.id.text(&self.tables.texts))
     }
 
     /// Every (model, region) pair with a model row or a profile, sorted by model, then region.
@@ -414,6 +401,21 @@ impl Catalog {
         let ids = self.regions().map(|region| region.id());
         Error::unknown("region", id, near::closest(id, ids))
     }
+}
+
+/// The number of each of `others` among `own`, or [`NONE`]. Both are sorted.
+#[cfg(feature = "bundle")]
+fn aliases<'a>(
+    others: impl Iterator<Item = &'a str>,
+    own: impl Iterator<Item = &'a str>,
+) -> StaticList<u16> {
+    let mut own = own.zip(0u16..).peekable();
+    let number = |other: &str| {
+        while own.next_if(|&(id, _)| id < other).is_some() {}
+        let found = own.next_if(|&(id, _)| id == other);
+        found.map_or(NONE, |(_, number)| number)
+    };
+    others.map(number).collect::<Vec<_>>().into()
 }
 
 impl fmt::Debug for Catalog {

@@ -1,29 +1,28 @@
 //! Document → catalog: checks everything and numbers everything; [`tables`] lays it out.
 
+mod ids;
+mod pools;
 mod tables;
 
 use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashSet;
 
 use crate::catalog::Catalog;
 use crate::document::{AccessEntry, DestinationsEntry, Document, FORMAT, ModelEntry, ProfileEntry};
 use crate::error::Error;
 use crate::rows::{AccessRow, LinkRow, NONE, Run};
-use crate::text::Text;
-use crate::words::InferenceType;
+use crate::words::{Customization, InferenceType, Modality};
+use ids::Ids;
+use pools::{Lists, Texts};
 
 /// The most models, profiles or (model, region) pairs; numbers are 16 bits and one is taken.
 const MOST_ROWS: usize = NONE as usize;
 /// The most regions, and the most cells of the region-by-model table: 8 MiB.
 const MOST_REGIONS: usize = 1024;
 const MOST_CELLS: usize = 4 << 20;
-/// The longest id, in bytes.
-const LONGEST_ID: usize = 16 << 10;
-
-type Numbers<'d> = HashMap<&'d str, u16>;
 
 impl Catalog {
     /// The catalog of a document.
@@ -32,8 +31,7 @@ impl Catalog {
     /// Where the document is of another format, names something it does not hold, says something
     /// twice, or is larger than a catalog can be: where and why.
     pub fn from_document(document: &Document<'_>) -> Result<Self, Error> {
-        let tables = Builder::new(document)?.tables()?;
-        Self::built(tables).ok_or_else(|| too_many("rows", MOST_ROWS))
+        Builder::new(document)?.catalog()
     }
 }
 
@@ -41,35 +39,6 @@ fn too_many(what: &str, most: usize) -> Error {
     Error::invalid(format!(
         "the document has too many {what}: at most {most} are allowed"
     ))
-}
-
-/// Numbers distinct ids in their order.
-fn number<'d>(
-    what: &str,
-    most: usize,
-    ids: impl Iterator<Item = &'d Text<'d>>,
-) -> Result<Numbers<'d>, Error> {
-    let mut sorted: Vec<&str> = ids.map(|id| &**id).collect();
-    if sorted.len() > most {
-        return Err(too_many(what, most));
-    }
-    sorted.sort_unstable();
-    if let Some([id, _]) = sorted.array_windows().find(|[a, b]| a == b) {
-        return Err(Error::invalid(format!("two {what} have the id {id:?}")));
-    }
-    check_ids(what, sorted.iter())?;
-    Ok(sorted.into_iter().zip(0u16..).collect())
-}
-
-/// Whether ids are as long as ids are.
-fn check_ids<'d>(what: &str, mut ids: impl Iterator<Item = &'d &'d str>) -> Result<(), Error> {
-    match ids.find(|id| id.is_empty() || id.len() > LONGEST_ID) {
-        None => Ok(()),
-        Some(id) => Err(Error::invalid(format!(
-            "an id of {what} has {} bytes",
-            id.len()
-        ))),
-    }
 }
 
 /// A row of access while it is being gathered.
@@ -82,37 +51,24 @@ struct Pair {
     profile: u16,
 }
 
-/// Recorded regions and regions known as destinations only.
-struct Regions<'d> {
-    /// Their ids, sorted, and whether they are recorded.
-    rows: Vec<(&'d str, bool)>,
-    numbers: Numbers<'d>,
-}
-
-impl<'d> Regions<'d> {
-    /// Of distinct ids.
-    fn new(rows: impl Iterator<Item = (&'d str, bool)>) -> Self {
-        let mut rows: Vec<(&str, bool)> = rows.collect();
-        rows.sort_unstable();
-        let numbers = rows.iter().map(|&(id, _)| id).zip(0u16..).collect();
-        Self { rows, numbers }
-    }
-
-    fn find(&self, id: &str) -> Option<u16> {
-        self.numbers.get(id).copied()
-    }
-}
-
 struct Builder<'d> {
     document: &'d Document<'d>,
-    models: Numbers<'d>,
-    profiles: Numbers<'d>,
-    regions: Regions<'d>,
+    models: Ids<'d>,
+    profiles: Ids<'d>,
+    /// Recorded ones, and ones known as destinations or as former ones only.
+    regions: Ids<'d>,
+    /// Which regions are recorded.
+    recorded: Vec<bool>,
     /// In the order they were met; `place` finds them.
     pairs: Vec<Pair>,
     /// The pair of each (model, region), model by model.
     place: Vec<u16>,
-    types: Vec<Vec<InferenceType>>,
+    texts: Texts,
+    types: Lists<InferenceType>,
+    modalities: Lists<Modality>,
+    customizations: Lists<Customization>,
+    /// The numbers of the destinations of routes that are not gathered yet, as they are told.
+    told: vec::IntoIter<u16>,
     destinations: Vec<u16>,
     /// Their `access` is the pair, until the pairs are in order.
     links: Vec<LinkRow>,
@@ -129,18 +85,16 @@ impl<'d> Builder<'d> {
         if document.partition.is_empty() {
             return Err(Error::invalid("the document names no partition".into()));
         }
-        let models = number(
-            "models",
-            MOST_ROWS,
-            document.models.iter().map(|entry| &entry.id),
-        )?;
-        let profiles = document.profiles.iter().map(|entry| &entry.id);
-        let profiles = number("profiles", MOST_ROWS, profiles)?;
-        let recorded = number("regions", MOST_REGIONS, document.regions.iter())?;
+        let models = document.models.iter().map(|entry| &*entry.id);
+        let models = Ids::new("models", MOST_ROWS, models)?;
+        let profiles = document.profiles.iter().map(|entry| &*entry.id);
+        let profiles = Ids::new("profiles", MOST_ROWS, profiles)?;
+        let recorded = document.regions.iter().map(|id| &**id);
+        let recorded = Ids::new("regions", MOST_REGIONS, recorded)?;
         let stale = document
             .stale
             .keys()
-            .find(|region| !recorded.contains_key(&***region));
+            .find(|region| recorded.find(region).is_none());
         if let Some(region) = stale {
             return Err(Error::invalid(format!(
                 "stale: {region:?} is not among the regions"
@@ -151,22 +105,26 @@ impl<'d> Builder<'d> {
             DestinationsEntry::Regions(destinations) => destinations.as_slice(),
             DestinationsEntry::Global => &[],
         });
-        let mut regions = Regions::new(recorded.into_keys().map(|id| (id, true)));
-        let mut others = HashSet::new();
-        for id in destinations.chain(&document.former_regions) {
-            if regions.find(id).is_none() {
-                others.insert(&**id);
+        // Mostly all are recorded, and then looked up once only.
+        let found = destinations.clone().map(|id| recorded.find(id));
+        let found: Option<Vec<u16>> = found.collect();
+        let former = &document.former_regions;
+        let (regions, recorded, destinations) = match found {
+            Some(found) if former.is_empty() => {
+                let all = vec![true; recorded.len()];
+                (recorded, all, found)
             }
-            if regions.rows.len() + others.len() > MOST_REGIONS {
-                return Err(too_many("regions", MOST_REGIONS));
+            _ => {
+                let named = destinations.clone().chain(former).map(|id| &**id);
+                let others = named.filter(|id| recorded.find(id).is_none());
+                let others: HashSet<&str> = others.collect();
+                let all = Ids::new("regions", MOST_REGIONS, recorded.iter().chain(others))?;
+                let flags = all.iter().map(|id| recorded.find(id).is_some()).collect();
+                let found = destinations.filter_map(|id| all.find(id)).collect();
+                (all, flags, found)
             }
-        }
-        if !others.is_empty() {
-            let others = others.into_iter().map(|id| (id, false));
-            regions = Regions::new(regions.rows.into_iter().chain(others));
-        }
-        check_ids("regions", regions.rows.iter().map(|(id, _)| id))?;
-        let cells = models.len() * regions.rows.len();
+        };
+        let cells = models.len() * regions.len();
         if cells > MOST_CELLS {
             return Err(too_many("models times regions", MOST_CELLS));
         }
@@ -175,14 +133,21 @@ impl<'d> Builder<'d> {
         let listed: usize = listed.map(|access| access.regions.len()).sum();
         let routes = document.profiles.iter().flat_map(|profile| &profile.routes);
         let links: usize = routes.map(|route| route.sources.len()).sum();
+        // A guess: an id, a name and a provider, or a description.
+        let texts = (document.models.len() + document.profiles.len()) * 128;
         Ok(Self {
             document,
             models,
             profiles,
             regions,
-            pairs: Vec::with_capacity(listed.min(MOST_ROWS)),
+            recorded,
+            pairs: Vec::with_capacity((listed + links).min(MOST_ROWS)),
             place: vec![NONE; cells],
-            types: Vec::new(),
+            texts: Texts::with_capacity(texts),
+            types: Lists::new(),
+            modalities: Lists::new(),
+            customizations: Lists::new(),
+            told: destinations.into_iter(),
             destinations: Vec::new(),
             links: Vec::with_capacity(links),
         })
@@ -191,10 +156,7 @@ impl<'d> Builder<'d> {
     /// The number of a region that has rows.
     fn source(&self, id: &str, of: &str) -> Result<u16, Error> {
         let found = self.regions.find(id);
-        let recorded = |number: &u16| {
-            let row = self.regions.rows.get(usize::from(*number));
-            row.is_some_and(|(_, recorded)| *recorded)
-        };
+        let recorded = |&number: &u16| self.recorded.get(usize::from(number)) == Some(&true);
         found.filter(recorded).ok_or_else(|| {
             Error::invalid(format!(
                 "{of:?} names region {id:?}, which is not among the regions"
@@ -204,7 +166,7 @@ impl<'d> Builder<'d> {
 
     /// The pair of a model and a region, made on first sight.
     fn pair(&mut self, model: u16, region: u16) -> Result<u16, Error> {
-        let cell = usize::from(model) * self.regions.rows.len() + usize::from(region);
+        let cell = usize::from(model) * self.regions.len() + usize::from(region);
         let new = u16::try_from(self.pairs.len())
             .ok()
             .filter(|&new| new != NONE);
@@ -232,22 +194,13 @@ impl<'d> Builder<'d> {
         let mut flags = AccessRow::LISTED;
         let mut types = NONE;
         if let Some(words) = &access.inference_types {
-            let words = sorted(words);
-            for word in &words {
+            types = self.types.number(words)?;
+            for word in words {
                 flags |= match word {
                     InferenceType::OnDemand => AccessRow::ON_DEMAND,
                     InferenceType::Provisioned => AccessRow::PROVISIONED,
                     _ => 0,
                 };
-            }
-            let known = self.types.iter().position(|types| *types == words);
-            let place = known.unwrap_or(self.types.len());
-            types = u16::try_from(place)
-                .ok()
-                .filter(|&types| types != NONE)
-                .ok_or_else(|| too_many("lists of inference types", MOST_ROWS))?;
-            if known.is_none() {
-                self.types.push(words);
             }
         }
         if entry.retired {
@@ -256,7 +209,7 @@ impl<'d> Builder<'d> {
                 "{id:?} is retired and has access all the same"
             )));
         }
-        let model = self.models.get(&*entry.id).copied().unwrap_or(NONE);
+        let model = self.models.find(&entry.id).unwrap_or(NONE);
         for region in &access.regions {
             let region = self.source(region, &entry.id)?;
             let number = self.pair(model, region)?;
@@ -274,10 +227,10 @@ impl<'d> Builder<'d> {
     }
 
     fn link(&mut self, entry: &'d ProfileEntry<'d>) -> Result<(), Error> {
-        let profile = self.profiles.get(&*entry.id).copied().unwrap_or(NONE);
+        let profile = self.profiles.find(&entry.id).unwrap_or(NONE);
         let mut numbers: Vec<u16> = Vec::new();
         for route in &entry.routes {
-            let Some(&model) = self.models.get(&*route.model) else {
+            let Some(model) = self.models.find(&route.model) else {
                 return Err(Error::invalid(format!(
                     "profile {:?} serves {:?}, which is not among the models",
                     entry.id, route.model
@@ -286,9 +239,8 @@ impl<'d> Builder<'d> {
             let global = route.destinations == DestinationsEntry::Global;
             let start = self.destinations.len();
             if let DestinationsEntry::Regions(ids) = &route.destinations {
-                let found = ids.iter().filter_map(|id| self.regions.find(id));
                 numbers.clear();
-                numbers.extend(found);
+                numbers.extend(self.told.by_ref().take(ids.len()));
                 numbers.sort_unstable();
                 numbers.dedup();
                 if numbers.is_empty() {
@@ -331,11 +283,4 @@ impl<'d> Builder<'d> {
         }
         Ok(())
     }
-}
-
-fn sorted<T: Clone + Ord>(words: &[T]) -> Vec<T> {
-    let mut words = words.to_vec();
-    words.sort_unstable();
-    words.dedup();
-    words
 }

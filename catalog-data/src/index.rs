@@ -52,7 +52,11 @@ impl BuiltIndex {
         Some(Self { hasher, rows })
     }
 
-    fn find<'a>(&self, key: &str, id_of: impl Fn(u16) -> Option<&'a str>) -> Option<u16> {
+    pub(crate) fn find<'a>(
+        &self,
+        key: &str,
+        id_of: impl Fn(u16) -> Option<&'a str>,
+    ) -> Option<u16> {
         use core::hash::BuildHasher;
         self.rows
             .find(self.hasher.hash_one(key), |&number| {

@@ -1,6 +1,5 @@
 //! A model, and every way to call it from one region.
 
-use alloc::borrow::Cow;
 use core::fmt;
 use core::hash::{Hash, Hasher};
 
@@ -11,7 +10,7 @@ use crate::id::{Key, kind};
 use crate::profile::Profile;
 use crate::region::Region;
 use crate::route::{Policy, Route};
-use crate::rows::{AccessRow, LifecycleRow, LinkRow, ModelRow, NONE, Run};
+use crate::rows::{self, AccessRow, LifecycleRow, LinkRow, ModelRow, NONE, Run};
 use crate::words::{Customization, InferenceType, LifecycleStatus, Modality, Status};
 use crate::{Date, Destinations, ModelId, RegionId};
 
@@ -56,27 +55,27 @@ impl<'a> Model<'a> {
     /// The exact id.
     #[inline]
     pub fn id(&self) -> &'a str {
-        &self.row.id
+        self.text(self.row.id)
     }
 
     /// The name for people; `None` where no listing has the model.
     pub fn name(&self) -> Option<&'a str> {
-        self.row.name.as_deref()
+        Some(self.text(self.row.name?))
     }
 
     /// The provider's name; `None` where no listing has the model.
     pub fn provider(&self) -> Option<&'a str> {
-        self.row.provider.as_deref()
+        Some(self.text(self.row.provider?))
     }
 
     /// What it takes, sorted; `None` where the control plane does not say.
     pub fn input_modalities(&self) -> Option<&'a [Modality]> {
-        self.row.input.as_deref()
+        rows::told(&self.catalog.tables.modalities, self.row.input)
     }
 
     /// What it gives, sorted; `None` where the control plane does not say.
     pub fn output_modalities(&self) -> Option<&'a [Modality]> {
-        self.row.output.as_deref()
+        rows::told(&self.catalog.tables.modalities, self.row.output)
     }
 
     /// Whether it streams its answer; `None` where the control plane does not say.
@@ -86,7 +85,7 @@ impl<'a> Model<'a> {
 
     /// The ways to customise it, sorted; `None` where the control plane does not say.
     pub fn customizations(&self) -> Option<&'a [Customization]> {
-        self.row.customizations.as_deref()
+        rows::told(&self.catalog.tables.customizations, self.row.customizations)
     }
 
     /// What the control plane says of its life.
@@ -199,6 +198,17 @@ impl<'a> Model<'a> {
         }
     }
 
+    /// The constant's name, where it is not the id's own; for the generator.
+    #[doc(hidden)]
+    pub fn constant(&self) -> Option<&'a str> {
+        Some(self.text(self.row.constant?))
+    }
+
+    #[inline]
+    fn text(&self, run: Run) -> &'a str {
+        run.text(&self.catalog.tables.texts)
+    }
+
     pub(crate) fn row(&self) -> &'a ModelRow {
         self.row
     }
@@ -233,7 +243,7 @@ impl Hash for Model<'_> {
 
 impl From<Model<'_>> for ModelId {
     fn from(model: Model<'_>) -> Self {
-        Self::of_row(model.row.id.clone(), model.claim())
+        Self::of_row(model.catalog.tables.kept(model.row.id), model.claim())
     }
 }
 
@@ -245,13 +255,13 @@ impl fmt::Debug for Model<'_> {
 
 /// What a number beyond the table shows; a checked catalog has none.
 static NO_MODEL: ModelRow = ModelRow {
-    id: Cow::Borrowed(""),
+    id: Run::new(0, 0),
     name: None,
     provider: None,
-    input: None,
-    output: None,
+    input: NONE,
+    output: NONE,
     streaming: None,
-    customizations: None,
+    customizations: NONE,
     lifecycle: LifecycleRow {
         status: None,
         start: None,
@@ -375,7 +385,7 @@ impl<'a> Access<'a> {
     /// where it has it and does not say.
     pub fn inference_types(&self) -> Option<&'a [InferenceType]> {
         let types = &self.catalog.tables.types;
-        match types.get(usize::from(self.row.types)) {
+        match rows::told(types, self.row.types) {
             Some(types) => Some(types),
             None if self.is_listed() => None,
             None => Some(&[]),
@@ -513,7 +523,7 @@ impl<'a> Access<'a> {
 /// Equal where model and region are, whatever catalogs they come from.
 impl PartialEq for Access<'_> {
     fn eq(&self, other: &Self) -> bool {
-        self.model.id == other.model.id && self.region().id() == other.region().id()
+        self.model().id() == other.model().id() && self.region().id() == other.region().id()
     }
 }
 
@@ -523,7 +533,7 @@ impl fmt::Debug for Access<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("Access");
         debug
-            .field("model", &self.model.id)
+            .field("model", &self.model().id())
             .field("region", &RegionId::from(self.region().id()));
         debug.finish_non_exhaustive()
     }

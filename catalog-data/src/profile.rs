@@ -8,7 +8,7 @@ use crate::id::kind;
 use crate::id::sealed::Sealed;
 use crate::model::{Access, Model};
 use crate::route::Destinations;
-use crate::rows::{LinkRow, ProfileRow};
+use crate::rows::{LinkRow, ProfileRow, Run};
 use crate::words::Geography;
 use crate::{Date, ProfileId};
 
@@ -53,17 +53,17 @@ impl<'a> Profile<'a> {
     /// The exact id.
     #[inline]
     pub fn id(&self) -> &'a str {
-        &self.row.id
+        self.text(self.row.id)
     }
 
     /// The name for people.
     pub fn name(&self) -> Option<&'a str> {
-        self.row.name.as_deref()
+        Some(self.text(self.row.name?))
     }
 
     /// A sentence for people.
     pub fn description(&self) -> Option<&'a str> {
-        self.row.description.as_deref()
+        Some(self.text(self.row.description?))
     }
 
     /// The scope; `None` where the id does not begin with one.
@@ -73,7 +73,7 @@ impl<'a> Profile<'a> {
 
     /// The control plane's word, where it is not `ACTIVE`.
     pub fn status(&self) -> Option<&'a str> {
-        self.row.status.as_deref()
+        Some(self.text(self.row.status?))
     }
 
     /// Whether a complete recording did not have it any more.
@@ -117,6 +117,17 @@ impl<'a> Profile<'a> {
             .filter_map(|&number| tables.links.get(number as usize))
     }
 
+    /// The constant's name, where it is not the id's own; for the generator.
+    #[doc(hidden)]
+    pub fn constant(&self) -> Option<&'a str> {
+        Some(self.text(self.row.constant?))
+    }
+
+    #[inline]
+    fn text(&self, run: Run) -> &'a str {
+        run.text(&self.catalog.tables.texts)
+    }
+
     pub(crate) fn row(&self) -> &'a ProfileRow {
         self.row
     }
@@ -145,7 +156,7 @@ impl Hash for Profile<'_> {
 
 impl From<Profile<'_>> for ProfileId {
     fn from(profile: Profile<'_>) -> Self {
-        Self::of_row(profile.row.id.clone(), None)
+        Self::of_row(profile.catalog.tables.kept(profile.row.id), None)
     }
 }
 

@@ -1,10 +1,13 @@
 //! Filters over all models.
 
+use alloc::vec::Vec;
+
 use crate::Date;
 use crate::catalog::Catalog;
 use crate::id::RegionId;
 use crate::model::Model;
 use crate::rows::{ModelRow, NONE};
+use crate::text::StaticList;
 use crate::words::{Customization, Modality, Status};
 
 /// What models must be like. Everything asked must hold; a fact the control plane does not say
@@ -46,22 +49,48 @@ const _: () = {
     assert!(Customization::KNOWN.len() <= (STREAMS.trailing_zeros() - CUSTOMIZATION) as usize);
 };
 
-/// The facets of a model, given whether it has a way in anywhere.
-pub(crate) fn facets(row: &ModelRow, has_way_in: bool) -> u32 {
-    let bits = |bit: Option<u32>, first: u32| bit.map_or(0, |bit| 1 << (first + bit));
-    let input = row.input.iter().flat_map(|words| words.iter());
-    let output = row.output.iter().flat_map(|words| words.iter());
-    let customizations = row.customizations.iter().flat_map(|words| words.iter());
-    let mut facets = 0;
-    facets |= input.fold(0, |all, word| all | bits(word.bit(), 0));
-    facets |= output.fold(0, |all, word| all | bits(word.bit(), OUTPUT));
-    facets |= customizations.fold(0, |all, word| all | bits(word.bit(), CUSTOMIZATION));
-    facets |= match row.streaming {
-        Some(true) => STREAMS,
-        Some(false) => STREAMS_NOT,
-        None => 0,
+/// What the lists of words come to in bits, asked once for each list: facets of models.
+pub(crate) struct Facets {
+    modalities: Vec<u32>,
+    customizations: Vec<u32>,
+}
+
+impl Facets {
+    pub(crate) fn new(
+        modalities: &[StaticList<Modality>],
+        customizations: &[StaticList<Customization>],
+    ) -> Self {
+        Self {
+            modalities: bits(modalities, Modality::bit),
+            customizations: bits(customizations, Customization::bit),
+        }
+    }
+
+    /// The facets of a model, given whether it has a way in anywhere.
+    pub(crate) fn of(&self, row: &ModelRow, has_way_in: bool) -> u32 {
+        let of = |bits: &[u32], list: u16| bits.get(usize::from(list)).copied().unwrap_or_default();
+        let input = of(&self.modalities, row.input);
+        let output = of(&self.modalities, row.output) << OUTPUT;
+        let customizations = of(&self.customizations, row.customizations) << CUSTOMIZATION;
+        let streaming = match row.streaming {
+            Some(true) => STREAMS,
+            Some(false) => STREAMS_NOT,
+            None => 0,
+        };
+        let retired = if row.retired { RETIRED } else { 0 };
+        let way_in = if has_way_in { WAY_IN } else { 0 };
+        input | output | customizations | streaming | retired | way_in
+    }
+}
+
+/// The bits of the known words of each list.
+fn bits<T: Clone>(lists: &[StaticList<T>], bit: impl Fn(&T) -> Option<u32>) -> Vec<u32> {
+    let of = |list: &StaticList<T>| {
+        list.iter()
+            .filter_map(&bit)
+            .fold(0, |all, bit| all | 1 << bit)
     };
-    facets | if row.retired { RETIRED } else { 0 } | if has_way_in { WAY_IN } else { 0 }
+    lists.iter().map(of).collect()
 }
 
 impl Filter {

@@ -7,7 +7,7 @@ use crate::catalog::Catalog;
 use crate::id::kind;
 use crate::id::sealed::{Claim, Sealed};
 use crate::model::{Access, Model};
-use crate::rows::RegionRow;
+use crate::rows::{RegionRow, Run};
 use crate::{RegionId, Timestamp};
 
 /// A region of a catalog: a handle, `Copy`, that belongs to its catalog.
@@ -29,7 +29,7 @@ pub struct Region<'a> {
 
 /// What a number beyond the table shows; a checked catalog has none.
 static NOWHERE: RegionRow = RegionRow {
-    id: alloc::borrow::Cow::Borrowed(""),
+    id: Run::new(0, 0),
     recorded: false,
     stale_since: None,
     models: 0,
@@ -66,7 +66,7 @@ impl<'a> Region<'a> {
     /// The id.
     #[inline]
     pub fn id(&self) -> &'a str {
-        &self.row.id
+        self.row.id.text(&self.catalog.tables.texts)
     }
 
     /// Whether the recording asked it; a region may be known only as a destination.
@@ -136,7 +136,7 @@ impl Hash for Region<'_> {
 
 impl From<Region<'_>> for RegionId {
     fn from(region: Region<'_>) -> Self {
-        Self::of_row(region.row.id.clone(), region.claim())
+        Self::of_row(region.catalog.tables.kept(region.row.id), region.claim())
     }
 }
 

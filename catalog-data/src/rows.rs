@@ -1,5 +1,5 @@
-//! The tables a catalog is made of. Rows refer to each other by number; every table is either part
-//! of the program or owned.
+//! The tables a catalog is made of. Rows refer to each other by number and to texts by place; every
+//! table is either part of the program or owned, so a catalog is a handful of allocations or none.
 //!
 //! Hidden and layout-versioned (`baked_v1`): generated code, ours and that of users' build scripts,
 //! is written against these constructors. A change of layout gets a new version of the module.
@@ -8,7 +8,7 @@ use crate::text::{StaticList, StaticText};
 use crate::words::{Customization, Geography, InferenceType, LifecycleStatus, Modality};
 use crate::{Date, Timestamp};
 
-/// A run of rows of another table.
+/// A run of rows of another table, or of bytes of the texts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Run {
     /// The first row.
@@ -31,25 +31,34 @@ impl Run {
             .get(start..start + usize::from(self.len))
             .unwrap_or_default()
     }
+
+    /// The text of the run in [`Tables::texts`]; empty where there is none such, as [`Run::of`].
+    #[inline]
+    pub fn text(self, texts: &str) -> &str {
+        let start = self.start as usize;
+        texts
+            .get(start..start + usize::from(self.len))
+            .unwrap_or_default()
+    }
 }
 
 /// A model. Sorted by id.
 #[derive(Debug, Clone)]
 pub struct ModelRow {
     /// The exact id.
-    pub id: StaticText,
+    pub id: Run,
     /// The name for people.
-    pub name: Option<StaticText>,
+    pub name: Option<Run>,
     /// The provider's name.
-    pub provider: Option<StaticText>,
-    /// Sorted.
-    pub input: Option<StaticList<Modality>>,
-    /// Sorted.
-    pub output: Option<StaticList<Modality>>,
+    pub provider: Option<Run>,
+    /// The row of [`Tables::modalities`], or [`NONE`] where the control plane does not say.
+    pub input: u16,
+    /// As `input`.
+    pub output: u16,
     /// Whether it streams.
     pub streaming: Option<bool>,
-    /// Sorted.
-    pub customizations: Option<StaticList<Customization>>,
+    /// The row of [`Tables::customizations`], or [`NONE`].
+    pub customizations: u16,
     /// What the control plane says of its life.
     pub lifecycle: LifecycleRow,
     /// When it was last seen, where this catalog's own recording has not seen it.
@@ -57,7 +66,7 @@ pub struct ModelRow {
     /// A complete recording has not seen it.
     pub retired: bool,
     /// The constant's name, where it is not the id's own.
-    pub constant: Option<StaticText>,
+    pub constant: Option<Run>,
     /// Its rows of [`AccessRow`], sorted by region.
     pub access: Run,
     /// Its entries of the pool of profile numbers, sorted.
@@ -83,13 +92,13 @@ pub struct LifecycleRow {
 #[derive(Debug, Clone)]
 pub struct ProfileRow {
     /// The exact id.
-    pub id: StaticText,
+    pub id: Run,
     /// The name for people.
-    pub name: Option<StaticText>,
+    pub name: Option<Run>,
     /// A sentence for people.
-    pub description: Option<StaticText>,
+    pub description: Option<Run>,
     /// The control plane's word, where it is not `ACTIVE`.
-    pub status: Option<StaticText>,
+    pub status: Option<Run>,
     /// The scope.
     pub geography: Option<Geography>,
     /// When it was last seen, where this catalog's own recording has not seen it.
@@ -97,7 +106,7 @@ pub struct ProfileRow {
     /// A complete recording has not seen it.
     pub retired: bool,
     /// The constant's name, where it is not the id's own.
-    pub constant: Option<StaticText>,
+    pub constant: Option<Run>,
     /// Its entries of the pool of link numbers, sorted by model and source region.
     pub links: Run,
 }
@@ -106,7 +115,7 @@ pub struct ProfileRow {
 #[derive(Debug, Clone)]
 pub struct RegionRow {
     /// The id.
-    pub id: StaticText,
+    pub id: Run,
     /// False for a region known only as a destination.
     pub recorded: bool,
     /// Since when its rows could not be renewed.
@@ -237,8 +246,14 @@ pub struct Tables {
     pub access: StaticList<AccessRow>,
     /// In the order of the access rows.
     pub links: StaticList<LinkRow>,
+    /// The texts of all rows, one after another; rows tell where theirs is.
+    pub texts: StaticText,
     /// Distinct lists of inference types, each sorted.
     pub types: StaticList<StaticList<InferenceType>>,
+    /// Distinct lists of modalities, each sorted.
+    pub modalities: StaticList<StaticList<Modality>>,
+    /// Distinct lists of ways to customise, each sorted.
+    pub customizations: StaticList<StaticList<Customization>>,
     /// Region numbers: runs of destinations.
     pub destinations: StaticList<u16>,
     /// Profile numbers: runs of the models' profiles.
@@ -249,4 +264,20 @@ pub struct Tables {
     pub facets: StaticList<u32>,
     /// The access row of each (region, model), region by region, or [`NONE`].
     pub cells: StaticList<u16>,
+}
+
+impl Tables {
+    /// A text of a row, as what outlives the tables: borrowed where they are part of the program.
+    pub(crate) fn kept(&self, text: Run) -> StaticText {
+        match &self.texts {
+            StaticText::Borrowed(texts) => StaticText::Borrowed(text.text(texts)),
+            StaticText::Owned(texts) => StaticText::Owned(text.text(texts).into()),
+        }
+    }
+}
+
+/// The list of a number; `None` for [`NONE`].
+#[inline]
+pub(crate) fn told<T: Clone>(lists: &[StaticList<T>], number: u16) -> Option<&[T]> {
+    lists.get(usize::from(number)).map(|list| &**list)
 }

@@ -17,13 +17,6 @@ pub type StaticList<T> = Cow<'static, [T]>;
 pub struct Text<'a>(Cow<'a, str>);
 
 impl Text<'_> {
-    /// The text as part of a table.
-    pub fn into_static(self) -> StaticText {
-        StaticText::Owned(self.0.into_owned())
-    }
-}
-
-impl Text<'_> {
     /// The same text, owned.
     pub fn to_static(&self) -> Text<'static> {
         String::from(&**self).into()

@@ -54,7 +54,8 @@ fn former_regions(catalog: &Catalog) -> Vec<Text<'_>> {
         }
     }
     let unnamed = tables.regions.iter().zip(named).filter(|(_, named)| !named);
-    unnamed.map(|(row, _)| (&*row.id).into()).collect()
+    let ids = unnamed.map(|(row, _)| row.id.text(&tables.texts));
+    ids.map(Text::from).collect()
 }
 
 fn model_entry(model: Model<'_>) -> ModelEntry<'_> {
@@ -87,7 +88,7 @@ fn model_entry(model: Model<'_>) -> ModelEntry<'_> {
         access: access.collect(),
         last_seen: row.last_seen,
         retired: row.retired,
-        constant: row.constant.as_deref().map(Text::from),
+        constant: model.constant().map(Text::from),
     }
 }
 
@@ -115,7 +116,7 @@ fn profile_entry(profile: Profile<'_>) -> ProfileEntry<'_> {
         id: profile.id().into(),
         name: profile.name().map(Text::from),
         description: profile.description().map(Text::from),
-        status: row.status.as_deref().map(Text::from),
+        status: profile.status().map(Text::from),
         geography: profile
             .geography()
             .cloned()
@@ -123,7 +124,7 @@ fn profile_entry(profile: Profile<'_>) -> ProfileEntry<'_> {
         routes: routes.collect(),
         last_seen: row.last_seen,
         retired: row.retired,
-        constant: row.constant.as_deref().map(Text::from),
+        constant: profile.constant().map(Text::from),
     }
 }
 

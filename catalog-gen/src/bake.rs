@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bedrock_catalog::baked_v1::{PerfectHash, Tables};
+use bedrock_catalog::baked_v1::{Run, Tables};
 use bedrock_catalog::{CATALOG_SCHEMA, Catalog, Document, catalog_to_json, catalog_to_json_pretty};
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -39,14 +39,18 @@ pub fn named(mut document: Document<'_>, previous: Option<&Catalog>) -> Result<C
     Ok(catalog)
 }
 
+/// The ids of models, of profiles and of regions.
+fn ids(tables: &Tables) -> [Vec<&str>; 3] {
+    let text = |id: Run| id.text(&tables.texts);
+    [
+        tables.models.iter().map(|row| text(row.id)).collect(),
+        tables.profiles.iter().map(|row| text(row.id)).collect(),
+        tables.regions.iter().map(|row| text(row.id)).collect(),
+    ]
+}
+
 fn solvable(tables: &Tables) -> Result<(), String> {
-    let models: Vec<&str> = tables.models.iter().map(|row| &*row.id).collect();
-    let profiles: Vec<&str> = tables.profiles.iter().map(|row| &*row.id).collect();
-    let regions: Vec<&str> = tables.regions.iter().map(|row| &*row.id).collect();
-    match [models, profiles, regions]
-        .iter()
-        .all(|ids| perfect_hash::is_solvable(ids))
-    {
+    match ids(tables).iter().all(|ids| perfect_hash::is_solvable(ids)) {
         true => Ok(()),
         false => Err("two ids have one hash under every seed; no table can hold both".to_owned()),
     }
@@ -154,9 +158,6 @@ fn origin<'a>(catalog: &Catalog, digest: &'a str, command: &'a str) -> Origin<'a
 pub fn baked_in_memory(catalog: &Catalog) -> Catalog {
     let mut tables = catalog.tables().clone();
     tables.brand = tables::brand(&digest(catalog));
-    let solve = |ids: Vec<&str>| -> PerfectHash { perfect_hash::solve(&ids) };
-    let models = solve(tables.models.iter().map(|row| &*row.id).collect());
-    let profiles = solve(tables.profiles.iter().map(|row| &*row.id).collect());
-    let regions = solve(tables.regions.iter().map(|row| &*row.id).collect());
+    let [models, profiles, regions] = ids(&tables).map(|ids| perfect_hash::solve(&ids));
     Catalog::baked(tables, models, profiles, regions)
 }

@@ -9,8 +9,8 @@ use crate::print::doc_text;
 
 /// One `pub const` per model.
 pub(crate) fn models(catalog: &Catalog) -> Result<TokenStream, String> {
-    let named = catalog.tables().models.iter();
-    let names = names(named.map(|row| (&*row.id, row.constant.as_deref())))?;
+    let named = catalog.all_models();
+    let names = names(named.map(|model| (model.id(), model.constant())))?;
     let constants = catalog.all_models().zip(0u16..).zip(names);
     let constants = constants.map(|((model, number), name)| {
         let (name, id) = (format_ident!("{name}"), model.id());
@@ -27,8 +27,8 @@ pub(crate) fn models(catalog: &Catalog) -> Result<TokenStream, String> {
 
 /// One `pub const` per inference profile.
 pub(crate) fn profiles(catalog: &Catalog) -> Result<TokenStream, String> {
-    let named = catalog.tables().profiles.iter();
-    let names = names(named.map(|row| (&*row.id, row.constant.as_deref())))?;
+    let named = catalog.all_profiles();
+    let names = names(named.map(|profile| (profile.id(), profile.constant())))?;
     let constants = catalog.all_profiles().zip(0u16..).zip(names);
     let constants = constants.map(|((profile, number), name)| {
         let (name, id) = (format_ident!("{name}"), profile.id());
@@ -45,11 +45,11 @@ pub(crate) fn profiles(catalog: &Catalog) -> Result<TokenStream, String> {
 
 /// One `pub const` per region, those known only as destinations included.
 pub(crate) fn regions(catalog: &Catalog) -> Result<TokenStream, String> {
-    let rows = &catalog.tables().regions;
-    let names = names(rows.iter().map(|row| (&*row.id, None)))?;
-    let constants = rows.iter().zip(0u16..).zip(names);
-    let constants = constants.map(|((row, number), name)| {
-        let (name, id) = (format_ident!("{name}"), &*row.id);
+    let ids = catalog.known_regions();
+    let names = names(ids.clone().map(|id| (id, None)))?;
+    let constants = ids.zip(0u16..).zip(names);
+    let constants = constants.map(|((id, number), name)| {
+        let name = format_ident!("{name}");
         let docs = docs(&[doc_text(id)]);
         quote! {
             #docs

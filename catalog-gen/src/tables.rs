@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use bedrock_catalog::Date;
 use bedrock_catalog::baked_v1::{
-    LifecycleRow, ModelRow, ProfileRow, RegionRow, Run, StaticText, Tables, Word,
+    LifecycleRow, ModelRow, ProfileRow, RegionRow, Run, StaticList, Tables, Word,
 };
 use proc_macro2::{Literal, TokenStream};
 use quote::quote;
@@ -39,8 +39,11 @@ pub(crate) fn emit(tables: &Tables, digest: &str) -> TokenStream {
         quote!(LinkRow::new(#access, #profile, #start, #len, #global))
     });
     let links = statics("LINKS", quote!(LinkRow), links);
-    let types = tables.types.iter().map(|types| list(types));
-    let types = statics("TYPES", quote!(StaticList<InferenceType>), types);
+    let lists = [
+        lists("TYPES", &tables.types),
+        lists("MODALITIES", &tables.modalities),
+        lists("CUSTOMIZATIONS", &tables.customizations),
+    ];
     let pools = [
         numbers("DESTINATIONS", quote!(u16), &tables.destinations),
         numbers("MODEL_PROFILES", quote!(u16), &tables.model_profiles),
@@ -48,13 +51,15 @@ pub(crate) fn emit(tables: &Tables, digest: &str) -> TokenStream {
         numbers("FACETS", quote!(u32), &tables.facets),
         numbers("CELLS", quote!(u16), &tables.cells),
     ];
-    let models_ids = tables.models.iter().map(|row| &*row.id);
+    let id = |id: Run| id.text(&tables.texts);
+    let models_ids = tables.models.iter().map(|row| id(row.id));
     let (models_tables, models_index) = index("MODEL", models_ids);
-    let profiles_ids = tables.profiles.iter().map(|row| &*row.id);
+    let profiles_ids = tables.profiles.iter().map(|row| id(row.id));
     let (profiles_tables, profiles_index) = index("PROFILE", profiles_ids);
-    let regions_ids = tables.regions.iter().map(|row| &*row.id);
+    let regions_ids = tables.regions.iter().map(|row| id(row.id));
     let (regions_tables, regions_index) = index("REGION", regions_ids);
-    let (partition, observed_at) = (text(&tables.partition), tables.observed_at.unix());
+    let texts = texts(tables);
+    let (partition, observed_at) = (&*tables.partition, tables.observed_at.unix());
     let observed_at = Literal::i64_unsuffixed(observed_at);
     quote! {
         /// Numbers the rows of this catalog's constants.
@@ -64,7 +69,7 @@ pub(crate) fn emit(tables: &Tables, digest: &str) -> TokenStream {
         pub static CATALOG: Catalog = Catalog::baked(
             Tables {
                 brand: BRAND,
-                partition: #partition,
+                partition: Borrowed(#partition),
                 observed_at: Timestamp::baked(#observed_at),
                 digest: Borrowed(#digest),
                 models: Borrowed(&MODELS),
@@ -72,7 +77,10 @@ pub(crate) fn emit(tables: &Tables, digest: &str) -> TokenStream {
                 regions: Borrowed(&REGIONS),
                 access: Borrowed(&ACCESS),
                 links: Borrowed(&LINKS),
+                texts: Borrowed(TEXTS),
                 types: Borrowed(&TYPES),
+                modalities: Borrowed(&MODALITIES),
+                customizations: Borrowed(&CUSTOMIZATIONS),
                 destinations: Borrowed(&DESTINATIONS),
                 model_profiles: Borrowed(&MODEL_PROFILES),
                 profile_links: Borrowed(&PROFILE_LINKS),
@@ -89,7 +97,8 @@ pub(crate) fn emit(tables: &Tables, digest: &str) -> TokenStream {
         #regions
         #access
         #links
-        #types
+        #texts
+        #(#lists)*
         #(#pools)*
         #models_tables
         #profiles_tables
@@ -158,18 +167,17 @@ fn index<'a>(of: &str, ids: impl Iterator<Item = &'a str>) -> (TokenStream, Toke
 
 fn model(row: &ModelRow) -> TokenStream {
     let (id, name, provider) = (
-        text(&row.id),
-        maybe_text(&row.name),
-        maybe_text(&row.provider),
+        run(row.id),
+        maybe(row.name.map(run)),
+        maybe(row.provider.map(run)),
     );
-    let input = maybe(row.input.as_deref().map(list));
-    let output = maybe(row.output.as_deref().map(list));
+    let (input, output) = (number(row.input), number(row.output));
     let streaming = maybe(row.streaming.map(|streams| quote!(#streams)));
-    let customizations = maybe(row.customizations.as_deref().map(list));
+    let customizations = number(row.customizations);
     let lifecycle = lifecycle(&row.lifecycle);
     let (last_seen, retired) = (maybe(row.last_seen.map(date)), row.retired);
     let (access, profiles) = (run(row.access), run(row.profiles));
-    let constant = maybe_text(&row.constant);
+    let constant = maybe(row.constant.map(run));
     quote! {
         ModelRow {
             id: #id, name: #name, provider: #provider, input: #input, output: #output,
@@ -194,12 +202,13 @@ fn lifecycle(row: &LifecycleRow) -> TokenStream {
 }
 
 fn profile(row: &ProfileRow) -> TokenStream {
-    let (id, name) = (text(&row.id), maybe_text(&row.name));
-    let (description, status) = (maybe_text(&row.description), maybe_text(&row.status));
+    let (id, name) = (run(row.id), maybe(row.name.map(run)));
+    let description = maybe(row.description.map(run));
+    let status = maybe(row.status.map(run));
     let geography = row.geography.as_ref().map(word);
     let geography = maybe(geography);
     let (last_seen, retired) = (maybe(row.last_seen.map(date)), row.retired);
-    let (constant, links) = (maybe_text(&row.constant), run(row.links));
+    let (constant, links) = (maybe(row.constant.map(run)), run(row.links));
     quote! {
         ProfileRow {
             id: #id, name: #name, description: #description, status: #status,
@@ -210,7 +219,7 @@ fn profile(row: &ProfileRow) -> TokenStream {
 }
 
 fn region(row: &RegionRow) -> TokenStream {
-    let (id, recorded) = (text(&row.id), row.recorded);
+    let (id, recorded) = (run(row.id), row.recorded);
     let stale_since = maybe(row.stale_since.map(|since| {
         let seconds = Literal::i64_unsuffixed(since.unix());
         quote!(Timestamp::baked(#seconds))
@@ -236,21 +245,41 @@ fn date(date: Date) -> TokenStream {
     quote!(Date::baked(#year, #month, #day))
 }
 
-fn text(text: &StaticText) -> TokenStream {
-    quote!(Borrowed(#text))
-}
-
-fn maybe_text(maybe_text: &Option<StaticText>) -> TokenStream {
-    maybe(maybe_text.as_ref().map(text))
-}
-
 fn maybe(value: Option<TokenStream>) -> TokenStream {
     value.map_or_else(|| quote!(None), |value| quote!(Some(#value)))
 }
 
-fn list<W: Word>(words: &[W]) -> TokenStream {
-    let words = words.iter().map(word);
-    quote!(Borrowed(&[#(#words),*]))
+/// Distinct lists of words.
+fn lists<W: Word + Clone>(name: &str, lists: &[StaticList<W>]) -> TokenStream {
+    let of = quote::format_ident!("{}", W::NAME);
+    let lists = lists.iter().map(|words| {
+        let words = words.iter().map(word);
+        quote!(Borrowed(&[#(#words),*]))
+    });
+    statics(name, quote!(StaticList<#of>), lists)
+}
+
+/// The texts, a line for each, in the order they stand in: rows tell their places.
+fn texts(tables: &Tables) -> TokenStream {
+    let models = tables.models.iter();
+    let models = models.flat_map(|row| [Some(row.id), row.name, row.provider, row.constant]);
+    let profiles = tables.profiles.iter();
+    let profiles = profiles.flat_map(|row| {
+        [
+            Some(row.id),
+            row.name,
+            row.description,
+            row.status,
+            row.constant,
+        ]
+    });
+    let regions = tables.regions.iter().map(|row| Some(row.id));
+    let mut runs: Vec<Run> = models.chain(profiles).chain(regions).flatten().collect();
+    runs.sort_by_key(|run| run.start);
+    let texts = runs.into_iter().map(|run| run.text(&tables.texts));
+    quote!(
+        static TEXTS: &str = concat!(#(#texts),*);
+    )
 }
 
 /// A word of an open enum: its variant where this version knows it, else as it came.

@@ -23,7 +23,7 @@ pub fn contender<'a, R>(name: &'a str, mut work: impl FnMut() -> R + 'a) -> Cont
 /// Runs all contenders and prints nanoseconds per operation and the ratio to the first.
 /// `operations` is how many of them one run does.
 pub fn compare(title: &str, operations: usize, mut contenders: Vec<Contender<'_>>) -> Vec<f64> {
-    const ROUNDS: usize = 200;
+    const ROUNDS: usize = 500;
     let mut best = vec![f64::INFINITY; contenders.len()];
     for _ in 0..ROUNDS {
         for (contender, best) in contenders.iter_mut().zip(&mut best) {

@@ -1,21 +1,22 @@
-//! What was gathered → tables: everything in its order, every run where it begins. Nothing is checked
-//! here any more.
+//! What was gathered → tables: everything in its order, every run where it begins. What refers to what
+//! is not checked here any more.
 
-use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::mem;
 
-use super::{Builder, sorted, too_many};
+use super::{Builder, Ids, Lists, too_many};
+use crate::catalog::Catalog;
 use crate::document::{LifecycleEntry, ModelEntry, ProfileEntry, geography_of};
 use crate::error::Error;
-use crate::query;
+use crate::query::Facets;
 use crate::rows::{
     AccessRow, LifecycleRow, LinkRow, ModelRow, NONE, ProfileRow, RegionRow, Run, Tables,
 };
-use crate::text::{StaticList, StaticText, Text};
+use crate::text::StaticText;
 
 impl Builder<'_> {
-    pub(super) fn tables(mut self) -> Result<Tables, Error> {
+    pub(super) fn catalog(mut self) -> Result<Catalog, Error> {
         let document = self.document;
         for entry in &document.models {
             for access in &entry.access {
@@ -30,54 +31,62 @@ impl Builder<'_> {
         let mut model_profiles = Vec::new();
         let by_profile = links.iter().map(|link| usize::from(link.profile));
         let (begins, profile_links) = grouped(self.profiles.len(), by_profile);
-        let models = self.models(&access, &links, &mut model_profiles);
+        let models = self.models(&access, &links, &mut model_profiles)?;
+        let profiles = self.profiles(&begins)?;
+        let regions = self.regions(&access, &links, &profile_links)?;
+        let (modalities, customizations) =
+            (self.modalities.into_rows(), self.customizations.into_rows());
+        let facets = Facets::new(&modalities, &customizations);
         let facets = models.iter().map(|row| {
             let has_way_in = row.access.of(&access).iter().any(AccessRow::has_way_in);
-            query::facets(row, has_way_in)
+            facets.of(row, has_way_in)
         });
-        Ok(Tables {
+        let tables = Tables {
             brand: crate::id::UNBRANDED,
-            partition: owned(&document.partition),
+            partition: StaticText::Owned((*document.partition).into()),
             observed_at: document.observed_at,
             digest: StaticText::Borrowed(""),
             facets: facets.collect::<Vec<_>>().into(),
             models: models.into(),
-            profiles: self.profiles(&begins).into(),
-            regions: self.regions(&access, &links, &profile_links).into(),
+            profiles: profiles.into(),
+            regions: regions.into(),
+            texts: self.texts.into_text().into(),
             cells: cells.into(),
             access: access.into(),
             links: links.into(),
-            types: self
-                .types
-                .drain(..)
-                .map(StaticList::Owned)
-                .collect::<Vec<_>>()
-                .into(),
+            types: self.types.into_rows().into(),
+            modalities: modalities.into(),
+            customizations: customizations.into(),
             destinations: self.destinations.into(),
             model_profiles: model_profiles.into(),
             profile_links: profile_links.into(),
-        })
+        };
+        let ids = [self.models, self.profiles, self.regions];
+        Ok(Catalog::built(tables, ids.map(Ids::into_index)))
     }
 
     /// The rows of access and of links in the order of (model, region), what `place` walks, and the
     /// access row of each (region, model).
-    fn access(&self) -> (Vec<AccessRow>, Vec<LinkRow>, Vec<u16>) {
-        let (models, regions) = (self.models.len(), self.regions.rows.len());
-        let by_pair = self.links.iter().map(|link| link.access as usize);
-        let (begins, order) = grouped(self.pairs.len(), by_pair);
-        let mut access = Vec::with_capacity(self.pairs.len());
-        let mut links = Vec::with_capacity(self.links.len());
+    fn access(&mut self) -> (Vec<AccessRow>, Vec<LinkRow>, Vec<u16>) {
+        // What was gathered ends here, before the rows of models and profiles are made.
+        let (pairs, place) = (mem::take(&mut self.pairs), mem::take(&mut self.place));
+        let gathered = mem::take(&mut self.links);
+        let (models, regions) = (self.models.len(), self.regions.len());
+        let by_pair = gathered.iter().map(|link| link.access as usize);
+        let (begins, order) = grouped(pairs.len(), by_pair);
+        let mut access = Vec::with_capacity(pairs.len());
+        let mut links = Vec::with_capacity(gathered.len());
         let mut cells = vec![NONE; models * regions];
-        let met = self.place.iter().filter(|&&pair| pair != NONE);
-        let pairs = met.filter_map(|&pair| {
+        let met = place.iter().filter(|&&pair| pair != NONE);
+        let met = met.filter_map(|&pair| {
             let (pair, next) = (usize::from(pair), usize::from(pair) + 1);
             let own = *begins.get(pair)? as usize..*begins.get(next)? as usize;
-            Some((self.pairs.get(pair)?, order.get(own)?))
+            Some((pairs.get(pair)?, order.get(own)?))
         });
-        for ((pair, own), number) in pairs.zip(0u16..) {
+        for ((pair, own), number) in met.zip(0u16..) {
             let start = links.len();
             links.extend(own.iter().filter_map(|&link| {
-                let link = *self.links.get(link as usize)?;
+                let link = *gathered.get(link as usize)?;
                 Some(LinkRow {
                     access: u32::from(number),
                     ..link
@@ -106,11 +115,11 @@ impl Builder<'_> {
     }
 
     fn models(
-        &self,
+        &mut self,
         access: &[AccessRow],
         links: &[LinkRow],
         pool: &mut Vec<u16>,
-    ) -> Vec<ModelRow> {
+    ) -> Result<Vec<ModelRow>, Error> {
         let mut entries: Vec<&ModelEntry<'_>> = self.document.models.iter().collect();
         entries.sort_unstable_by(|a, b| a.id.cmp(&b.id));
         let mut rest = access;
@@ -127,44 +136,44 @@ impl Builder<'_> {
             profiles.dedup();
             let run = Run::new(pool.len() as u32, profiles.len() as u16);
             pool.extend_from_slice(&profiles);
-            ModelRow {
-                id: owned(&entry.id),
-                name: entry.name.as_ref().map(owned),
-                provider: entry.provider.as_ref().map(owned),
-                input: entry.input_modalities.as_deref().map(list),
-                output: entry.output_modalities.as_deref().map(list),
+            Ok(ModelRow {
+                id: self.texts.put(&entry.id)?,
+                name: self.texts.maybe(entry.name.as_ref())?,
+                provider: self.texts.maybe(entry.provider.as_ref())?,
+                input: told(&mut self.modalities, entry.input_modalities.as_deref())?,
+                output: told(&mut self.modalities, entry.output_modalities.as_deref())?,
                 streaming: entry.streaming,
-                customizations: entry.customizations.as_deref().map(list),
+                customizations: told(&mut self.customizations, entry.customizations.as_deref())?,
                 lifecycle: LifecycleRow::from(&entry.lifecycle),
                 last_seen: entry.last_seen,
                 retired: entry.retired,
-                constant: entry.constant.as_ref().map(owned),
+                constant: self.texts.maybe(entry.constant.as_ref())?,
                 access: Run::new(start as u32, own.len() as u16),
                 profiles: run,
-            }
+            })
         };
         entries.into_iter().zip(0u16..).map(row).collect()
     }
 
     /// The rows of the profiles, of which the links of each begin where `begins` says.
-    fn profiles(&self, begins: &[u32]) -> Vec<ProfileRow> {
+    fn profiles(&mut self, begins: &[u32]) -> Result<Vec<ProfileRow>, Error> {
         let mut entries: Vec<&ProfileEntry<'_>> = self.document.profiles.iter().collect();
         entries.sort_unstable_by(|a, b| a.id.cmp(&b.id));
         let row = |(entry, &[start, end]): (&ProfileEntry<'_>, &[u32; 2])| {
             let models = entry.routes.iter().map(|route| &*route.model);
             let geography = entry.geography.clone();
-            ProfileRow {
-                id: owned(&entry.id),
-                name: entry.name.as_ref().map(owned),
-                description: entry.description.as_ref().map(owned),
-                status: entry.status.as_ref().map(owned),
+            Ok(ProfileRow {
+                id: self.texts.put(&entry.id)?,
+                name: self.texts.maybe(entry.name.as_ref())?,
+                description: self.texts.maybe(entry.description.as_ref())?,
+                status: self.texts.maybe(entry.status.as_ref())?,
                 geography: geography.or_else(|| geography_of(&entry.id, models)),
                 last_seen: entry.last_seen,
                 retired: entry.retired,
-                constant: entry.constant.as_ref().map(owned),
+                constant: self.texts.maybe(entry.constant.as_ref())?,
                 // Fits: a profile has at most one link per pair.
                 links: Run::new(start, (end - start) as u16),
-            }
+            })
         };
         entries
             .into_iter()
@@ -174,24 +183,24 @@ impl Builder<'_> {
     }
 
     fn regions(
-        &self,
+        &mut self,
         access: &[AccessRow],
         links: &[LinkRow],
         by_profile: &[u32],
-    ) -> Vec<RegionRow> {
-        let mut rows: Vec<RegionRow> = self
-            .regions
-            .rows
-            .iter()
-            .map(|&(id, recorded)| RegionRow {
-                id: StaticText::Owned(String::from(id)),
+    ) -> Result<Vec<RegionRow>, Error> {
+        let ids = self.regions.iter().zip(&self.recorded);
+        let row = |(id, &recorded): (&str, &bool)| {
+            Ok(RegionRow {
+                id: self.texts.put(id)?,
                 recorded,
                 stale_since: self.document.stale.get(id).copied(),
                 models: 0,
                 on_demand: 0,
                 profiles: 0,
             })
-            .collect();
+        };
+        let rows: Result<Vec<RegionRow>, Error> = ids.map(row).collect();
+        let mut rows = rows?;
         for row in access {
             if let Some(region) = rows.get_mut(usize::from(row.region)) {
                 region.models += 1;
@@ -215,7 +224,7 @@ impl Builder<'_> {
                 row.profiles += 1;
             }
         }
-        rows
+        Ok(rows)
     }
 }
 
@@ -247,12 +256,9 @@ fn grouped(groups: usize, of: impl Iterator<Item = usize> + Clone) -> (Vec<u32>,
     (begins, order)
 }
 
-fn owned(text: &Text<'_>) -> StaticText {
-    text.clone().into_static()
-}
-
-fn list<T: Clone + Ord>(words: &[T]) -> StaticList<T> {
-    StaticList::Owned(sorted(words))
+/// The number of a list that may not be told.
+fn told<T: Clone + Ord>(lists: &mut Lists<T>, words: Option<&[T]>) -> Result<u16, Error> {
+    words.map_or(Ok(NONE), |words| lists.number(words))
 }
 
 impl From<&LifecycleEntry> for LifecycleRow {

@@ -303,8 +303,8 @@ proptest! {
     fn names_of_constants_are_given_once(before in catalog(), recording in recording()) {
         let after = build(&recording, Some(&before));
         let name = |catalog: &Catalog, id: &str| {
-            let row = catalog.tables().models.iter().find(|row| row.id == id)?;
-            let given = row.constant.as_deref().map(str::to_owned);
+            let model = catalog.all_models().find(|model| model.id() == id)?;
+            let given = model.constant().map(str::to_owned);
             Some(given.unwrap_or_else(|| bedrock_catalog_gen::constant_name(id)))
         };
         let all: Vec<String> =

@@ -1,0 +1,114 @@
+//! What many rows share: one text that holds all texts, and distinct lists of words. Their sizes are
+//! checked here, where they are numbered.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::too_many;
+use crate::error::Error;
+use crate::rows::Run;
+use crate::text::{StaticList, Text};
+
+/// All texts, one after another.
+pub(super) struct Texts(String);
+
+impl Texts {
+    pub(super) fn with_capacity(bytes: usize) -> Self {
+        Self(String::with_capacity(bytes))
+    }
+
+    pub(super) fn put(&mut self, text: &str) -> Result<Run, Error> {
+        let len = u16::try_from(text.len()).map_err(|_| {
+            let (has, most) = (text.len(), u16::MAX);
+            Error::invalid(format!(
+                "a text has {has} bytes: at most {most} are allowed"
+            ))
+        })?;
+        let start = u32::try_from(self.0.len());
+        let start = start.map_err(|_| too_many("bytes of text", u32::MAX as usize))?;
+        self.0.push_str(text);
+        Ok(Run::new(start, len))
+    }
+
+    pub(super) fn maybe(&mut self, text: Option<&Text<'_>>) -> Result<Option<Run>, Error> {
+        text.map(|text| self.put(text)).transpose()
+    }
+
+    pub(super) fn into_text(self) -> String {
+        self.0
+    }
+}
+
+/// Distinct lists of words, each sorted, numbered as they are met.
+pub(super) struct Lists<T>(Vec<Vec<T>>);
+
+impl<T: Clone + Ord> Lists<T> {
+    /// The most there can be: today there are some ten, and each is looked for one by one.
+    const MOST: usize = 1024;
+
+    pub(super) const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    pub(super) fn number(&mut self, words: &[T]) -> Result<u16, Error> {
+        // Mostly they are sorted already.
+        if let Some(number) = self.find(words) {
+            return Ok(number);
+        }
+        let mut words = words.to_vec();
+        words.sort_unstable();
+        words.dedup();
+        if let Some(number) = self.find(&words) {
+            return Ok(number);
+        }
+        if self.0.len() == Self::MOST {
+            return Err(too_many("lists of words", Self::MOST));
+        }
+        self.0.push(words);
+        Ok((self.0.len() - 1) as u16)
+    }
+
+    fn find(&self, words: &[T]) -> Option<u16> {
+        let place = self.0.iter().position(|list| **list == *words)?;
+        u16::try_from(place).ok()
+    }
+
+    /// The lists in the order of their numbers.
+    pub(super) fn into_rows(self) -> Vec<StaticList<T>> {
+        self.0.into_iter().map(StaticList::Owned).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_stand_one_after_another() {
+        let mut texts = Texts::with_capacity(0);
+        let runs = ["eu", "", "é"].map(|text| texts.put(text).unwrap());
+        let whole = texts.into_text();
+        assert_eq!(whole, "eué");
+        assert_eq!(runs.map(|run| run.text(&whole)), ["eu", "", "é"]);
+        assert_eq!(Run::new(3, 1).text(&whole), "", "in the middle of a letter");
+    }
+
+    #[test]
+    fn a_text_has_as_many_bytes_as_a_run() {
+        let mut texts = Texts::with_capacity(0);
+        let longest = "a".repeat(usize::from(u16::MAX));
+        assert!(texts.put(&longest).is_ok());
+        let error = texts.put(&(longest + "a")).unwrap_err();
+        assert!(format!("{error}").contains("65536"), "{error}");
+    }
+
+    #[test]
+    fn a_list_has_one_number_in_any_order() {
+        let mut lists = Lists::new();
+        let asked: [&[u8]; 5] = [&[2, 1], &[], &[1, 2, 2], &[3], &[]];
+        let numbers = asked.map(|words| lists.number(words).unwrap());
+        assert_eq!(numbers, [0, 1, 0, 2, 1]);
+        assert_eq!(lists.into_rows(), [&[1, 2][..], &[], &[3]]);
+    }
+}
