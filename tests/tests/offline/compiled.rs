@@ -73,12 +73,11 @@ fn all_constants(text: &str) -> Vec<(String, String)> {
 
 /// The ids the constants of a catalog stand for, in their order.
 fn ids(catalog: &Catalog) -> Vec<&str> {
-    let tables = catalog.tables();
-    let models = tables.models.iter().map(|row| &*row.id);
-    let profiles = tables.profiles.iter().map(|row| &*row.id);
+    let models = catalog.all_models().map(|model| model.id());
+    let profiles = catalog.all_profiles().map(|profile| profile.id());
     models
         .chain(profiles)
-        .chain(tables.regions.iter().map(|row| &*row.id))
+        .chain(catalog.known_regions())
         .collect()
 }
 
