@@ -102,6 +102,8 @@ pub(super) struct Inner {
 #[derive(Default)]
 pub(super) struct Background {
     pub(super) renewal: Option<Renewal>,
+    /// Others stored a catalog while it worked.
+    pub(super) noticed: bool,
     /// Where it goes on.
     pub(super) runtime: Option<tokio::runtime::Handle>,
     /// The last handle is gone: nothing is begun any more.

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use bedrock_catalog_data::Timestamp;
 
+use super::builder::PartialPolicy;
 use super::handle::{Change, Inner};
 use super::laid_over::OverlaySource;
 use super::overlay::Overlay;
@@ -269,6 +270,11 @@ impl Inner {
     /// Whether it is young enough here, whatever who cached it thinks.
     pub(super) fn is_fresh(&self, snapshot: &Snapshot) -> bool {
         snapshot.age(self.now()) <= self.config.horizons.fresh_for
+    }
+
+    /// Whether it has all regions, for who requires them.
+    pub(super) fn is_enough(&self, snapshot: &Snapshot) -> bool {
+        self.config.partial == PartialPolicy::Merge || snapshot.missing().next().is_none()
     }
 
     /// After `left`, and up to a tenth more.

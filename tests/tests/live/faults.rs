@@ -171,7 +171,7 @@ async fn no_credentials_and_a_black_hole_end_with_the_bundle_within_five_seconds
     }
 }
 
-fn credentials_of(account: &str) -> Credentials {
+pub fn credentials_of(account: &str) -> Credentials {
     Credentials::builder()
         .access_key_id("AKIDEXAMPLE")
         .secret_access_key("secret")
@@ -181,7 +181,7 @@ fn credentials_of(account: &str) -> Credentials {
 }
 
 /// An SDK configuration whose credentials name this account.
-fn config_of(wire: &Memory, account: &str) -> aws_config::SdkConfig {
+pub fn config_of(wire: &Memory, account: &str) -> aws_config::SdkConfig {
     let config = wire.sdk_config().into_builder();
     let provider = SharedCredentialsProvider::new(credentials_of(account));
     config.credentials_provider(provider).build()

@@ -79,6 +79,24 @@ impl Inner {
         }
     }
 
+    /// What others stored, where it is newer than what is served, or has regions that failed here.
+    pub(super) async fn stored_by_others(&self) -> Option<Snapshot> {
+        let cache = self.identified().await;
+        if self.is_open().await {
+            return None;
+        }
+        let current = self.current.load_full();
+        let observed_at = current.base.observed_at();
+        let known = current.retry.as_ref().map(|retry| retry.tries);
+        let newer = |found: &Snapshot, tries: u32| {
+            let is_same = found.base.observed_at() == observed_at;
+            let is_later = found.base.observed_at() > observed_at;
+            self.is_enough(found)
+                && (is_later || (is_same && known.is_some_and(|known| tries > known)))
+        };
+        self.shared(&cache, newer).await
+    }
+
     /// What another process cached, where that is what is looked for: by it, and by how often its failed
     /// regions were asked again.
     async fn shared(

@@ -308,12 +308,8 @@ impl Inner {
         };
         if let Some(shared) = self.look(cache, look).await? {
             let found = self.usable(shared, &mut Tried::default());
-            // Who requires all regions asks for those that it lacks.
-            let requires_all = self.config.partial == PartialPolicy::RequireAllRegions;
-            let will_do = |found: &Snapshot| {
-                asked_since(found.base.observed_at())
-                    && !(requires_all && found.missing().next().is_some())
-            };
+            let will_do =
+                |found: &Snapshot| asked_since(found.base.observed_at()) && self.is_enough(found);
             if let Some(snapshot) = found.filter(will_do) {
                 return Some(Ok(snapshot));
             }
