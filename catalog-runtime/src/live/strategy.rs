@@ -425,7 +425,7 @@ impl Inner {
         Err(Error::new(ErrorKind::Unavailable, message))
     }
 
-    async fn in_time<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+    pub(super) async fn in_time<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         Some(work.await)
     }
 
@@ -437,7 +437,7 @@ impl Inner {
         self.calls.call(cache, look).await
     }
 
-    fn no_answer(&self) -> Error {
+    pub(super) fn no_answer(&self) -> Error {
         Error::new(ErrorKind::Unavailable, "nobody is to be asked")
     }
 

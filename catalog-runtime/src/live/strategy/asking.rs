@@ -174,7 +174,7 @@ impl Inner {
     }
 
     /// Why there is none, once the time for it is over.
-    pub(super) fn no_answer(&self) -> Error {
+    pub(in crate::live) fn no_answer(&self) -> Error {
         let deadline = self.config.deadline;
         let message = format!("no answer within the deadline of {deadline:?}");
         Error::new(ErrorKind::Unavailable, message)
@@ -423,7 +423,7 @@ impl Inner {
     }
 
     /// What comes of it before the deadline, and the tenth that it takes to notice, is over.
-    pub(super) async fn in_time<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+    pub(in crate::live) async fn in_time<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         match self.config.can_ask() {
             true => self.bounded(self.config.deadline.mul_f64(1.08), work).await,
             // Nobody is waited for.
