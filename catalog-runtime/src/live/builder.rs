@@ -25,7 +25,8 @@ pub enum PartialPolicy {
     /// marked stale.
     #[default]
     Merge,
-    /// The refresh has failed and nothing is replaced.
+    /// The refresh has failed and nothing is replaced. What others cached with regions that failed is
+    /// served as a stale catalog is: where AWS gives none.
     RequireAllRegions,
 }
 

@@ -179,12 +179,19 @@ impl Inner {
             tried.note("cache", "no answer");
         }
         let fresh = cached.as_ref().is_some_and(Cached::is_fresh) && !forced;
-        let stale = match cached.and_then(|cached| self.usable(cached, &mut tried)) {
+        let stale = match cached.and_then(|cached| self.usable(&cached, &mut tried)) {
             Some(snapshot) if fresh && self.is_fresh(&snapshot) => {
                 return Ok(self.adopt(snapshot));
             }
             stale => stale,
         };
+        if let Some(part) = stale.as_ref().filter(|stale| !self.is_enough(stale)) {
+            let missing: Vec<&str> = part.missing().map(String::as_str).collect();
+            tried.note(
+                "cache",
+                format_args!("not renewed in {}", missing.join(", ")),
+            );
+        }
         let asked = self.ask(forced).await;
         let stale = match (stale, &asked) {
             (None, Err(error)) if error.kind() == ErrorKind::NoCredentials => {
@@ -258,7 +265,7 @@ impl Inner {
         let cache = self.only_owner().await?;
         let look = |cache: &Cache| Cached::of(cache.get(&catalog_key()), cache);
         let cached = self.look(&cache, look).await?;
-        self.usable(cached, &mut Tried::default())
+        self.usable(&cached, &mut Tried::default())
     }
 
     /// When to ask again, if there is anyone to ask: after `left`, and up to a tenth more. Not at
@@ -267,9 +274,9 @@ impl Inner {
         self.moment_in(left.max(RETRY.min(self.config.horizons.fresh_for)))
     }
 
-    /// Whether it is young enough here, whatever who cached it thinks.
+    /// Whether it is young enough here, whatever who cached it thinks, and has what is required.
     pub(super) fn is_fresh(&self, snapshot: &Snapshot) -> bool {
-        snapshot.age(self.now()) <= self.config.horizons.fresh_for
+        self.is_enough(snapshot) && snapshot.age(self.now()) <= self.config.horizons.fresh_for
     }
 
     /// Whether it has all regions, for who requires them.

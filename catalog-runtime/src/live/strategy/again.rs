@@ -106,9 +106,8 @@ impl Inner {
     ) -> Option<Snapshot> {
         let look = |cache: &Cache| Cached::of(cache.get_shared(&catalog_key()), cache);
         let shared = self.look(cache, look).await?;
-        let tries = shared.tries();
-        let shared = self.usable(shared, &mut Tried::default())?;
-        wanted(&shared, tries).then_some(shared)
+        let snapshot = self.usable(&shared, &mut Tried::default())?;
+        wanted(&snapshot, shared.tries(&snapshot)).then_some(snapshot)
     }
 
     async fn ask_failed(

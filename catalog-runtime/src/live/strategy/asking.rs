@@ -213,7 +213,7 @@ impl Inner {
             Ok(answer) if answer.is_fresh() => {
                 let look = |cache: &Cache| Cached::of(answer, cache);
                 let cached = self.look(cache, look).await;
-                let usable = cached.and_then(|cached| self.usable(cached, &mut Tried::default()));
+                let usable = cached.and_then(|cached| self.usable(&cached, &mut Tried::default()));
                 let fresh = usable.filter(|snapshot| self.is_fresh(snapshot));
                 Ok(fresh.map_or(Others::HaveNothing, |fresh| Others::Asked(Box::new(fresh))))
             }
@@ -307,7 +307,7 @@ impl Inner {
             since.then(|| Cached::of(shared, cache))
         };
         if let Some(shared) = self.look(cache, look).await? {
-            let found = self.usable(shared, &mut Tried::default());
+            let found = self.usable(&shared, &mut Tried::default());
             let will_do =
                 |found: &Snapshot| asked_since(found.base.observed_at()) && self.is_enough(found);
             if let Some(snapshot) = found.filter(will_do) {
