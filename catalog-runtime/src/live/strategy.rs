@@ -125,7 +125,7 @@ impl Inner {
         let refreshed = self.turn.join(async {
             let _ = self.in_time(self.look_at_overlay()).await;
             self.ask_for_account_anew().await;
-            let asked = self.ask(true).await.and_then(|asked| {
+            let asked = self.ask(true, None).await.and_then(|asked| {
                 let why = "another process is asking just now";
                 asked.ok_or_else(|| Error::new(ErrorKind::Unavailable, why))
             });
@@ -175,7 +175,8 @@ impl Inner {
         let cache = self.identified().await;
         let look = |cache: &Cache| Cached::of(cache.get(&catalog_key()), cache);
         let cached = self.look(&cache, look).await;
-        if cached.is_none() {
+        let answers = cached.is_some();
+        if !answers {
             tried.note("cache", "no answer");
         }
         let fresh = cached.as_ref().is_some_and(Cached::is_fresh) && !forced;
@@ -192,7 +193,7 @@ impl Inner {
                 format_args!("not renewed in {}", missing.join(", ")),
             );
         }
-        let asked = self.ask(forced).await;
+        let asked = self.ask(forced, Some(answers)).await;
         let stale = match (stale, &asked) {
             (None, Err(error)) if error.kind() == ErrorKind::NoCredentials => {
                 self.left_by_the_only_account().await
@@ -424,7 +425,11 @@ impl Snapshot {
 
 #[cfg(not(feature = "aws"))]
 impl Inner {
-    pub(super) async fn ask(self: &Arc<Self>, _forced: bool) -> Result<Option<Snapshot>, Error> {
+    pub(super) async fn ask(
+        self: &Arc<Self>,
+        _forced: bool,
+        _answers: Option<bool>,
+    ) -> Result<Option<Snapshot>, Error> {
         let message = match self.config.offline {
             true => "offline",
             false => "this build has no feature `aws`",

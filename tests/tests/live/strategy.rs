@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bedrock_catalog::cache::testing::{FaultyTier, Op};
@@ -55,6 +56,25 @@ async fn a_fresh_cache_is_used_without_a_request() {
     assert_eq!(status.asked_at, None, "not by this one");
     assert!(!status.degraded, "{:?}", status.error);
     assert_eq!(**snapshot, **first.snapshot());
+}
+
+/// What loading has found out of the cache it does not ask again before it asks AWS.
+#[tokio::test]
+async fn a_load_looks_once_before_it_asks() {
+    let (clock, wire, tier) = (clock(), wire(), FaultyTier::new("counts"));
+    let live = in_memory(&wire, &clock).tier(tier.clone());
+    let live = live.force_refresh(true).build().unwrap();
+    let (calls, looks) = (tier.clone(), Arc::new(AtomicU64::new(0)));
+    let before = Arc::clone(&looks);
+    tier.before(move |op| {
+        // It is taken before AWS is asked.
+        if op == Op::Lease {
+            before.store(calls.calls(Op::Get), Ordering::SeqCst);
+        }
+    });
+    live.load().await.unwrap();
+    tier.unhook();
+    assert_eq!(looks.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]

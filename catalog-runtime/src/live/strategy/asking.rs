@@ -96,11 +96,13 @@ enum Others {
 
 impl Inner {
     /// A catalog from AWS, or from another process of the machine that asked at the same time.
-    /// `forced` asks whatever the cache has. `None`, where it is not forced: another process is asking
+    /// `forced` asks whatever the cache has; `answers` is whether that answered a moment ago, where it
+    /// was looked at. `None`, where it is not forced: another process is asking
     /// just now, and there is a stale catalog to serve meanwhile.
     pub(in crate::live) async fn ask(
         self: &Arc<Self>,
         forced: bool,
+        answers: Option<bool>,
     ) -> Result<Option<Snapshot>, Error> {
         let config = &self.config;
         if !config.can_ask() {
@@ -123,7 +125,11 @@ impl Inner {
         let asking = async {
             let begun = Instant::now();
             let look = |cache: &Cache| drop(cache.get_shared(&catalog_key()));
-            if self.look(&cache, look).await.is_none() {
+            let answers = match answers {
+                Some(answers) => answers,
+                None => self.look(&cache, look).await.is_some(),
+            };
+            if !answers {
                 tracing::warn!("the cache does not answer; AWS is asked without it");
                 let left = config.asking().saturating_sub(begun.elapsed());
                 let asked = self.asked(&cache, left, &answered).await;
