@@ -142,12 +142,13 @@ impl Inner {
         match meant {
             Meant::Of(owner) => Ok(self.cache.in_namespace(owner)),
             Meant::Nobodys => Ok(self.namespaced(None)),
-            Meant::Several => Err(Error::new(
-                ErrorKind::NoCredentials,
-                "several accounts have entries in this cache, and nothing says whose are meant: give the \
-                 credentials of the account (AWS_PROFILE, or AWS_ACCOUNT_ID beside the keys) and not \
-                 --offline; or, for all of them, remove the folder",
-            )),
+            Meant::Several => {
+                let why =
+                    "several accounts have entries in this cache, and nothing says whose are meant";
+                let advice = "give the credentials of the account (AWS_PROFILE, or AWS_ACCOUNT_ID beside \
+                    the keys) and not --offline; or, for all of them, remove the folder";
+                Err(Error::new(ErrorKind::NoCredentials, why).advising(advice))
+            }
         }
     }
 

@@ -77,10 +77,7 @@ impl Inner {
             if let Some(settled) = self.settled() {
                 return Ok(settled);
             }
-            let forced = self.config.force_refresh && self.first_load.load(Ordering::Acquire);
-            let loaded = self.obtain(forced).await;
-            // Only now: who gave up before has not asked.
-            self.first_load.store(false, Ordering::Release);
+            let loaded = self.obtain(self.forced.load(Ordering::Acquire)).await;
             self.clean_up_from_now_on();
             loaded
         };
@@ -137,14 +134,14 @@ impl Inner {
                 }
                 Err(error) => {
                     self.note_failure(&error);
-                    Err((error.kind(), error.to_string()))
+                    Err(error)
                 }
             }
         });
         // The deadline is that of who asks: waiting for the round of another counts.
         match self.in_time(refreshed).await {
             Some(Ok(())) => Ok(self.current.load_full()),
-            Some(Err((kind, why))) => Err(Error::new(kind, why)),
+            Some(Err(error)) => Err(error),
             None => {
                 let error = self.no_answer();
                 self.note_failure(&error);
@@ -248,11 +245,9 @@ impl Inner {
                 snapshot
             }
             (None, None) => {
-                let message = format!(
-                    "no catalog: {}; give AWS credentials, a cache that can be read, or allow the bundle",
-                    tried.told()
-                );
-                return Err(Error::new(kind, message));
+                let error = Error::new(kind, format!("no catalog: {}", tried.told()));
+                let advice = "give AWS credentials, a cache that can be read, or allow the bundle";
+                return Err(error.advising(advice));
             }
         };
         // Where nobody is to be asked, this is what was asked for; else it is less.

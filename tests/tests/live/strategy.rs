@@ -343,6 +343,26 @@ async fn force_refresh_asks_once_even_if_its_first_caller_gives_up() {
     assert_eq!(wire.stage().requests(), 4);
 }
 
+/// Whoever's time was up before AWS was asked: it is asked by the renewal, whatever the cache has.
+#[tokio::test(start_paused = true)]
+async fn a_load_that_ends_late_is_forced_all_the_same() {
+    let (clock, second) = (clock(), Duration::from_secs(1));
+    let wire = Memory::new(stage().rule(Rule::new(Fault::Hang).requests(1..=2)));
+    let live = in_memory(&wire, &clock).force_refresh(true);
+    let live = live.deadline(second).build().unwrap();
+    plant(&live, timestamp(later())).await;
+    let (other, asks) = (live.clone(), wire.clone());
+    tokio::spawn(async move { other.refresh().await });
+    settle().await;
+    assert_eq!(asks.stage().open(), 4);
+    let late = live.load().await.unwrap();
+    assert_eq!(late.source().as_str(), "bundle");
+    clock.advance(70 * second);
+    live.load().await.unwrap();
+    until(|| live.snapshot().source() != late.source()).await;
+    assert_eq!(live.status().source, "api");
+}
+
 /// Polls once, and hands the future back.
 fn futures_once<F: Future>(future: F) -> std::pin::Pin<Box<F>> {
     let mut future = Box::pin(future);

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bedrock_catalog_data::{Catalog, Timestamp};
@@ -106,11 +107,17 @@ impl Inner {
     ) -> Result<Option<Snapshot>, Error> {
         let config = &self.config;
         if !config.can_ask() {
-            let why = match config.offline {
-                true => "offline",
-                false => "no SDK configuration was given",
+            let (why, advice) = match config.offline {
+                true => (
+                    "nobody is asked offline",
+                    "leave out --offline, BEDROCK_CATALOG_OFFLINE or offline(true) to ask AWS",
+                ),
+                false => (
+                    "no SDK configuration was given",
+                    "give one with sdk_config(), or a client_factory()",
+                ),
             };
-            return Err(Error::new(ErrorKind::Unavailable, why));
+            return Err(Error::new(ErrorKind::Unavailable, why).advising(advice));
         }
         // What is asked from now on is what the caller wants to know; or what is not too old for it.
         let now = config.clock.now();
@@ -153,7 +160,11 @@ impl Inner {
             let asked = self.ask_after(&cache, since, &answered);
             asked.await.map(Some)
         };
-        match self.asked_in_time(&answered, asking).await {
+        let asked = self.asked_in_time(&answered, asking).await;
+        // Only now: who gave up before has not asked, nor who asked in vain.
+        let is_done = forced && asked.is_ok();
+        self.forced.fetch_and(!is_done, Ordering::AcqRel);
+        match asked {
             // In the broken build what could not be written is lost: the tests must notice.
             Ok(Some(_))
                 if cfg!(broken = "unwritten-is-lost")

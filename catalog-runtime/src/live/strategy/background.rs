@@ -121,7 +121,7 @@ impl Inner {
         let asked = match retry.filter(again) {
             Some(retry) => self.ask_again(&retry).await,
             None => {
-                let asked = self.ask(false, None).await;
+                let asked = self.ask(self.forced.load(Ordering::Acquire), None).await;
                 if matches!(asked, Ok(None)) {
                     // What it gets is looked for in a moment.
                     let at = self.moment_in(LOOK_AGAIN);
