@@ -12,7 +12,7 @@ mod keeping;
 mod reasons;
 
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bedrock_catalog_data::Timestamp;
@@ -61,6 +61,15 @@ impl Tried {
     }
 }
 
+/// What AWS answered here, from the moment it did: it is served whatever becomes of the writes, also where
+/// they are not done in time.
+type Answered = Mutex<Option<Result<Snapshot, Error>>>;
+
+fn taken(answered: &Answered) -> Option<Result<Snapshot, Error>> {
+    let mut answered = answered.lock().unwrap_or_else(PoisonError::into_inner);
+    answered.take()
+}
+
 impl Inner {
     pub(super) async fn load(self: &Arc<Self>) -> Result<Arc<Snapshot>, Error> {
         // A file is looked at first.
@@ -68,6 +77,7 @@ impl Inner {
         if !has_file && let Some(settled) = self.settled() {
             return Ok(settled);
         }
+        let answered = Answered::default();
         let turn = async {
             self.look_at_overlay().await;
             if let Some(settled) = self.settled() {
@@ -77,14 +87,27 @@ impl Inner {
             if let Some(settled) = self.settled() {
                 return Ok(settled);
             }
-            let loaded = self.obtain(self.forced.load(Ordering::Acquire)).await;
+            let loaded = self
+                .obtain(self.forced.load(Ordering::Acquire), &answered)
+                .await;
             self.clean_up_from_now_on();
             loaded
         };
         match self.in_time(turn).await {
             Some(loaded) => loaded,
-            None => self.late(),
+            None => match self.answered_in_time(&answered) {
+                Some(snapshot) => Ok(snapshot),
+                None => self.late(),
+            },
         }
+    }
+
+    /// Serves what AWS answered to a caller whose time is up before it is cached.
+    fn answered_in_time(self: &Arc<Self>, answered: &Answered) -> Option<Arc<Snapshot>> {
+        let snapshot = taken(answered)?.ok()?;
+        self.forced.store(false, Ordering::Release);
+        self.clean_up_from_now_on();
+        Some(self.adopt(snapshot))
     }
 
     /// What there is for a caller whose time is up while others, or a disk that hangs, are not done.
@@ -119,10 +142,11 @@ impl Inner {
     }
 
     pub(super) async fn refresh(self: &Arc<Self>) -> Result<Arc<Snapshot>, Error> {
+        let answered = Answered::default();
         let refreshed = self.turn.join(async {
             let _ = self.in_time(self.look_at_overlay()).await;
             self.ask_for_account_anew().await;
-            let asked = self.ask(true, None).await.and_then(|asked| {
+            let asked = self.ask(true, None, &answered).await.and_then(|asked| {
                 let why = "another process is asking just now";
                 asked.ok_or_else(|| Error::new(ErrorKind::Unavailable, why))
             });
@@ -142,11 +166,11 @@ impl Inner {
         match self.in_time(refreshed).await {
             Some(Ok(())) => Ok(self.current.load_full()),
             Some(Err(error)) => Err(error),
-            None => {
+            None => self.answered_in_time(&answered).ok_or_else(|| {
                 let error = self.no_answer();
                 self.note_failure(&error);
-                Err(error)
-            }
+                error
+            }),
         }
     }
 
@@ -166,7 +190,11 @@ impl Inner {
     }
 
     /// Obtains a catalog, whatever it takes. Only in a turn.
-    pub(super) async fn obtain(self: &Arc<Self>, forced: bool) -> Result<Arc<Snapshot>, Error> {
+    async fn obtain(
+        self: &Arc<Self>,
+        forced: bool,
+        answered: &Answered,
+    ) -> Result<Arc<Snapshot>, Error> {
         let mut tried = Tried::default();
         self.ask_for_account_anew().await;
         let cache = self.identified().await;
@@ -190,7 +218,7 @@ impl Inner {
                 format_args!("not renewed in {}", missing.join(", ")),
             );
         }
-        let asked = self.ask(forced, Some(answers)).await;
+        let asked = self.ask(forced, Some(answers), answered).await;
         let stale = match (stale, &asked) {
             (None, Err(error)) if error.kind() == ErrorKind::NoCredentials => {
                 self.left_by_the_only_account().await
@@ -424,6 +452,7 @@ impl Inner {
         self: &Arc<Self>,
         _forced: bool,
         _answers: Option<bool>,
+        _answered: &Answered,
     ) -> Result<Option<Snapshot>, Error> {
         let message = match self.config.offline {
             true => "offline",

@@ -398,6 +398,33 @@ async fn what_was_fetched_is_served_though_the_write_hangs() {
     }
 }
 
+/// Also where most of the time went by while another one asked.
+#[tokio::test]
+async fn what_was_fetched_after_waiting_is_served_though_the_write_hangs() {
+    for forced in [false, true] {
+        let clock = clock();
+        let wire = Memory::new(stage().rule(Rule::new(Fault::Hang).requests(1..=1)));
+        // The first write tells others of the one who asks in vain.
+        let (tier, gate) = Gate::after(1, Op::Put);
+        gate.open(false);
+        let live = in_memory(&wire, &clock).tier(tier);
+        let live = live.deadline(Duration::from_secs(3)).build().unwrap();
+        let other = live.clone();
+        let other = tokio::spawn(async move { other.refresh().await });
+        until(|| wire.stage().open() == 4).await;
+        let got = match forced {
+            false => live.load().await,
+            true => live.refresh().await,
+        };
+        assert!(other.await.unwrap().is_err());
+        let hangs = gate.waiting();
+        gate.open(true);
+        assert_eq!((got.unwrap().source().as_str(), hangs), ("api", 1));
+        assert_eq!(live.status().source, "api");
+        assert_eq!(live.status().error, None);
+    }
+}
+
 /// An old catalog of nobody's does not hide the newer one of the only account, nor the other way round.
 #[tokio::test]
 async fn offline_serves_the_newer_of_the_only_accounts_and_nobodys() {

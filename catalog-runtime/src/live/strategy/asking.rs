@@ -2,7 +2,6 @@
 //! not know where else a catalog comes from.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -15,8 +14,8 @@ use super::super::builder::PartialPolicy;
 use super::super::discovery::json;
 use super::reasons::Reasons;
 use super::{
-    Arc, Cache, Cached, Duration, Error, ErrorKind, Held, Inner, Key, LOOK, PoisonError, RETRY,
-    Snapshot, Source, Tried, catalog_key,
+    Answered, Arc, Cache, Cached, Duration, Error, ErrorKind, Held, Inner, Key, LOOK, PoisonError,
+    RETRY, Snapshot, Source, Tried, catalog_key, taken,
 };
 use crate::cache::{Hit, Horizons, Terms};
 use crate::fetch::{Fetched, Outcome};
@@ -72,17 +71,8 @@ fn told(failed: &BTreeMap<String, String>) -> String {
     told.collect::<Vec<_>>().join("; ")
 }
 
-/// What AWS answered here, from the moment it did: it is served whatever becomes of the writes, also where
-/// they are not done in time.
-pub(super) type Answered = Mutex<Option<Result<Snapshot, Error>>>;
-
 pub(super) fn note(answered: &Answered, answer: Result<Snapshot, Error>) {
     *answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
-}
-
-fn taken(answered: &Answered) -> Option<Result<Snapshot, Error>> {
-    let mut answered = answered.lock().unwrap_or_else(PoisonError::into_inner);
-    answered.take()
 }
 
 /// What came of asking with others.
@@ -104,6 +94,7 @@ impl Inner {
         self: &Arc<Self>,
         forced: bool,
         answers: Option<bool>,
+        answered: &Answered,
     ) -> Result<Option<Snapshot>, Error> {
         let config = &self.config;
         if !config.can_ask() {
@@ -128,7 +119,6 @@ impl Inner {
                 .unwrap_or(UNIX_EPOCH),
         };
         let cache = self.identified().await;
-        let answered = Answered::default();
         let asking = async {
             let begun = Instant::now();
             let look = |cache: &Cache| drop(cache.get_shared(&catalog_key()));
@@ -139,7 +129,7 @@ impl Inner {
             if !answers {
                 tracing::warn!("the cache does not answer; AWS is asked without it");
                 let left = config.asking().saturating_sub(begun.elapsed());
-                let asked = self.asked(&cache, left, &answered).await;
+                let asked = self.asked(&cache, left, answered).await;
                 return asked
                     .map(|asked| Some(asked.snapshot))
                     .map_err(|in_vain| in_vain.error);
@@ -147,20 +137,20 @@ impl Inner {
             if self.is_open().await {
                 // Nobody to ask with: the others may be of any account.
                 let within = config.asking();
-                let asked = self.ask_alone(&cache, within, &answered);
+                let asked = self.ask_alone(&cache, within, answered);
                 return asked.await.map(Some);
             }
             if !forced {
-                match self.ask_with_others(&cache, &answered).await? {
+                match self.ask_with_others(&cache, answered).await? {
                     Others::Asked(snapshot) => return Ok(Some(*snapshot)),
                     Others::AreAsking => return Ok(None),
                     Others::HaveNothing => {}
                 }
             }
-            let asked = self.ask_after(&cache, since, &answered);
+            let asked = self.ask_after(&cache, since, answered);
             asked.await.map(Some)
         };
-        let asked = self.asked_in_time(&answered, asking).await;
+        let asked = self.asked_in_time(answered, asking).await;
         // Only now: who gave up before has not asked, nor who asked in vain.
         let is_done = forced && asked.is_ok();
         self.forced.fetch_and(!is_done, Ordering::AcqRel);

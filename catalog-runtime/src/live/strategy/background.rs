@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::super::handle::{Inner, Renewal};
 use super::super::snapshot::Retry;
-use super::{LOOK_AGAIN, is_due};
+use super::{Answered, LOOK_AGAIN, is_due};
 
 /// Why something is renewed.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -121,7 +121,8 @@ impl Inner {
         let asked = match retry.filter(again) {
             Some(retry) => self.ask_again(&retry).await,
             None => {
-                let asked = self.ask(self.forced.load(Ordering::Acquire), None).await;
+                let forced = self.forced.load(Ordering::Acquire);
+                let asked = self.ask(forced, None, &Answered::default()).await;
                 if matches!(asked, Ok(None)) {
                     // What it gets is looked for in a moment.
                     let at = self.moment_in(LOOK_AGAIN);
