@@ -204,6 +204,11 @@ impl Inner {
         if !answers {
             tried.note("cache", "no answer");
         }
+        // Those of nobody in particular may be of any account.
+        let cached = match self.is_open().await {
+            true => None,
+            false => cached,
+        };
         let fresh = cached.as_ref().is_some_and(Cached::is_fresh) && !forced;
         let stale = match cached.and_then(|cached| self.usable(&cached, &mut tried)) {
             Some(snapshot) if fresh && self.is_fresh(&snapshot) => {

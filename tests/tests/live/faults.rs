@@ -595,6 +595,8 @@ async fn what_slow_credentials_get_is_their_accounts() {
         assert_eq!(load(&prompt, false).await, "cache", "its own");
         let nobodys = load(&wire.sdk_config(), false).await;
         assert_eq!(nobodys, "api", "nobody's are neither's");
+        let third = load(&slow("333333333333"), false).await;
+        assert_eq!(third, "api", "nor are they anybody's");
     }
 }
 

@@ -409,7 +409,11 @@ impl Inner {
     /// The newest of what is served, what is cached, and the bundle; of the regions asked for.
     pub(in crate::live) async fn last_good(&self, cache: &Cache) -> Option<Held> {
         let current = self.current.load_full();
-        let cached = self.look(cache, |cache| cache.get(&catalog_key())).await;
+        // Where it is not known who asks, it may be of any account.
+        let cached = match self.is_open().await {
+            true => None,
+            false => self.look(cache, |cache| cache.get(&catalog_key())).await,
+        };
         let cached = cached.and_then(|cached| cached.into_hit());
         // Whoever loads has told why a cached one is not used.
         let cached = cached.and_then(|hit| self.read(&hit).ok());
