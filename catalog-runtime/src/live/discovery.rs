@@ -2,7 +2,7 @@
 //! be asked, or forgotten, without the others.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use bedrock_catalog_data::Timestamp;
@@ -11,6 +11,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::handle::{Inner, LiveCatalog};
+#[cfg(feature = "aws")]
+use super::strategy::note;
+use super::strategy::{Answered, taken};
 use crate::cache::{Cache, Freshness, Horizons, Key, Terms};
 use crate::error::{Error, ErrorKind};
 use crate::recording::{ModelSummary, ProfileSummary};
@@ -124,15 +127,12 @@ impl Discovery {
         list: &'static str,
         region: &str,
     ) -> Result<Vec<T>, Error> {
-        let (inner, answered) = (&self.live.inner, Mutex::default());
+        let (inner, answered) = (&self.live.inner, Answered::default());
         let listed = self.listed(list, region, &answered);
         // On the heap: the futures of those who ask are one within the other.
         let listed = inner.in_time(Box::pin(listed)).await;
         // What AWS answered serves, also where it is not kept in time.
-        let listed = listed.or_else(|| {
-            let answer = answered.lock().unwrap_or_else(PoisonError::into_inner);
-            answer.as_ref().map(rows)
-        });
+        let listed = listed.or_else(|| Some(rows(&taken(&answered)?.ok()?)));
         let listed = listed.unwrap_or_else(|| Err(inner.no_answer()));
         listed.map_err(|why| {
             let message = format!("{region} has no list of {list}: {why}");
@@ -144,7 +144,7 @@ impl Discovery {
         &self,
         list: &'static str,
         region: &str,
-        answered: &Answered,
+        answered: &Answered<Bytes>,
     ) -> Result<Vec<T>, Error> {
         let inner = &self.live.inner;
         let (cache, key) = (inner.identified().await, key(list, region));
@@ -195,7 +195,7 @@ impl Discovery {
         list: &'static str,
         region: &str,
         except: Option<&Key>,
-        answered: &Answered,
+        answered: &Answered<Bytes>,
     ) -> Result<Bytes, Error> {
         let inner = &self.live.inner;
         if !inner.config.can_ask() {
@@ -221,7 +221,7 @@ impl Discovery {
             "models" => json(&answers.models),
             _ => json(&answers.profiles),
         });
-        *answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer.clone());
+        note(answered, Ok(answer.clone()));
         // For whose account it is: that may be known only now.
         let owner = inner.used_by(cache, fetched.account());
         // The one is kept by whoever computes it: written here too, it would seem overtaken, and be no
@@ -237,15 +237,12 @@ impl Discovery {
         _: &'static str,
         _: &str,
         _: Option<&Key>,
-        _: &Answered,
+        _: &Answered<Bytes>,
     ) -> Result<Bytes, Error> {
         let message = "this build has no feature `aws`";
         Err(Error::new(ErrorKind::Unavailable, message))
     }
 }
-
-/// What AWS answered, from the moment it did.
-type Answered = Mutex<Option<Bytes>>;
 
 fn rows<T: DeserializeOwned>(json: &Bytes) -> Result<Vec<T>, Error> {
     serde_json::from_slice(json).map_err(|_| unreadable())

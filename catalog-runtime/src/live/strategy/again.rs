@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::super::handle::Inner;
 use super::super::snapshot::{Retry, Snapshot};
-use super::asking::{Asked, made_of, note};
+use super::asking::{Asked, made_of};
 use super::reasons::Reasons;
-use super::{Answered, Cached, RETRY, Tried, catalog_key};
+use super::{Answered, Cached, RETRY, Tried, catalog_key, note};
 use crate::cache::{Cache, Moment};
 use crate::error::Error;
 use crate::recording::Recording;

@@ -14,8 +14,8 @@ use super::super::builder::PartialPolicy;
 use super::super::discovery::json;
 use super::reasons::Reasons;
 use super::{
-    Answered, Arc, Cache, Cached, Duration, Error, ErrorKind, Held, Inner, Key, LOOK, PoisonError,
-    RETRY, Snapshot, Source, Tried, catalog_key, taken,
+    Answered, Arc, Cache, Cached, Duration, Error, ErrorKind, Held, Inner, Key, PoisonError, RETRY,
+    Snapshot, Source, Tried, catalog_key, note, taken,
 };
 use crate::cache::{Hit, Horizons, Terms};
 use crate::fetch::{Fetched, Outcome};
@@ -69,10 +69,6 @@ fn told(failed: &BTreeMap<String, String>) -> String {
         .into_iter()
         .map(|(reason, regions)| format!("{} ({reason})", regions.join(", ")));
     told.collect::<Vec<_>>().join("; ")
-}
-
-pub(super) fn note(answered: &Answered, answer: Result<Snapshot, Error>) {
-    *answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
 }
 
 /// What came of asking with others.
@@ -164,27 +160,6 @@ impl Inner {
             }
             asked => asked,
         }
-    }
-
-    /// What comes of asking; where that is not done in time, what AWS answered all the same. The fetch
-    /// ends by itself in time; another process that asks, or a tier, need not.
-    pub(super) async fn asked_in_time(
-        &self,
-        answered: &Answered,
-        asking: impl Future<Output = Result<Option<Snapshot>, Error>>,
-    ) -> Result<Option<Snapshot>, Error> {
-        let within = self.config.asking().mul_f64(1.05);
-        // On the heap: the futures of those who ask are one within the other.
-        let asked = self.bounded(within, Box::pin(asking)).await;
-        let asked = asked.or_else(|| taken(answered).map(|answer| answer.map(Some)));
-        asked.unwrap_or_else(|| Err(self.no_answer()))
-    }
-
-    /// Why there is none, once the time for it is over.
-    pub(in crate::live) fn no_answer(&self) -> Error {
-        let deadline = self.config.deadline;
-        let message = format!("no answer within the deadline of {deadline:?}");
-        Error::new(ErrorKind::Unavailable, message)
     }
 
     /// Of all who miss the catalog, here and in other processes, one asks.
@@ -431,31 +406,6 @@ impl Inner {
                         .all(|region| regions.iter().any(|r| r == region.id())))
         };
         all.filter(fits).max_by_key(|held| held.observed_at())
-    }
-
-    /// What comes of it before the deadline, and the tenth that it takes to notice, is over.
-    pub(in crate::live) async fn in_time<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        match self.config.can_ask() {
-            true => self.bounded(self.config.deadline.mul_f64(1.08), work).await,
-            // Nobody is waited for.
-            false => Some(work.await),
-        }
-    }
-
-    /// What the cache says, if it answers in time, and does not hang already: who looks goes on without it.
-    pub(in crate::live) async fn look<R: Send + 'static>(
-        &self,
-        cache: &Cache,
-        look: impl FnOnce(&Cache) -> R + Send + 'static,
-    ) -> Option<R> {
-        self.bounded(LOOK, self.calls.call(cache, look)).await?
-    }
-
-    async fn bounded<T>(&self, limit: Duration, work: impl Future<Output = T>) -> Option<T> {
-        match tokio::runtime::Handle::try_current() {
-            Ok(_) => tokio::time::timeout(limit, work).await.ok(),
-            Err(_) => Some(work.await),
-        }
     }
 }
 
