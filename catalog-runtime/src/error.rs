@@ -2,20 +2,23 @@
 
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Why something of this crate could not be done: a kind, a message that says what to do, and the
 /// cause as its source. One word in size.
 ///
 /// Questions asked of a catalog fail with [`QueryError`](crate::QueryError) instead.
+#[derive(Clone)]
 pub struct Error {
     inner: Box<Inner>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Inner {
     kind: ErrorKind,
     message: String,
-    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    advice: Option<String>,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
 /// What kind of thing went wrong.
@@ -56,6 +59,7 @@ impl Error {
             inner: Box::new(Inner {
                 kind,
                 message: message.into(),
+                advice: None,
                 source: None,
             }),
         }
@@ -70,7 +74,13 @@ impl Error {
         mut self,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
-        self.inner.source = Some(source.into());
+        self.inner.source = Some(source.into().into());
+        self
+    }
+
+    /// Says at the end of the message what would help.
+    pub(crate) fn advising(mut self, advice: impl Into<String>) -> Self {
+        self.inner.advice = Some(advice.into());
         self
     }
 
@@ -78,9 +88,19 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         self.inner.kind
     }
+
+    /// What would help, where that is known: the end of the message.
+    ///
+    /// ```
+    /// let error = bedrock_catalog::LiveCatalog::builder().partition("AWS").build().unwrap_err();
+    /// assert_eq!(error.suggestions(), ["allowed: lower-case letters, digits and `-`"]);
+    /// ```
+    pub fn suggestions(&self) -> &[String] {
+        self.inner.advice.as_slice()
+    }
 }
 
-/// The message, and after a colon each cause's.
+/// The message, after a colon each cause's, and after a semicolon what would help.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.inner.message)?;
@@ -89,7 +109,10 @@ impl fmt::Display for Error {
             write!(f, ": {cause}")?;
             source = cause.source();
         }
-        Ok(())
+        match &self.inner.advice {
+            Some(advice) => write!(f, "; {advice}"),
+            None => Ok(()),
+        }
     }
 }
 

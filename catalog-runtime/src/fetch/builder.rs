@@ -230,14 +230,7 @@ impl FetcherBuilder {
             return Err(Error::refused("partition", &partition, allowed));
         }
         for region in &regions {
-            if !is_region_name(region) {
-                let allowed = "ids of regions, like eu-west-1";
-                return Err(Error::refused("regions", region, allowed));
-            }
-            if partition_of(region) != partition {
-                let allowed = format!("regions of the partition {partition}");
-                return Err(Error::refused("regions", region, &allowed));
-            }
+            check_region("regions", region, &partition)?;
         }
         regions.sort_unstable();
         regions.dedup();
@@ -264,6 +257,19 @@ impl FetcherBuilder {
             on_progress: self.on_progress,
         })
     }
+}
+
+/// Whether this can be a region of a partition.
+pub(crate) fn check_region(name: &str, region: &str, partition: &str) -> Result<(), Error> {
+    if !is_region_name(region) {
+        let allowed = "ids of regions, like eu-west-1";
+        return Err(Error::refused(name, region, allowed));
+    }
+    if partition_of(region) != partition {
+        let allowed = format!("regions of the partition {partition}");
+        return Err(Error::refused(name, region, &allowed));
+    }
+    Ok(())
 }
 
 /// Whether a client can ask there at all: the SDK finds that out with each request.

@@ -12,6 +12,8 @@ pub struct Error(Box<Inner>);
 struct Inner {
     kind: ErrorKind,
     message: String,
+    /// What would help, at the end of the message.
+    advice: Option<String>,
     transient: bool,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
@@ -31,12 +33,14 @@ pub(super) const WHAT_TO_SET: &str = "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and 
 
 impl Error {
     pub(super) fn invalid(message: impl Into<String>) -> Self {
-        Self::new(ErrorKind::InvalidRequest, message.into(), false, None)
+        Self::new(ErrorKind::InvalidRequest, message.into(), false)
     }
 
     /// A setting that cannot be used: in the words of the cache's own settings.
     pub(super) fn refused(setting: &str, value: &str, allowed: &str) -> Self {
-        Self::invalid(format!("{setting} is {value:?}; allowed: {allowed}"))
+        let mut error = Self::invalid(format!("{setting} is {value:?}"));
+        error.0.advice = Some(format!("allowed: {allowed}"));
+        error
     }
 
     pub(super) fn no_credentials(
@@ -44,22 +48,26 @@ impl Error {
         transient: bool,
         source: Option<Box<dyn StdError + Send + Sync>>,
     ) -> Self {
-        let message = format!("no AWS credentials: {why}; {WHAT_TO_SET}");
-        Self::new(ErrorKind::NoCredentials, message, transient, source)
+        let message = format!("no AWS credentials: {why}");
+        let mut error = Self::new(ErrorKind::NoCredentials, message, transient);
+        error.0.advice = Some(WHAT_TO_SET.to_owned());
+        error.0.source = source;
+        error
     }
 
-    fn new(
-        kind: ErrorKind,
-        message: String,
-        transient: bool,
-        source: Option<Box<dyn StdError + Send + Sync>>,
-    ) -> Self {
+    fn new(kind: ErrorKind, message: String, transient: bool) -> Self {
         Self(Box::new(Inner {
             kind,
             message,
+            advice: None,
             transient,
-            source,
+            source: None,
         }))
+    }
+
+    /// The message, and what would help, where that is known.
+    pub(crate) fn parts(&self) -> (&str, Option<&str>) {
+        (&self.0.message, self.0.advice.as_deref())
     }
 
     /// What went wrong, for a program.
@@ -80,7 +88,10 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.message)
+        match self.parts() {
+            (message, Some(advice)) => write!(f, "{message}; {advice}"),
+            (message, None) => f.write_str(message),
+        }
     }
 }
 

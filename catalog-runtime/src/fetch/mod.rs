@@ -27,7 +27,7 @@ mod region;
 mod rows;
 
 pub use builder::FetcherBuilder;
-pub(crate) use builder::check_endpoint;
+pub(crate) use builder::{check_endpoint, check_region};
 pub use environment::sdk_config_from_env;
 pub use error::{Error, ErrorKind};
 pub use fetcher::Fetcher;

@@ -13,7 +13,9 @@ use bedrock_catalog_data::{Catalog, Timestamp};
 
 use super::builder::LiveCatalogBuilder;
 use crate::error::{Error, ErrorKind};
-use crate::fetch::{Fetched, Fetcher, FetcherBuilder, RegionExpectation, check_endpoint};
+use crate::fetch::{
+    Fetched, Fetcher, FetcherBuilder, RegionExpectation, check_endpoint, check_region,
+};
 use crate::recording::Recording;
 
 type Factory = dyn Fn(&str) -> Client + Send + Sync;
@@ -64,6 +66,10 @@ impl Aws {
 
     /// Whether it could ask with this configuration. Asks nobody.
     pub(super) fn check(&self, config: &LiveCatalogBuilder) -> Result<(), Error> {
+        for region in &config.regions {
+            let name = config.regions_from.as_deref().unwrap_or("regions");
+            check_region(name, region, &config.partition).map_err(unavailable)?;
+        }
         let fetcher = self.fetcher(config, &config.regions);
         let fetcher = fetcher.deadline(config.asking()).build();
         fetcher.map_err(unavailable)?;
@@ -149,7 +155,12 @@ fn unavailable(error: crate::fetch::Error) -> Error {
         crate::fetch::ErrorKind::InvalidRequest => ErrorKind::InvalidConfiguration,
         crate::fetch::ErrorKind::NoCredentials => ErrorKind::NoCredentials,
     };
-    Error::new(kind, error.to_string())
+    let (message, advice) = error.parts();
+    let told = Error::new(kind, message);
+    match advice {
+        Some(advice) => told.advising(advice),
+        None => told,
+    }
 }
 
 impl LiveCatalogBuilder {

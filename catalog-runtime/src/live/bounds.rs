@@ -1,5 +1,6 @@
 //! Which values a setting may have, and how one that is out of bounds is told.
 
+use std::path::Path;
 use std::time::Duration;
 
 use crate::cache::{ConfigError, parse_duration};
@@ -39,8 +40,19 @@ pub(super) fn is_word(name: &str, text: &str) -> Result<(), Error> {
     }
 }
 
+/// Refuses a path that is empty.
+pub(super) fn is_path(name: &str, path: Option<&Path>) -> Result<(), Error> {
+    match path.is_some_and(|path| path.as_os_str().is_empty()) {
+        true => Err(refused(name, "", "the path of a file")),
+        false => Ok(()),
+    }
+}
+
+/// The same words as [`ConfigError`]'s own.
 pub(super) fn wrong(error: ConfigError) -> Error {
-    Error::new(ErrorKind::InvalidConfiguration, error.to_string())
+    let message = format!("{} is {:?}", error.setting(), error.value());
+    let told = Error::new(ErrorKind::InvalidConfiguration, message);
+    told.advising(format!("allowed: {}", error.allowed()))
 }
 
 pub(super) fn refused(name: &str, value: impl Into<String>, allowed: impl Into<String>) -> Error {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::bounds::{DEADLINE, FRESH_FOR, KEEP_FOR, in_bounds, is_word, refused, wrong};
+use super::bounds::{DEADLINE, FRESH_FOR, KEEP_FOR, in_bounds, is_path, is_word, refused, wrong};
 use super::handle::LiveCatalog;
 use super::laid_over::OverlaySource;
 use super::overlay::Overlay;
@@ -25,7 +25,8 @@ pub enum PartialPolicy {
     /// marked stale.
     #[default]
     Merge,
-    /// The refresh has failed and nothing is replaced.
+    /// The refresh has failed and nothing is replaced. What others cached with regions that failed is
+    /// served as a stale catalog is: where AWS gives none.
     RequireAllRegions,
 }
 
@@ -49,6 +50,8 @@ pub struct LiveCatalogBuilder {
     pub(super) partial: PartialPolicy,
     pub(super) partition: String,
     pub(super) regions: Vec<String>,
+    /// The variable that named them.
+    pub(super) regions_from: Option<String>,
     pub(super) endpoint_url: Option<String>,
     pub(super) deadline: Duration,
     pub(super) concurrency: usize,
@@ -78,6 +81,7 @@ impl Default for LiveCatalogBuilder {
             partial: PartialPolicy::default(),
             partition: "aws".to_owned(),
             regions: Vec::new(),
+            regions_from: None,
             endpoint_url: None,
             deadline: Duration::from_secs(30),
             concurrency: 32,
@@ -163,7 +167,7 @@ impl LiveCatalogBuilder {
         self
     }
 
-    /// Ask AWS at the first load whatever the cache has.
+    /// Ask AWS at the first load whatever the cache has, and until it answers with each renewal.
     #[must_use]
     pub fn force_refresh(mut self, force: bool) -> Self {
         self.force_refresh = force;
@@ -195,6 +199,7 @@ impl LiveCatalogBuilder {
     #[must_use]
     pub fn regions<R: Into<String>>(mut self, regions: impl IntoIterator<Item = R>) -> Self {
         self.regions = regions.into_iter().map(Into::into).collect();
+        self.regions_from = None;
         self
     }
 
@@ -255,6 +260,11 @@ impl LiveCatalogBuilder {
         }
         if self.namespace.as_deref() == Some("") {
             return Err(refused("namespace", "", "a name"));
+        }
+        #[cfg(feature = "sqlite")]
+        is_path("sqlite", self.sqlite.as_deref())?;
+        if let OverlaySource::File(path) = &self.overlay {
+            is_path("overlay_file", Some(path))?;
         }
         if self.store == Store::File && self.locations.as_ref().is_some_and(Vec::is_empty) {
             return Err(refused("cache_dirs", "[]", "at least one folder"));

@@ -11,6 +11,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::handle::{Inner, LiveCatalog};
+#[cfg(feature = "aws")]
+use super::strategy::note;
+use super::strategy::{Answered, taken};
 use crate::cache::{Cache, Freshness, Horizons, Key, Terms};
 use crate::error::{Error, ErrorKind};
 use crate::recording::{ModelSummary, ProfileSummary};
@@ -124,31 +127,76 @@ impl Discovery {
         list: &'static str,
         region: &str,
     ) -> Result<Vec<T>, Error> {
-        let cache = self.live.inner.identified().await;
-        let key = key(list, region);
-        let failed = |why: String| {
+        let (inner, answered) = (&self.live.inner, Answered::default());
+        let listed = self.listed(list, region, &answered);
+        // On the heap: the futures of those who ask are one within the other.
+        let listed = inner.in_time(Box::pin(listed)).await;
+        // What AWS answered serves, also where it is not kept in time.
+        let listed = listed.or_else(|| Some(rows(&taken(&answered)?.ok()?)));
+        let listed = listed.unwrap_or_else(|| Err(inner.no_answer()));
+        listed.map_err(|why| {
             let message = format!("{region} has no list of {list}: {why}");
-            Error::new(ErrorKind::Unavailable, message)
-        };
-        for _ in 0..2 {
-            let ask = || self.ask(&cache, list, region);
-            let answer = cache.get_or_compute_async(&key, &terms(), ask).await;
-            let answer = answer.map_err(|error| failed(error.to_string()))?;
-            if let Some(rows) = read(answer) {
-                return Ok(rows);
-            }
-            // Of another version, or broken: asked anew.
-            let unreadable = key.clone();
-            cache
-                .off_thread(move |cache| cache.remove(&unreadable))
-                .await;
-        }
-        Err(failed("what is cached cannot be read".to_owned()))
+            Error::new(why.kind(), message)
+        })
     }
 
-    /// Asks a region for both lists, keeps them, and hands back the one.
+    async fn listed<T: DeserializeOwned>(
+        &self,
+        list: &'static str,
+        region: &str,
+        answered: &Answered<Bytes>,
+    ) -> Result<Vec<T>, Error> {
+        let inner = &self.live.inner;
+        let (cache, key) = (inner.identified().await, key(list, region));
+        let cached = async |cache: &Cache| {
+            let key = key.clone();
+            inner.look(cache, move |cache| cache.get(&key)).await
+        };
+        if inner.is_open().await {
+            let asked = self.ask(&cache, list, region, None, answered).await;
+            return match asked {
+                Err(error) if error.kind() == ErrorKind::NoCredentials => {
+                    let left = match inner.only_owner().await {
+                        Some(cache) => cached(&cache).await,
+                        None => None,
+                    };
+                    left.and_then(read).ok_or(error)
+                }
+                asked => rows(&asked?),
+            };
+        }
+        let Some(found) = cached(&cache).await else {
+            tracing::warn!("the cache does not answer; going on without it");
+            return rows(&self.ask(&cache, list, region, None, answered).await?);
+        };
+        let (is_fresh, is_missing) = (found.is_fresh(), found.is_missing());
+        match read(found) {
+            Some(rows) if is_fresh => return Ok(rows),
+            None if !is_missing => {
+                // Of another version, or broken: asked anew.
+                let key = key.clone();
+                let remove = move |cache: &Cache| cache.remove(&key);
+                inner.calls.call(&cache, remove).await;
+            }
+            _ => {}
+        }
+        let ask = || self.ask(&cache, list, region, Some(&key), answered);
+        let asked = cache.get_or_compute_async(&key, &terms(), ask).await;
+        let asked = asked.map_err(|error| Error::new(ErrorKind::Unavailable, error.to_string()))?;
+        read(asked).ok_or_else(unreadable)
+    }
+
+    /// Asks a region for both lists, keeps them, except for one that the caller keeps, and hands back
+    /// the one.
     #[cfg(feature = "aws")]
-    async fn ask(&self, cache: &Cache, list: &'static str, region: &str) -> Result<Bytes, Error> {
+    async fn ask(
+        &self,
+        cache: &Cache,
+        list: &'static str,
+        region: &str,
+        except: Option<&Key>,
+        answered: &Answered<Bytes>,
+    ) -> Result<Bytes, Error> {
         let inner = &self.live.inner;
         if !inner.config.can_ask() {
             return Err(Error::new(ErrorKind::Unavailable, "nobody is to be asked"));
@@ -169,22 +217,39 @@ impl Discovery {
             let why = failures.get(region).map_or("no answer", String::as_str);
             return Err(Error::new(ErrorKind::Unavailable, why));
         };
-        // The one is kept by whoever computes it: written here too, it would seem overtaken, and be no
-        // answer to those who wait.
-        inner
-            .keep_raw(cache, &fetched, Some(&key(list, region)))
-            .await;
-        Ok(Bytes::from(match list {
+        let answer = Bytes::from(match list {
             "models" => json(&answers.models),
             _ => json(&answers.profiles),
-        }))
+        });
+        note(answered, Ok(answer.clone()));
+        // For whose account it is: that may be known only now.
+        let owner = inner.used_by(cache, fetched.account());
+        // The one is kept by whoever computes it: written here too, it would seem overtaken, and be no
+        // answer to those who wait.
+        inner.keep_raw(&owner, &fetched, except).await;
+        Ok(answer)
     }
 
     #[cfg(not(feature = "aws"))]
-    async fn ask(&self, _: &Cache, _: &'static str, _: &str) -> Result<Bytes, Error> {
+    async fn ask(
+        &self,
+        _: &Cache,
+        _: &'static str,
+        _: &str,
+        _: Option<&Key>,
+        _: &Answered<Bytes>,
+    ) -> Result<Bytes, Error> {
         let message = "this build has no feature `aws`";
         Err(Error::new(ErrorKind::Unavailable, message))
     }
+}
+
+fn rows<T: DeserializeOwned>(json: &Bytes) -> Result<Vec<T>, Error> {
+    serde_json::from_slice(json).map_err(|_| unreadable())
+}
+
+fn unreadable() -> Error {
+    Error::new(ErrorKind::Unavailable, "what is cached cannot be read")
 }
 
 /// Rows are plain data; they print.

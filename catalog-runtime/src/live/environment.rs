@@ -76,6 +76,7 @@ impl LiveCatalogBuilder {
             for region in &self.regions {
                 is_word(&env.variable("REGIONS"), region)?;
             }
+            self.regions_from = Some(env.variable("REGIONS"));
         }
         if let Some(path) = env.path("OVERLAY") {
             self.overlay = OverlaySource::File(path);

@@ -19,7 +19,7 @@ use super::rounds::Rounds;
 use super::snapshot::Snapshot;
 use crate::cache::{Cache, Cleaner, Namespace};
 use crate::diff::CatalogDiff;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 
 /// How often the cache is cleaned up.
 const CLEANUP_EVERY: Duration = Duration::from_secs(3600);
@@ -79,13 +79,14 @@ pub(super) struct Inner {
     /// Apart from the rest, so that a reader does not keep the rest alive.
     pub(super) current: Arc<ArcSwap<Snapshot>>,
     /// Who changes the catalog; one at a time.
-    pub(super) turn: Rounds<Result<(), (ErrorKind, String)>>,
+    pub(super) turn: Rounds<Result<(), Error>>,
     /// Held while what is served is replaced by something made of it.
     pub(super) serving: Mutex<()>,
     pub(super) overlay: LaidOver,
     pub(super) counts: Counts,
     pub(super) listeners: Mutex<Vec<async_channel::Sender<Change>>>,
-    pub(super) first_load: AtomicBool,
+    /// AWS is to be asked whatever the cache has, and has not answered yet.
+    pub(super) forced: AtomicBool,
     /// Whose entries are meant where nobody can be asked, once it is known.
     pub(super) owner: OnceLock<Namespace>,
     pub(super) cleaning: Mutex<Cleaning>,
@@ -102,6 +103,8 @@ pub(super) struct Inner {
 #[derive(Default)]
 pub(super) struct Background {
     pub(super) renewal: Option<Renewal>,
+    /// Others stored a catalog while it worked.
+    pub(super) noticed: bool,
     /// Where it goes on.
     pub(super) runtime: Option<tokio::runtime::Handle>,
     /// The last handle is gone: nothing is begun any more.
@@ -161,7 +164,7 @@ impl LiveCatalog {
             overlay: laid_over,
             counts: Counts::new(),
             listeners: Mutex::new(Vec::new()),
-            first_load: AtomicBool::new(true),
+            forced: AtomicBool::new(config.force_refresh),
             owner: OnceLock::new(),
             cleaning: Mutex::default(),
             asked_at: Mutex::default(),

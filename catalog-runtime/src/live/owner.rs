@@ -104,6 +104,12 @@ impl Inner {
         open && self.known_account().is_none()
     }
 
+    #[cfg(not(feature = "aws"))]
+    #[allow(clippy::unused_async)]
+    pub(super) async fn is_open(&self) -> bool {
+        false
+    }
+
     /// The cache of the account whose credentials were used; this one, where they name none.
     #[cfg(feature = "aws")]
     pub(super) fn used_by(&self, cache: &Cache, account: Option<&str>) -> Cache {
@@ -128,15 +134,21 @@ impl Inner {
             };
         #[cfg(not(feature = "aws"))]
         let names_none = false;
-        match self.recall(names_none).await {
+        // However long it takes: it is what was asked for.
+        let meant = match self.recalling(names_none) {
+            Some(recall) => self.namespaced(None).off_thread(recall).await,
+            None => Meant::Nobodys,
+        };
+        match meant {
             Meant::Of(owner) => Ok(self.cache.in_namespace(owner)),
             Meant::Nobodys => Ok(self.namespaced(None)),
-            Meant::Several => Err(Error::new(
-                ErrorKind::NoCredentials,
-                "several accounts have entries in this cache, and nothing says whose are meant: give the \
-                 credentials of the account (AWS_PROFILE, or AWS_ACCOUNT_ID beside the keys) and not \
-                 --offline; or, for all of them, remove the folder",
-            )),
+            Meant::Several => {
+                let why =
+                    "several accounts have entries in this cache, and nothing says whose are meant";
+                let advice = "give the credentials of the account (AWS_PROFILE, or AWS_ACCOUNT_ID beside \
+                    the keys) and not --offline; or, for all of them, remove the folder";
+                Err(Error::new(ErrorKind::NoCredentials, why).advising(advice))
+            }
         }
     }
 
@@ -146,7 +158,7 @@ impl Inner {
         if self.known_account().is_some() {
             return None;
         }
-        match self.recall(false).await {
+        match self.recall().await? {
             Meant::Of(owner) => Some(self.cache.in_namespace(owner)),
             Meant::Nobodys | Meant::Several => None,
         }
@@ -158,21 +170,29 @@ impl Inner {
         if let Some(owner) = self.owner.get() {
             return self.cache.in_namespace(*owner);
         }
-        match self.recall(false).await {
-            Meant::Of(owner) => self.cache.in_namespace(*self.owner.get_or_init(|| owner)),
-            Meant::Nobodys | Meant::Several => self.namespaced(None),
+        match self.recall().await {
+            Some(Meant::Of(owner)) => self.cache.in_namespace(*self.owner.get_or_init(|| owner)),
+            _ => self.namespaced(None),
         }
     }
 
-    /// Whose entries there are: those of nobody in particular, or of the only account, whichever have the
-    /// newer catalog.
-    async fn recall(&self, anonymous_first: bool) -> Meant {
-        let anonymous = self.namespaced(None);
+    /// Whose entries there are, where the cache answers in time.
+    async fn recall(&self) -> Option<Meant> {
+        let recall = self.recalling(false)?;
+        self.look(&self.namespaced(None), recall).await
+    }
+
+    /// Finds whose entries there are: those of nobody in particular, or of the only account, whichever
+    /// have the newer catalog. `None` where nobody else could have left any.
+    fn recalling(
+        &self,
+        anonymous_first: bool,
+    ) -> Option<impl FnOnce(&Cache) -> Meant + Send + use<>> {
         if !self.config.shares_cache() {
-            return Meant::Nobodys;
+            return None;
         }
         let (now, keep_for) = (self.config.clock.now(), self.config.horizons.keep_for);
-        let look = move |cache: &Cache| {
+        Some(move |cache: &Cache| {
             // Listed, not read: what is read comes from memory the next time, and says so.
             let listed = cache.recent(usize::MAX);
             let catalog_of = |listed: &[crate::cache::Recent]| {
@@ -204,8 +224,7 @@ impl Inner {
                 (None, Some((_, only)), None) => Meant::Of(only),
                 (None, Some(_), Some(_)) => Meant::Several,
             }
-        };
-        anonymous.off_thread(look).await
+        })
     }
 
     /// Leaves word, for those who cannot ask, that the account of this cache cached something.
@@ -217,7 +236,8 @@ impl Inner {
         }
         let key = owner_key(cache.namespace());
         let terms = crate::cache::Terms::source("api").holding(self.config.horizons);
-        anonymous.put_async(&key, "true", &terms).await;
+        let write = move |cache: &Cache| drop(cache.put(&key, "true", &terms));
+        self.calls.call(&anonymous, write).await;
     }
 }
 

@@ -10,29 +10,27 @@ mod cached;
 #[cfg(feature = "aws")]
 mod keeping;
 mod reasons;
+mod serving;
+mod waiting;
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use bedrock_catalog_data::Timestamp;
-
-use super::handle::{Change, Inner};
+use super::builder::PartialPolicy;
+use super::handle::Inner;
 use super::laid_over::OverlaySource;
-use super::overlay::Overlay;
 use super::snapshot::{Held, Snapshot, Source, bundle};
 use crate::cache::{Cache, Key, Moment};
-use crate::diff::CatalogDiff;
 use crate::error::{Error, ErrorKind};
-use crate::scrub::scrub;
 use cached::Cached;
+#[cfg(feature = "aws")]
+pub(super) use waiting::note;
+pub(super) use waiting::{Answered, taken};
 
 /// How long after a failure nobody asks again, and what is added at random so that a fleet does not
 /// ask in step.
 const RETRY: Duration = Duration::from_secs(60);
-/// How long the cache is waited for at most; then it has nothing.
-#[cfg(feature = "aws")]
-const LOOK: Duration = Duration::from_millis(500);
 /// Until what another process is asking for is looked for again.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
@@ -67,6 +65,7 @@ impl Inner {
         if !has_file && let Some(settled) = self.settled() {
             return Ok(settled);
         }
+        let answered = Answered::default();
         let turn = async {
             self.look_at_overlay().await;
             if let Some(settled) = self.settled() {
@@ -76,16 +75,18 @@ impl Inner {
             if let Some(settled) = self.settled() {
                 return Ok(settled);
             }
-            let forced = self.config.force_refresh && self.first_load.load(Ordering::Acquire);
-            let loaded = self.obtain(forced).await;
-            // Only now: who gave up before has not asked.
-            self.first_load.store(false, Ordering::Release);
+            let loaded = self
+                .obtain(self.forced.load(Ordering::Acquire), &answered)
+                .await;
             self.clean_up_from_now_on();
             loaded
         };
         match self.in_time(turn).await {
             Some(loaded) => loaded,
-            None => self.late(),
+            None => match self.answered_in_time(&answered) {
+                Some(snapshot) => Ok(snapshot),
+                None => self.late(),
+            },
         }
     }
 
@@ -121,10 +122,11 @@ impl Inner {
     }
 
     pub(super) async fn refresh(self: &Arc<Self>) -> Result<Arc<Snapshot>, Error> {
+        let answered = Answered::default();
         let refreshed = self.turn.join(async {
             let _ = self.in_time(self.look_at_overlay()).await;
             self.ask_for_account_anew().await;
-            let asked = self.ask(true).await.and_then(|asked| {
+            let asked = self.ask(true, None, &answered).await.and_then(|asked| {
                 let why = "another process is asking just now";
                 asked.ok_or_else(|| Error::new(ErrorKind::Unavailable, why))
             });
@@ -136,19 +138,19 @@ impl Inner {
                 }
                 Err(error) => {
                     self.note_failure(&error);
-                    Err((error.kind(), error.to_string()))
+                    Err(error)
                 }
             }
         });
         // The deadline is that of who asks: waiting for the round of another counts.
         match self.in_time(refreshed).await {
             Some(Ok(())) => Ok(self.current.load_full()),
-            Some(Err((kind, why))) => Err(Error::new(kind, why)),
-            None => {
+            Some(Err(error)) => Err(error),
+            None => self.answered_in_time(&answered).ok_or_else(|| {
                 let error = self.no_answer();
                 self.note_failure(&error);
-                Err(error)
-            }
+                error
+            }),
         }
     }
 
@@ -168,23 +170,40 @@ impl Inner {
     }
 
     /// Obtains a catalog, whatever it takes. Only in a turn.
-    pub(super) async fn obtain(self: &Arc<Self>, forced: bool) -> Result<Arc<Snapshot>, Error> {
+    async fn obtain(
+        self: &Arc<Self>,
+        forced: bool,
+        answered: &Answered,
+    ) -> Result<Arc<Snapshot>, Error> {
         let mut tried = Tried::default();
         self.ask_for_account_anew().await;
         let cache = self.identified().await;
         let look = |cache: &Cache| Cached::of(cache.get(&catalog_key()), cache);
         let cached = self.look(&cache, look).await;
-        if cached.is_none() {
+        let answers = cached.is_some();
+        if !answers {
             tried.note("cache", "no answer");
         }
+        // Those of nobody in particular may be of any account.
+        let cached = match self.is_open().await {
+            true => None,
+            false => cached,
+        };
         let fresh = cached.as_ref().is_some_and(Cached::is_fresh) && !forced;
-        let stale = match cached.and_then(|cached| self.usable(cached, &mut tried)) {
+        let stale = match cached.and_then(|cached| self.usable(&cached, &mut tried)) {
             Some(snapshot) if fresh && self.is_fresh(&snapshot) => {
                 return Ok(self.adopt(snapshot));
             }
             stale => stale,
         };
-        let asked = self.ask(forced).await;
+        if let Some(part) = stale.as_ref().filter(|stale| !self.is_enough(stale)) {
+            let missing: Vec<&str> = part.missing().map(String::as_str).collect();
+            tried.note(
+                "cache",
+                format_args!("not renewed in {}", missing.join(", ")),
+            );
+        }
+        let asked = self.ask(forced, Some(answers), answered).await;
         let stale = match (stale, &asked) {
             (None, Err(error)) if error.kind() == ErrorKind::NoCredentials => {
                 self.left_by_the_only_account().await
@@ -239,11 +258,9 @@ impl Inner {
                 snapshot
             }
             (None, None) => {
-                let message = format!(
-                    "no catalog: {}; give AWS credentials, a cache that can be read, or allow the bundle",
-                    tried.told()
-                );
-                return Err(Error::new(kind, message));
+                let error = Error::new(kind, format!("no catalog: {}", tried.told()));
+                let advice = "give AWS credentials, a cache that can be read, or allow the bundle";
+                return Err(error.advising(advice));
             }
         };
         // Where nobody is to be asked, this is what was asked for; else it is less.
@@ -257,7 +274,7 @@ impl Inner {
         let cache = self.only_owner().await?;
         let look = |cache: &Cache| Cached::of(cache.get(&catalog_key()), cache);
         let cached = self.look(&cache, look).await?;
-        self.usable(cached, &mut Tried::default())
+        self.usable(&cached, &mut Tried::default())
     }
 
     /// When to ask again, if there is anyone to ask: after `left`, and up to a tenth more. Not at
@@ -266,9 +283,14 @@ impl Inner {
         self.moment_in(left.max(RETRY.min(self.config.horizons.fresh_for)))
     }
 
-    /// Whether it is young enough here, whatever who cached it thinks.
+    /// Whether it is young enough here, whatever who cached it thinks, and has what is required.
     pub(super) fn is_fresh(&self, snapshot: &Snapshot) -> bool {
-        snapshot.age(self.now()) <= self.config.horizons.fresh_for
+        self.is_enough(snapshot) && snapshot.age(self.now()) <= self.config.horizons.fresh_for
+    }
+
+    /// Whether it has all regions, for who requires them.
+    pub(super) fn is_enough(&self, snapshot: &Snapshot) -> bool {
+        self.config.partial == PartialPolicy::Merge || snapshot.missing().next().is_none()
     }
 
     /// After `left`, and up to a tenth more.
@@ -282,157 +304,21 @@ impl Inner {
             steady: clock.steady() + left + jitter,
         })
     }
-
-    /// Serves a snapshot from now on, with the overlay, unless what is served is newer. What AWS
-    /// answers was asked after what is served was there: it is newer, whatever the clock says.
-    pub(super) fn adopt(self: &Arc<Self>, snapshot: Snapshot) -> Arc<Snapshot> {
-        let _serving = self.serving.lock().unwrap_or_else(PoisonError::into_inner);
-        self.adopt_now(snapshot)
-    }
-
-    /// The same for who holds `serving`. In the broken build older replaces newer: the tests must notice.
-    fn adopt_now(self: &Arc<Self>, snapshot: Snapshot) -> Arc<Snapshot> {
-        let before = self.current.load_full();
-        let is_older = before.base.observed_at() > snapshot.base.observed_at();
-        let is_broken = cfg!(broken = "older-replaces-newer");
-        if before.settled && is_older && snapshot.source != Source::Api && !is_broken {
-            let mut kept = (*before).clone();
-            kept.asked_at = self.last_asked();
-            kept.renew_at = snapshot.renew_at;
-            let kept = Arc::new(kept);
-            self.current.store(Arc::clone(&kept));
-            self.renew_when_due();
-            return kept;
-        }
-        let (overlay, unusable) = self.overlay.take();
-        let mut snapshot = match overlay {
-            Some(overlay) => snapshot.with_overlay(&overlay),
-            None => snapshot,
-        };
-        snapshot.overlay_error = unusable.or(snapshot.overlay_error);
-        snapshot.asked_at = self.last_asked();
-        tracing::info!(
-            source = %snapshot.source,
-            models = snapshot.models().count(),
-            regions = snapshot.regions().count(),
-            failed = snapshot.failed.len(),
-            age_seconds = snapshot.age(self.now()).as_secs(),
-            "catalog loaded"
-        );
-        self.counts.serves(&snapshot);
-        let after = Arc::new(snapshot);
-        self.current.store(Arc::clone(&after));
-        self.tell(before, &after);
-        self.renew_when_due();
-        after
-    }
-
-    fn tell(&self, before: Arc<Snapshot>, after: &Arc<Snapshot>) {
-        let mut listeners = self
-            .listeners
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        listeners.retain(|listener| !listener.is_closed());
-        if listeners.is_empty() || CatalogDiff::between(&before, after).is_empty() {
-            return;
-        }
-        for listener in listeners.iter() {
-            let change = Change {
-                before: Arc::clone(&before),
-                after: Arc::clone(after),
-            };
-            // Closed between the look and the send: nobody to tell.
-            let _ = listener.force_send(change);
-        }
-    }
-
-    /// Keeps what is served, with the reason why it could not be renewed.
-    pub(super) fn note_failure(&self, error: &Error) {
-        self.counts.asked_in_vain();
-        let at = self.renewal(RETRY);
-        self.amend(|same| {
-            same.error = Some((error.kind(), error.to_string()));
-            same.renew_at = at;
-        });
-    }
-
-    /// Serves the same catalog, of which something else is told from now on.
-    pub(super) fn amend(&self, amend: impl FnOnce(&mut Snapshot)) {
-        let _serving = self.serving.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut same = (*self.current.load_full()).clone();
-        same.asked_at = self.last_asked();
-        amend(&mut same);
-        self.current.store(Arc::new(same));
-    }
-
-    fn last_asked(&self) -> Option<Timestamp> {
-        *self.asked_at.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Looks at the overlay's file, if it has one.
-    async fn look_at_overlay(&self) {
-        if let OverlaySource::File(path) = &self.config.overlay {
-            self.overlay.look(path).await;
-        }
-    }
-
-    /// What is served with a changed overlay on it; `None` where nothing changed.
-    fn overlay_renewed(self: &Arc<Self>) -> Option<Arc<Snapshot>> {
-        if !self.overlay.is_changed() {
-            return None;
-        }
-        let _serving = self.serving.lock().unwrap_or_else(PoisonError::into_inner);
-        let same_base = (*self.current.load_full()).clone();
-        Some(self.adopt_now(same_base))
-    }
-}
-
-impl Snapshot {
-    /// The same base under an overlay; without it, and saying so, where it does not fit.
-    pub(super) fn with_overlay(mut self, overlay: &Overlay) -> Self {
-        match overlay.lay_over(&self.base) {
-            Ok(catalog) => {
-                self.served = Held::Built(Arc::new(catalog));
-                self.overlay = overlay.len();
-                self.overlay_error = None;
-            }
-            Err(error) => {
-                // It may quote ARNs, and those name an account.
-                let error = scrub(&error.to_string()).into_owned();
-                tracing::warn!(%error, "the overlay is not used");
-                self.served = self.base.clone();
-                self.overlay = 0;
-                self.overlay_error = Some(error);
-            }
-        }
-        self
-    }
 }
 
 #[cfg(not(feature = "aws"))]
 impl Inner {
-    pub(super) async fn ask(self: &Arc<Self>, _forced: bool) -> Result<Option<Snapshot>, Error> {
+    pub(super) async fn ask(
+        self: &Arc<Self>,
+        _forced: bool,
+        _answers: Option<bool>,
+        _answered: &Answered,
+    ) -> Result<Option<Snapshot>, Error> {
         let message = match self.config.offline {
             true => "offline",
             false => "this build has no feature `aws`",
         };
         Err(Error::new(ErrorKind::Unavailable, message))
-    }
-
-    async fn in_time<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        Some(work.await)
-    }
-
-    pub(super) async fn look<R: Send + 'static>(
-        &self,
-        cache: &Cache,
-        look: impl FnOnce(&Cache) -> R + Send + 'static,
-    ) -> Option<R> {
-        self.calls.call(cache, look).await
-    }
-
-    fn no_answer(&self) -> Error {
-        Error::new(ErrorKind::Unavailable, "nobody is to be asked")
     }
 
     fn renew_in_background(self: &Arc<Self>) {}

@@ -11,7 +11,12 @@ fn offline_a_refresh_asks_nobody() {
     let desk = Desk::new();
     let call = desk.call("refresh --offline --json");
     assert_eq!(call.code, 1, "{}", call.stderr);
-    assert!(document(&call.stdout)["error"]["message"].is_string());
+    let error = &document(&call.stdout)["error"];
+    let help = "leave out --offline, BEDROCK_CATALOG_OFFLINE or offline(true) to ask AWS";
+    assert_eq!(error["suggestions"], serde_json::json!([help]));
+    let message = error["message"].as_str().unwrap();
+    assert_eq!(message, format!("nobody is asked offline; {help}"));
+    assert!(call.stderr.contains(help), "{}", call.stderr);
     assert_eq!(desk.requests(), 0);
 }
 
@@ -163,7 +168,11 @@ fn a_silent_metadata_service_leaves_the_bundle() {
         assert_eq!(served["error_kind"], "no_credentials", "{served}");
         let no = ask("refresh --json");
         assert_eq!(no.code, 1, "{}", no.stderr);
-        assert_eq!(document(&no.stdout)["error"]["kind"], "no_credentials");
+        let error = &document(&no.stdout)["error"];
+        assert_eq!(error["kind"], "no_credentials");
+        let help = error["suggestions"][0].as_str().unwrap();
+        assert!(help.starts_with("set AWS_PROFILE"), "{help}");
+        assert!(error["message"].as_str().unwrap().ends_with(help));
         assert_eq!(desk.requests(), 0);
         assert!(taken.lock().unwrap().len() >= 2, "{begun:?}: nobody asked");
     }
@@ -384,6 +393,11 @@ fn a_setting_that_cannot_be_is_a_wrong_command_line() {
     let call = desk.call("refresh --endpoint-url http://127.0.0.1:1");
     assert_eq!(call.code, 1, "{}", call.stderr);
     let desk = desk.set("BEDROCK_CATALOG_REGIONS", "us-gov-west-1");
-    assert_eq!(desk.call("refresh").code, 1);
+    for line in ["refresh", "refresh --endpoint-url http://127.0.0.1:1"] {
+        let call = desk.call(line);
+        assert_eq!(call.code, 1, "{line}: {}", call.stderr);
+        let told = "BEDROCK_CATALOG_REGIONS is \"us-gov-west-1\"";
+        assert!(call.stderr.contains(told), "{}", call.stderr);
+    }
     assert_eq!(desk.requests(), 0);
 }

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use bedrock_catalog::CacheMode;
+use bedrock_catalog::cache::testing::{FaultyTier, Op};
 use bedrock_catalog::cache::{Key, Terms};
 use bedrock_catalog_tests::fake_bedrock::{Fault, Memory, Operation, Rule};
 
+use crate::faults::slow_config_of;
 use crate::stage::*;
 
 #[tokio::test]
@@ -214,4 +216,50 @@ async fn what_another_process_measured_says_which_region_is_near() {
     assert_eq!(other.load().await.unwrap().source().as_str(), "cache");
     let nearest = other.discovery().nearest("maker.model-2-v1:0").await;
     assert_eq!(nearest.as_deref(), Some("us-east-1"));
+}
+
+/// A tier that hangs costs half a second, or the answer's way into it, and one thread.
+#[tokio::test]
+async fn a_tier_that_hangs_keeps_nobody_from_a_list() {
+    for op in [Op::Get, Op::Put] {
+        let (clock, wire) = (clock(), wire());
+        let (tier, gate) = Gate::of(op);
+        gate.open(false);
+        let live = in_memory(&wire, &clock).tier(tier);
+        let live = live.deadline(Duration::from_secs(1)).build().unwrap();
+        let discovery = live.discovery();
+        for _ in 0..3 {
+            let rows = tokio::time::timeout(Duration::from_secs(10), discovery.models("eu-west-1"));
+            let Ok(rows) = rows.await else {
+                gate.open(true);
+                panic!("{op:?}: it does not end");
+            };
+            assert_eq!(rows.unwrap().len(), 4, "{op:?}");
+            clock.advance(4 * DAY);
+        }
+        assert_eq!(gate.waiting(), 1, "{op:?}");
+        gate.open(true);
+    }
+}
+
+/// What credentials get that were too slow to name their account is their account's, and they are given
+/// nobody else's.
+#[tokio::test]
+async fn what_slow_credentials_are_told_is_their_accounts() {
+    let (clock, wire, shared) = (clock(), wire(), FaultyTier::new("shared"));
+    let key = |list| Key::new("discovery", list, "eu-west-1");
+    let slow = slow_config_of(&wire, "111111111111");
+    let live = in_memory(&wire, &clock).tier(shared.clone());
+    let live = live.sdk_config(&slow).deadline(Duration::from_secs(2));
+    let live = live.build().unwrap();
+    let nobodys = live.cache();
+    nobodys.put(&key("models"), "[]", &Terms::source("api"));
+    let rows = live.discovery().models("eu-west-1").await.unwrap();
+    assert_eq!(rows.len(), 4);
+    let own = live.cache();
+    assert_ne!(own.namespace(), nobodys.namespace());
+    for list in ["models", "profiles"] {
+        assert!(shared.holds(&own.namespace(), &key(list)), "{list}");
+    }
+    assert!(!shared.holds(&nobodys.namespace(), &key("profiles")));
 }

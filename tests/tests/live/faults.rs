@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
-use bedrock_catalog::cache::testing::Op;
+use bedrock_catalog::cache::testing::{FaultyTier, Op};
 use bedrock_catalog::recording::Recording;
 use bedrock_catalog::{CacheMode, Catalog, ErrorKind, LiveCatalog};
 use bedrock_catalog_tests::fake_bedrock::{
@@ -171,7 +171,7 @@ async fn no_credentials_and_a_black_hole_end_with_the_bundle_within_five_seconds
     }
 }
 
-fn credentials_of(account: &str) -> Credentials {
+pub fn credentials_of(account: &str) -> Credentials {
     Credentials::builder()
         .access_key_id("AKIDEXAMPLE")
         .secret_access_key("secret")
@@ -181,7 +181,7 @@ fn credentials_of(account: &str) -> Credentials {
 }
 
 /// An SDK configuration whose credentials name this account.
-fn config_of(wire: &Memory, account: &str) -> aws_config::SdkConfig {
+pub fn config_of(wire: &Memory, account: &str) -> aws_config::SdkConfig {
     let config = wire.sdk_config().into_builder();
     let provider = SharedCredentialsProvider::new(credentials_of(account));
     config.credentials_provider(provider).build()
@@ -329,10 +329,49 @@ async fn writes_that_hang_cost_one_thread() {
     gate.open(true);
 }
 
+/// Nor the last word of a write, nor a look for whose entries there are.
+#[tokio::test]
+async fn notes_of_whose_entries_there_are_that_hang_cost_one_thread() {
+    let (clock, wire) = (clock(), wire());
+    let config = config_of(&wire, "111111111111");
+    let build = |tier: FaultyTier| {
+        let live = in_memory(&wire, &clock).tier(tier).sdk_config(&config);
+        live.deadline(Duration::from_secs(1)).build().unwrap()
+    };
+    let prompt = FaultyTier::new("prompt");
+    build(prompt.clone()).load().await.unwrap();
+    // The catalog is written last, and the note before it.
+    let before = prompt.calls(Op::Put) - 2;
+    let (tier, gate) = Gate::after(before, Op::Put);
+    gate.open(false);
+    let live = build(tier);
+    live.load().await.unwrap();
+    for _ in 0..3 {
+        clock.advance(HOUR);
+        assert_eq!(live.refresh().await.unwrap().source().as_str(), "api");
+    }
+    assert_eq!(gate.waiting(), 1);
+    gate.open(true);
+}
+
+#[tokio::test]
+async fn offline_a_tier_that_hangs_is_passed_over() {
+    let (clock, wire) = (clock(), wire());
+    let (tier, gate) = Gate::of(Op::Scan);
+    gate.open(false);
+    let live = in_memory(&wire, &clock).tier(tier).offline(true);
+    let live = live.build().unwrap();
+    let loaded = tokio::time::timeout(Duration::from_secs(10), live.load());
+    let loaded = loaded
+        .await
+        .map(|loaded| loaded.unwrap().source().to_string());
+    gate.open(true);
+    assert_eq!(loaded.as_deref(), Ok("bundle"));
+}
+
 /// Writing is tried, and not waited for beyond the deadline.
 #[tokio::test]
 async fn what_was_fetched_is_served_though_the_write_hangs() {
-    use bedrock_catalog::cache::testing::{FaultyTier, Op};
     for forced in [false, true] {
         let (clock, wire, tier) = (clock(), wire(), FaultyTier::new("slow"));
         let gate = Arc::new((Mutex::new(false), Condvar::new()));
@@ -356,6 +395,33 @@ async fn what_was_fetched_is_served_though_the_write_hangs() {
         assert_eq!(wire.stage().requests(), 4);
         *gate.0.lock().unwrap() = true;
         gate.1.notify_all();
+    }
+}
+
+/// Also where most of the time went by while another one asked.
+#[tokio::test]
+async fn what_was_fetched_after_waiting_is_served_though_the_write_hangs() {
+    for forced in [false, true] {
+        let clock = clock();
+        let wire = Memory::new(stage().rule(Rule::new(Fault::Hang).requests(1..=1)));
+        // The first write tells others of the one who asks in vain.
+        let (tier, gate) = Gate::after(1, Op::Put);
+        gate.open(false);
+        let live = in_memory(&wire, &clock).tier(tier);
+        let live = live.deadline(Duration::from_secs(3)).build().unwrap();
+        let other = live.clone();
+        let other = tokio::spawn(async move { other.refresh().await });
+        until(|| wire.stage().open() == 4).await;
+        let got = match forced {
+            false => live.load().await,
+            true => live.refresh().await,
+        };
+        assert!(other.await.unwrap().is_err());
+        let hangs = gate.waiting();
+        gate.open(true);
+        assert_eq!((got.unwrap().source().as_str(), hangs), ("api", 1));
+        assert_eq!(live.status().source, "api");
+        assert_eq!(live.status().error, None);
     }
 }
 
@@ -494,19 +560,21 @@ impl ProvideCredentials for Slow {
     }
 }
 
+/// An SDK configuration whose credentials name this account, and not the first time.
+pub fn slow_config_of(wire: &Memory, account: &'static str) -> aws_config::SdkConfig {
+    let provider = Slow(account, AtomicBool::new(false));
+    let config = wire.sdk_config().into_builder();
+    let config = config.credentials_provider(SharedCredentialsProvider::new(provider));
+    config.build()
+}
+
 /// Credentials that are too slow to name the account before AWS is asked, and in time to ask: what they
 /// get is their account's, and nobody else's.
 #[tokio::test]
 async fn what_slow_credentials_get_is_their_accounts() {
-    use bedrock_catalog::cache::testing::FaultyTier;
     for forced in [false, true] {
         let (clock, wire, shared) = (clock(), wire(), FaultyTier::new("shared"));
-        let slow = |account| {
-            let provider = Slow(account, AtomicBool::new(false));
-            let config = wire.sdk_config().into_builder();
-            let config = config.credentials_provider(SharedCredentialsProvider::new(provider));
-            config.build()
-        };
+        let slow = |account| slow_config_of(&wire, account);
         let load = async |config: &aws_config::SdkConfig, forced: bool| {
             let live = in_memory(&wire, &clock).sdk_config(config);
             let live = live.tier(shared.clone()).deadline(Duration::from_secs(2));
@@ -527,6 +595,8 @@ async fn what_slow_credentials_get_is_their_accounts() {
         assert_eq!(load(&prompt, false).await, "cache", "its own");
         let nobodys = load(&wire.sdk_config(), false).await;
         assert_eq!(nobodys, "api", "nobody's are neither's");
+        let third = load(&slow("333333333333"), false).await;
+        assert_eq!(third, "api", "nor are they anybody's");
     }
 }
 

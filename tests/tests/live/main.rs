@@ -18,6 +18,7 @@ mod faults;
 #[cfg(unix)]
 mod fork;
 mod lambda;
+mod notices;
 mod overlay;
 mod partial;
 mod properties;

@@ -144,6 +144,59 @@ async fn where_all_regions_are_required_nothing_is_replaced() {
     assert_eq!(cached.observed_at(), first.observed_at());
 }
 
+/// What another process could renew in part only is told as such by who takes it up, though its memory has
+/// the reasons of the last one.
+#[tokio::test]
+async fn the_reasons_are_told_of_what_is_taken_up_later_too() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
+    let denied = Rule::new(Fault::access_denied()).region("us-east-1");
+    let wire = Memory::new(stage().rule(denied));
+    let build = || in_files(&wire, &clock, folder.path());
+    build().build().unwrap().load().await.unwrap();
+    let live = build().max_age(HOUR / 6).build().unwrap();
+    live.load().await.unwrap();
+    clock.advance(HOUR / 3);
+    let newest = build().build().unwrap().refresh().await.unwrap();
+    live.load().await.unwrap();
+    until(|| live.snapshot().observed_at() == newest.observed_at()).await;
+    assert_eq!(live.status().source, "cache");
+    assert_eq!(live.snapshot().failed_regions(), newest.failed_regions());
+}
+
+/// A catalog that another process could renew in part only is, for who requires all regions, what a stale
+/// one is: AWS is asked, and where that fails it serves, with the reason.
+#[tokio::test]
+async fn where_all_regions_are_required_a_part_is_not_fresh() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
+    let failing = Rule::new(Fault::html()).region("us-east-1");
+    let failing = failing.operation(Operation::Models).requests(1..=3);
+    let wire = Memory::new(stage().rule(failing));
+    let build = || in_files(&wire, &clock, folder.path());
+    let partial = build().build().unwrap().load().await.unwrap();
+    assert_eq!(partial.failed_regions().len(), 1);
+    let strict = build().partial(PartialPolicy::RequireAllRegions);
+    let strict = strict.build().unwrap();
+    let snapshot = strict.load().await.unwrap();
+    assert_eq!(snapshot.source().as_str(), "cache");
+    assert_eq!(snapshot.observed_at(), partial.observed_at());
+    let why = snapshot.error().unwrap();
+    assert!(
+        why.contains("cache: not renewed in us-east-1") && why.contains("all regions are required"),
+        "{why}"
+    );
+    // A minute later all are asked again, also where another process has a newer part.
+    clock.advance(Duration::from_secs(30));
+    build().build().unwrap().refresh().await.unwrap();
+    clock.advance(Duration::from_secs(40));
+    strict.load().await.unwrap();
+    until(|| !strict.is_degraded()).await;
+    assert_eq!(strict.status().source, "api");
+    assert_eq!(
+        strict.status().asked_at,
+        Some(timestamp(later() + Duration::from_secs(70)))
+    );
+}
+
 /// A model that the API lists no more, and one of which only a profile is left, keep their facts.
 #[tokio::test]
 async fn facts_that_the_api_does_not_repeat_survive() {

@@ -156,6 +156,13 @@ fn wrong_settings_fail_at_build_and_say_which_what_and_what_is_allowed() {
             "at least one folder",
         ),
         (base().namespace(""), "namespace", "", "a name"),
+        (base().sqlite(""), "sqlite", "", "the path of a file"),
+        (
+            base().overlay_file(""),
+            "overlay_file",
+            "",
+            "the path of a file",
+        ),
         (
             base()
                 .tier(Arc::new(nobodys_disk()) as Arc<dyn Tier>)
@@ -167,10 +174,11 @@ fn wrong_settings_fail_at_build_and_say_which_what_and_what_is_allowed() {
     ] {
         let error = builder.build().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidConfiguration, "{error}");
-        let error = error.to_string();
+        let (suggestions, error) = (error.suggestions().to_vec(), error.to_string());
         let (is, may) = error.split_once("; allowed: ").expect(&error);
         assert!(is.ends_with(&format!("{setting} is {value:?}")), "{error}");
         assert!(may.contains(allowed), "{allowed}: {error}");
+        assert_eq!(suggestions, [format!("allowed: {may}")]);
     }
     for (url, folders) in [
         ("http://127.0.0.1:8080", vec!["/nowhere"]),
@@ -283,4 +291,34 @@ fn a_variable_out_of_range_is_named() {
         assert_eq!(error.kind(), ErrorKind::InvalidConfiguration);
         assert_eq!(error.to_string(), format!("BEDROCK_CATALOG_{told}"));
     }
+}
+
+/// Whether a region is one of the partition is known only when all is said; whose word it was is known still.
+#[test]
+fn a_region_that_cannot_be_asked_is_named_with_its_variable() {
+    use bedrock_catalog::cache::Environment;
+    let wire = wire();
+    let said = |region: &'static str| {
+        let env = Environment::new("BEDROCK_CATALOG", move |name| {
+            (name == "BEDROCK_CATALOG_REGIONS").then(|| region.into())
+        });
+        let builder = LiveCatalog::builder().sdk_config(&wire.sdk_config());
+        builder.from_environment(&env).unwrap()
+    };
+    for (region, allowed) in [
+        ("us-gov-west-1", "regions of the partition aws"),
+        ("europe", "ids of regions, like eu-west-1"),
+    ] {
+        let error = said(region).build().unwrap_err().to_string();
+        let told = format!("BEDROCK_CATALOG_REGIONS is {region:?}; allowed: {allowed}");
+        assert_eq!(error, told);
+    }
+    // One that the program names is the program's.
+    let named = said("us-gov-west-1").regions(["cn-north-1"]);
+    let error = named.build().unwrap_err().to_string();
+    assert!(error.starts_with("regions is \"cn-north-1\""), "{error}");
+    said("us-gov-west-1")
+        .partition("aws-us-gov")
+        .build()
+        .unwrap();
 }

@@ -90,10 +90,16 @@ pub struct Gate(Arc<(Mutex<(bool, usize)>, Condvar)>);
 impl Gate {
     /// An open one.
     pub fn of(op: Op) -> (FaultyTier, Self) {
+        Self::after(0, op)
+    }
+
+    /// The same, which lets the first calls through.
+    pub fn after(first: u64, op: Op) -> (FaultyTier, Self) {
         let gate = Self(Arc::new((Mutex::new((true, 0)), Condvar::new())));
         let (tier, passed) = (FaultyTier::new("slow"), gate.clone());
+        let calls = tier.clone();
         tier.before(move |called| {
-            if called == op {
+            if called == op && calls.calls(op) > first {
                 let (state, opens) = &*passed.0;
                 let mut state = state.lock().unwrap();
                 state.1 += 1;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bedrock_catalog::cache::testing::{FaultyTier, Op};
@@ -55,6 +56,25 @@ async fn a_fresh_cache_is_used_without_a_request() {
     assert_eq!(status.asked_at, None, "not by this one");
     assert!(!status.degraded, "{:?}", status.error);
     assert_eq!(**snapshot, **first.snapshot());
+}
+
+/// What loading has found out of the cache it does not ask again before it asks AWS.
+#[tokio::test]
+async fn a_load_looks_once_before_it_asks() {
+    let (clock, wire, tier) = (clock(), wire(), FaultyTier::new("counts"));
+    let live = in_memory(&wire, &clock).tier(tier.clone());
+    let live = live.force_refresh(true).build().unwrap();
+    let (calls, looks) = (tier.clone(), Arc::new(AtomicU64::new(0)));
+    let before = Arc::clone(&looks);
+    tier.before(move |op| {
+        // It is taken before AWS is asked.
+        if op == Op::Lease {
+            before.store(calls.calls(Op::Get), Ordering::SeqCst);
+        }
+    });
+    live.load().await.unwrap();
+    tier.unhook();
+    assert_eq!(looks.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]
@@ -321,6 +341,26 @@ async fn force_refresh_asks_once_even_if_its_first_caller_gives_up() {
     assert_eq!(live.load().await.unwrap().source().as_str(), "api");
     live.load().await.unwrap();
     assert_eq!(wire.stage().requests(), 4);
+}
+
+/// Whoever's time was up before AWS was asked: it is asked by the renewal, whatever the cache has.
+#[tokio::test(start_paused = true)]
+async fn a_load_that_ends_late_is_forced_all_the_same() {
+    let (clock, second) = (clock(), Duration::from_secs(1));
+    let wire = Memory::new(stage().rule(Rule::new(Fault::Hang).requests(1..=2)));
+    let live = in_memory(&wire, &clock).force_refresh(true);
+    let live = live.deadline(second).build().unwrap();
+    plant(&live, timestamp(later())).await;
+    let (other, asks) = (live.clone(), wire.clone());
+    tokio::spawn(async move { other.refresh().await });
+    settle().await;
+    assert_eq!(asks.stage().open(), 4);
+    let late = live.load().await.unwrap();
+    assert_eq!(late.source().as_str(), "bundle");
+    clock.advance(70 * second);
+    live.load().await.unwrap();
+    until(|| live.snapshot().source() != late.source()).await;
+    assert_eq!(live.status().source, "api");
 }
 
 /// Polls once, and hands the future back.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bedrock_catalog::cache::{BreakerState, Cache, Pattern};
-use bedrock_catalog::{LiveCatalog, LiveCatalogBuilder, PartialPolicy, Snapshot, Timestamp};
+use bedrock_catalog::{Error, LiveCatalog, LiveCatalogBuilder, PartialPolicy, Snapshot, Timestamp};
 
 use crate::args::{CacheVerb, Cli, Question, Source};
 use crate::output::{No, Output};
@@ -56,9 +56,13 @@ pub(crate) fn run(output: &Output, cli: &Cli) -> Result<(), No> {
                 if *require_all_regions {
                     builder = builder.partial(PartialPolicy::RequireAllRegions);
                 }
-                // The environment was looked at before: what is refused now stands on the command line.
+                // What the environment says is refused by the name of its variable.
                 let is_told = endpoint_url.is_some() || !regions.is_empty();
-                let live = builder.build().map_err(|error| No::told(error, is_told))?;
+                let refused = |error: Error| {
+                    let is_told = is_told && !error.to_string().starts_with("BEDROCK_CATALOG_");
+                    No::told(error, is_told)
+                };
+                let live = builder.build().map_err(refused)?;
                 live.refresh().await?;
                 report(output, &live);
                 Ok(())

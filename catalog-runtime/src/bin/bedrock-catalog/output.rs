@@ -79,7 +79,7 @@ impl From<Error> for No {
         Self {
             kind: error.kind().as_str(),
             message: error.to_string(),
-            suggestions: Vec::new(),
+            suggestions: error.suggestions().to_vec(),
             help: None,
             is_misuse: false,
         }

@@ -11,7 +11,8 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 
 use crate::cache::tier::{
-    Found, Health, Held, Lease, LeaseOutcome, Listed, Receipt, Size, Tier, TierError, TierErrorKind,
+    Changed, Found, Health, Held, Lease, LeaseOutcome, Listed, Listener, Receipt, Size, Tier,
+    TierError, TierErrorKind,
 };
 use crate::cache::{Codec, Entry, Key, Namespace, Standing};
 
@@ -60,6 +61,7 @@ struct State {
     after: Option<Hook>,
     leases: Option<Leases>,
     instead_of: Option<PathBuf>,
+    listeners: Vec<Listener>,
 }
 
 impl FaultyTier {
@@ -116,6 +118,14 @@ impl FaultyTier {
     /// From now on writes say that they are a fallback, after this path failed.
     pub fn fall_back_from(&self, path: impl Into<PathBuf>) {
         self.state().instead_of = Some(path.into());
+    }
+
+    /// Tells the caches over this tier that another process did this.
+    pub fn tell(&self, changed: &Changed) {
+        let listeners = self.state().listeners.clone();
+        for listener in listeners {
+            listener(changed.clone());
+        }
     }
 
     /// How often this was called, failed calls included.
@@ -220,6 +230,10 @@ impl Tier for FaultyTier {
                 removed_since: false,
             })
         })
+    }
+
+    fn on_change(&self, listener: Listener) {
+        self.state().listeners.push(listener);
     }
 
     fn remove(&self, namespace: &Namespace, key: &Key) -> Result<bool, TierError> {

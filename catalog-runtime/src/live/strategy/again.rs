@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::super::handle::Inner;
 use super::super::snapshot::{Retry, Snapshot};
-use super::asking::{Answered, Asked, made_of, note};
+use super::asking::{Asked, made_of};
 use super::reasons::Reasons;
-use super::{Cached, RETRY, Tried, catalog_key};
+use super::{Answered, Cached, RETRY, Tried, catalog_key, note};
 use crate::cache::{Cache, Moment};
 use crate::error::Error;
 use crate::recording::Recording;
@@ -79,6 +79,24 @@ impl Inner {
         }
     }
 
+    /// What others stored, where it is newer than what is served, or has regions that failed here.
+    pub(super) async fn stored_by_others(&self) -> Option<Snapshot> {
+        let cache = self.identified().await;
+        if self.is_open().await {
+            return None;
+        }
+        let current = self.current.load_full();
+        let observed_at = current.base.observed_at();
+        let known = current.retry.as_ref().map(|retry| retry.tries);
+        let newer = |found: &Snapshot, tries: u32| {
+            let is_same = found.base.observed_at() == observed_at;
+            let is_later = found.base.observed_at() > observed_at;
+            self.is_enough(found)
+                && (is_later || (is_same && known.is_some_and(|known| tries > known)))
+        };
+        self.shared(&cache, newer).await
+    }
+
     /// What another process cached, where that is what is looked for: by it, and by how often its failed
     /// regions were asked again.
     async fn shared(
@@ -88,9 +106,8 @@ impl Inner {
     ) -> Option<Snapshot> {
         let look = |cache: &Cache| Cached::of(cache.get_shared(&catalog_key()), cache);
         let shared = self.look(cache, look).await?;
-        let tries = shared.tries();
-        let shared = self.usable(shared, &mut Tried::default())?;
-        wanted(&shared, tries).then_some(shared)
+        let snapshot = self.usable(&shared, &mut Tried::default())?;
+        wanted(&snapshot, shared.tries(&snapshot)).then_some(snapshot)
     }
 
     async fn ask_failed(

@@ -2,7 +2,7 @@
 //! not know where else a catalog comes from.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bedrock_catalog_data::{Catalog, Timestamp};
@@ -14,8 +14,8 @@ use super::super::builder::PartialPolicy;
 use super::super::discovery::json;
 use super::reasons::Reasons;
 use super::{
-    Arc, Cache, Cached, Duration, Error, ErrorKind, Held, Inner, Key, LOOK, PoisonError, RETRY,
-    Snapshot, Source, Tried, catalog_key,
+    Answered, Arc, Cache, Cached, Duration, Error, ErrorKind, Held, Inner, Key, PoisonError, RETRY,
+    Snapshot, Source, Tried, catalog_key, note, taken,
 };
 use crate::cache::{Hit, Horizons, Terms};
 use crate::fetch::{Fetched, Outcome};
@@ -71,19 +71,6 @@ fn told(failed: &BTreeMap<String, String>) -> String {
     told.collect::<Vec<_>>().join("; ")
 }
 
-/// What AWS answered here, from the moment it did: it is served whatever becomes of the writes, also where
-/// they are not done in time.
-pub(super) type Answered = Mutex<Option<Result<Snapshot, Error>>>;
-
-pub(super) fn note(answered: &Answered, answer: Result<Snapshot, Error>) {
-    *answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
-}
-
-fn taken(answered: &Answered) -> Option<Result<Snapshot, Error>> {
-    let mut answered = answered.lock().unwrap_or_else(PoisonError::into_inner);
-    answered.take()
-}
-
 /// What came of asking with others.
 enum Others {
     /// One asked, here or elsewhere.
@@ -96,19 +83,28 @@ enum Others {
 
 impl Inner {
     /// A catalog from AWS, or from another process of the machine that asked at the same time.
-    /// `forced` asks whatever the cache has. `None`, where it is not forced: another process is asking
+    /// `forced` asks whatever the cache has; `answers` is whether that answered a moment ago, where it
+    /// was looked at. `None`, where it is not forced: another process is asking
     /// just now, and there is a stale catalog to serve meanwhile.
     pub(in crate::live) async fn ask(
         self: &Arc<Self>,
         forced: bool,
+        answers: Option<bool>,
+        answered: &Answered,
     ) -> Result<Option<Snapshot>, Error> {
         let config = &self.config;
         if !config.can_ask() {
-            let why = match config.offline {
-                true => "offline",
-                false => "no SDK configuration was given",
+            let (why, advice) = match config.offline {
+                true => (
+                    "nobody is asked offline",
+                    "leave out --offline, BEDROCK_CATALOG_OFFLINE or offline(true) to ask AWS",
+                ),
+                false => (
+                    "no SDK configuration was given",
+                    "give one with sdk_config(), or a client_factory()",
+                ),
             };
-            return Err(Error::new(ErrorKind::Unavailable, why));
+            return Err(Error::new(ErrorKind::Unavailable, why).advising(advice));
         }
         // What is asked from now on is what the caller wants to know; or what is not too old for it.
         let now = config.clock.now();
@@ -119,14 +115,17 @@ impl Inner {
                 .unwrap_or(UNIX_EPOCH),
         };
         let cache = self.identified().await;
-        let answered = Answered::default();
         let asking = async {
             let begun = Instant::now();
             let look = |cache: &Cache| drop(cache.get_shared(&catalog_key()));
-            if self.look(&cache, look).await.is_none() {
+            let answers = match answers {
+                Some(answers) => answers,
+                None => self.look(&cache, look).await.is_some(),
+            };
+            if !answers {
                 tracing::warn!("the cache does not answer; AWS is asked without it");
                 let left = config.asking().saturating_sub(begun.elapsed());
-                let asked = self.asked(&cache, left, &answered).await;
+                let asked = self.asked(&cache, left, answered).await;
                 return asked
                     .map(|asked| Some(asked.snapshot))
                     .map_err(|in_vain| in_vain.error);
@@ -134,20 +133,24 @@ impl Inner {
             if self.is_open().await {
                 // Nobody to ask with: the others may be of any account.
                 let within = config.asking();
-                let asked = self.ask_alone(&cache, within, &answered);
+                let asked = self.ask_alone(&cache, within, answered);
                 return asked.await.map(Some);
             }
             if !forced {
-                match self.ask_with_others(&cache, &answered).await? {
+                match self.ask_with_others(&cache, answered).await? {
                     Others::Asked(snapshot) => return Ok(Some(*snapshot)),
                     Others::AreAsking => return Ok(None),
                     Others::HaveNothing => {}
                 }
             }
-            let asked = self.ask_after(&cache, since, &answered);
+            let asked = self.ask_after(&cache, since, answered);
             asked.await.map(Some)
         };
-        match self.asked_in_time(&answered, asking).await {
+        let asked = self.asked_in_time(answered, asking).await;
+        // Only now: who gave up before has not asked, nor who asked in vain.
+        let is_done = forced && asked.is_ok();
+        self.forced.fetch_and(!is_done, Ordering::AcqRel);
+        match asked {
             // In the broken build what could not be written is lost: the tests must notice.
             Ok(Some(_))
                 if cfg!(broken = "unwritten-is-lost")
@@ -157,27 +160,6 @@ impl Inner {
             }
             asked => asked,
         }
-    }
-
-    /// What comes of asking; where that is not done in time, what AWS answered all the same. The fetch
-    /// ends by itself in time; another process that asks, or a tier, need not.
-    pub(super) async fn asked_in_time(
-        &self,
-        answered: &Answered,
-        asking: impl Future<Output = Result<Option<Snapshot>, Error>>,
-    ) -> Result<Option<Snapshot>, Error> {
-        let within = self.config.asking().mul_f64(1.05);
-        // On the heap: the futures of those who ask are one within the other.
-        let asked = self.bounded(within, Box::pin(asking)).await;
-        let asked = asked.or_else(|| taken(answered).map(|answer| answer.map(Some)));
-        asked.unwrap_or_else(|| Err(self.no_answer()))
-    }
-
-    /// Why there is none, once the time for it is over.
-    pub(super) fn no_answer(&self) -> Error {
-        let deadline = self.config.deadline;
-        let message = format!("no answer within the deadline of {deadline:?}");
-        Error::new(ErrorKind::Unavailable, message)
     }
 
     /// Of all who miss the catalog, here and in other processes, one asks.
@@ -213,7 +195,7 @@ impl Inner {
             Ok(answer) if answer.is_fresh() => {
                 let look = |cache: &Cache| Cached::of(answer, cache);
                 let cached = self.look(cache, look).await;
-                let usable = cached.and_then(|cached| self.usable(cached, &mut Tried::default()));
+                let usable = cached.and_then(|cached| self.usable(&cached, &mut Tried::default()));
                 let fresh = usable.filter(|snapshot| self.is_fresh(snapshot));
                 Ok(fresh.map_or(Others::HaveNothing, |fresh| Others::Asked(Box::new(fresh))))
             }
@@ -307,13 +289,9 @@ impl Inner {
             since.then(|| Cached::of(shared, cache))
         };
         if let Some(shared) = self.look(cache, look).await? {
-            let found = self.usable(shared, &mut Tried::default());
-            // Who requires all regions asks for those that it lacks.
-            let requires_all = self.config.partial == PartialPolicy::RequireAllRegions;
-            let will_do = |found: &Snapshot| {
-                asked_since(found.base.observed_at())
-                    && !(requires_all && found.missing().next().is_some())
-            };
+            let found = self.usable(&shared, &mut Tried::default());
+            let will_do =
+                |found: &Snapshot| asked_since(found.base.observed_at()) && self.is_enough(found);
             if let Some(snapshot) = found.filter(will_do) {
                 return Some(Ok(snapshot));
             }
@@ -406,7 +384,11 @@ impl Inner {
     /// The newest of what is served, what is cached, and the bundle; of the regions asked for.
     pub(in crate::live) async fn last_good(&self, cache: &Cache) -> Option<Held> {
         let current = self.current.load_full();
-        let cached = self.look(cache, |cache| cache.get(&catalog_key())).await;
+        // Where it is not known who asks, it may be of any account.
+        let cached = match self.is_open().await {
+            true => None,
+            false => self.look(cache, |cache| cache.get(&catalog_key())).await,
+        };
         let cached = cached.and_then(|cached| cached.into_hit());
         // Whoever loads has told why a cached one is not used.
         let cached = cached.and_then(|hit| self.read(&hit).ok());
@@ -424,31 +406,6 @@ impl Inner {
                         .all(|region| regions.iter().any(|r| r == region.id())))
         };
         all.filter(fits).max_by_key(|held| held.observed_at())
-    }
-
-    /// What comes of it before the deadline, and the tenth that it takes to notice, is over.
-    pub(super) async fn in_time<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        match self.config.can_ask() {
-            true => self.bounded(self.config.deadline.mul_f64(1.08), work).await,
-            // Nobody is waited for.
-            false => Some(work.await),
-        }
-    }
-
-    /// What the cache says, if it answers in time, and does not hang already: who looks goes on without it.
-    pub(in crate::live) async fn look<R: Send + 'static>(
-        &self,
-        cache: &Cache,
-        look: impl FnOnce(&Cache) -> R + Send + 'static,
-    ) -> Option<R> {
-        self.bounded(LOOK, self.calls.call(cache, look)).await?
-    }
-
-    async fn bounded<T>(&self, limit: Duration, work: impl Future<Output = T>) -> Option<T> {
-        match tokio::runtime::Handle::try_current() {
-            Ok(_) => tokio::time::timeout(limit, work).await.ok(),
-            Err(_) => Some(work.await),
-        }
     }
 }
 

@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use super::super::handle::{Inner, Renewal};
 use super::super::snapshot::Retry;
-use super::{LOOK_AGAIN, is_due};
+use super::{Answered, LOOK_AGAIN, is_due};
 
 /// Why something is renewed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Cause {
     /// It is time: AWS is asked where the cache has nothing newer.
     Due,
-    /// Others stored a catalog: the cache is looked at first, and AWS asked where it has nothing fresh.
+    /// Others stored a catalog: what is newer is taken up. AWS is not asked: that would be told to the
+    /// others, who would ask and tell in turn where nobody can read what the other stored.
     Others,
 }
 
@@ -60,6 +61,8 @@ impl Inner {
             .unwrap_or_else(PoisonError::into_inner);
         let working = background.renewal.as_ref().is_some_and(Renewal::is_working);
         if background.stopped || (working && wait == Duration::ZERO) {
+            // It may have looked before: it looks again when it is done.
+            background.noticed |= cause == Cause::Others;
             return;
         }
         background.runtime = Some(runtime.clone());
@@ -76,6 +79,9 @@ impl Inner {
             }
             if let Some(inner) = weak.upgrade() {
                 inner.renew(cause).await;
+                while inner.was_noticed_meanwhile(&mark) {
+                    inner.renew(Cause::Others).await;
+                }
             }
         });
         let task = task.abort_handle();
@@ -86,18 +92,37 @@ impl Inner {
         }
     }
 
+    /// Whether others stored a catalog while one worked; it works no more if not.
+    fn was_noticed_meanwhile(&self, works: &AtomicBool) -> bool {
+        let mut background = self
+            .background
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let noticed = std::mem::take(&mut background.noticed);
+        works.store(noticed, Ordering::Release);
+        noticed
+    }
+
     async fn renew(self: &Arc<Self>, cause: Cause) {
         let _turn = self.turn.turn().await;
+        if cause == Cause::Others {
+            match self.stored_by_others().await {
+                Some(snapshot) => drop(self.adopt(snapshot)),
+                None => self.renew_when_due(),
+            }
+            return;
+        }
         let _ = self.in_time(self.look_at_overlay()).await;
         self.ask_for_account_anew().await;
         let current = self.current.load_full();
         let now = self.config.clock.moment();
         let retry = current.retry.clone();
-        let again = |retry: &Retry| cause == Cause::Due && !is_due(retry.all_at, now);
+        let again = |retry: &Retry| !is_due(retry.all_at, now);
         let asked = match retry.filter(again) {
             Some(retry) => self.ask_again(&retry).await,
             None => {
-                let asked = self.ask(false).await;
+                let forced = self.forced.load(Ordering::Acquire);
+                let asked = self.ask(forced, None, &Answered::default()).await;
                 if matches!(asked, Ok(None)) {
                     // What it gets is looked for in a moment.
                     let at = self.moment_in(LOOK_AGAIN);

@@ -14,21 +14,30 @@ use crate::json::catalog_from_json;
 /// What is cached: a catalog, and the reasons beside it.
 pub(super) struct Cached {
     catalog: Freshness,
-    reasons: Option<Reasons>,
+    reasons: Vec<Reasons>,
 }
 
 impl Cached {
     /// A catalog from the cache, with what else is there of it.
     pub(super) fn of(catalog: Freshness, cache: &Cache) -> Self {
         let hit = catalog.hit();
-        let reasons = hit.and_then(|hit| Reasons::beside(hit, cache));
-        Self { catalog, reasons }
+        let reasons = hit.map(|hit| Reasons::beside(hit, cache));
+        Self {
+            catalog,
+            reasons: reasons.unwrap_or_default(),
+        }
     }
 
-    /// How often the regions that failed were asked again.
+    /// The reasons of this snapshot of it.
+    fn reasons(&self, snapshot: &Snapshot) -> Option<&Reasons> {
+        let mut reasons = self.reasons.iter();
+        reasons.find(|reasons| reasons.observed_at == snapshot.base.observed_at())
+    }
+
+    /// How often the regions that failed in this snapshot of it were asked again.
     #[cfg(feature = "aws")]
-    pub(super) fn tries(&self) -> u32 {
-        self.reasons.as_ref().map_or(0, |reasons| reasons.tries)
+    pub(super) fn tries(&self, snapshot: &Snapshot) -> u32 {
+        self.reasons(snapshot).map_or(0, |reasons| reasons.tries)
     }
 
     pub(super) fn is_fresh(&self) -> bool {
@@ -38,12 +47,12 @@ impl Cached {
 
 impl Inner {
     /// The snapshot of a cached catalog, if it may be served at all.
-    pub(super) fn usable(&self, cached: Cached, tried: &mut Tried) -> Option<Snapshot> {
-        let Some(hit) = cached.catalog.into_hit() else {
+    pub(super) fn usable(&self, cached: &Cached, tried: &mut Tried) -> Option<Snapshot> {
+        let Some(hit) = cached.catalog.hit() else {
             tried.note("cache", "nothing usable");
             return None;
         };
-        match self.read(&hit) {
+        match self.read(hit) {
             Ok(catalog) => {
                 let source = Source::Cache {
                     tier: hit.tier().unwrap_or("memory").to_owned(),
@@ -57,11 +66,11 @@ impl Inner {
                 let age = snapshot.age(self.now());
                 let left = self.config.horizons.fresh_for.saturating_sub(age);
                 snapshot.renew_at = self.renewal(left);
-                if let Some(reasons) = cached.reasons {
+                if let Some(reasons) = cached.reasons(&snapshot) {
                     reasons.tell(&mut snapshot);
                     #[cfg(feature = "aws")]
                     if let Some(all_at) = snapshot.renew_at {
-                        self.retry_of(&mut snapshot, &reasons, all_at);
+                        self.retry_of(&mut snapshot, reasons, all_at);
                     }
                 }
                 Some(snapshot)

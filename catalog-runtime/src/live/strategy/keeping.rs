@@ -77,9 +77,7 @@ impl Inner {
     ) {
         self.keep_raw(cache, fetched, None).await;
         self.keep_reasons(cache, reasons, begun).await;
-        if !self.calls.hangs() {
-            self.remember_owner(cache).await;
-        }
+        self.remember_owner(cache).await;
     }
 
     /// Under the order of the catalogs: those of one that is refused do not replace those beside another.

@@ -64,19 +64,18 @@ impl Reasons {
         reasons
     }
 
-    /// What is cached of them beside a catalog. Where that was below memory, memory may hold those of
-    /// another one.
-    pub(super) fn beside(catalog: &Hit, cache: &Cache) -> Option<Self> {
+    /// What is cached of them beside a catalog, the likelier first. They are two entries: memory may hold
+    /// those of another catalog than its own, or than the one below.
+    pub(super) fn beside(catalog: &Hit, cache: &Cache) -> Vec<Self> {
         let is_below = catalog.tier().is_some_and(|tier| tier != "memory");
-        let below = match is_below {
-            true => Self::below_memory(cache),
-            false => None,
+        let below = Self::below_memory(cache);
+        let above = match is_below && below.is_some() {
+            true => None,
+            false => cache.get(&Self::key()).into_hit(),
         };
-        let cached = match below {
-            Some(cached) => cached,
-            None => cache.get(&Self::key()).into_hit()?,
-        };
-        serde_json::from_slice(&cached.data).ok()
+        let all = above.into_iter().chain(below);
+        all.filter_map(|hit| serde_json::from_slice(&hit.data).ok())
+            .collect()
     }
 
     #[cfg(feature = "aws")]

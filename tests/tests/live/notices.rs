@@ -1,0 +1,119 @@
+//! What other processes of a fleet tell of: a catalog that they stored is taken up, and nobody is asked.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
+use bedrock_catalog::LiveCatalog;
+use bedrock_catalog::cache::testing::{FaultyTier, Op};
+use bedrock_catalog::cache::{Change, Changed, Key, Pattern, TierErrorKind};
+use tokio::sync::Semaphore;
+
+use crate::faults::{config_of, credentials_of};
+use crate::stage::*;
+
+const OURS: &str = "111111111111";
+
+/// Credentials that, once they are held, wait until they are let go.
+#[derive(Debug)]
+struct Held {
+    held: AtomicBool,
+    asks: Semaphore,
+    go_on: Semaphore,
+}
+
+impl ProvideCredentials for Held {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(async {
+            if self.held.load(Ordering::SeqCst) {
+                self.asks.add_permits(1);
+                self.go_on.acquire().await.unwrap().forget();
+            }
+            Ok(credentials_of(OURS))
+        })
+    }
+}
+
+/// That another process did this to the catalog.
+fn changed(live: &LiveCatalog, change: Change) -> Changed {
+    Changed {
+        namespace: live.cache().namespace(),
+        pattern: Pattern::exact(&Key::new("catalog", "get", "all")),
+        change,
+    }
+}
+
+/// How many notices were heard, and passed on.
+fn heard(live: &LiveCatalog) -> Arc<AtomicUsize> {
+    let heard = Arc::new(AtomicUsize::new(0));
+    let counts = Arc::clone(&heard);
+    live.cache().on_change(move |_, _| {
+        counts.fetch_add(1, Ordering::SeqCst);
+    });
+    heard
+}
+
+#[tokio::test]
+async fn what_is_told_while_a_renewal_works_is_taken_up_after_it() {
+    let (clock, wire, shared) = (clock(), wire(), FaultyTier::new("shared"));
+    let held = Arc::new(Held {
+        held: AtomicBool::new(false),
+        asks: Semaphore::new(0),
+        go_on: Semaphore::new(0),
+    });
+    let provider: Arc<dyn ProvideCredentials> = Arc::clone(&held) as _;
+    let provider = SharedCredentialsProvider::new(provider);
+    let config = wire.sdk_config().into_builder();
+    let slow = config.credentials_provider(provider).build();
+    let build = |config| {
+        let live = in_memory(&wire, &clock).tier(shared.clone());
+        live.sdk_config(config).build().unwrap()
+    };
+    let (one, other) = (build(&slow), build(&config_of(&wire, OURS)));
+    other.load().await.unwrap();
+    assert_eq!(one.load().await.unwrap().source().as_str(), "cache");
+    let heard = heard(&one);
+    clock.advance(30 * HOUR);
+    held.held.store(true, Ordering::SeqCst);
+    one.load().await.unwrap();
+    held.asks.acquire().await.unwrap().forget();
+    // It has looked at the cache, and asks AWS. The other one asks later, and has its answer first.
+    clock.advance(Duration::from_secs(60));
+    let newest = other.refresh().await.unwrap().observed_at();
+    shared.tell(&changed(&one, Change::Written(later() + 40 * HOUR)));
+    until(|| heard.load(Ordering::SeqCst) == 1).await;
+    held.go_on.add_permits(100);
+    until(|| one.snapshot().observed_at() == newest).await;
+    assert_eq!(one.status().source, "cache");
+}
+
+/// Where what is told of cannot be read, asking AWS would tell others, who would ask and tell in turn.
+#[tokio::test]
+async fn no_notice_has_aws_asked() {
+    let (clock, wire, shared) = (clock(), wire(), FaultyTier::new("shared"));
+    shared.plan(|op| (op == Op::Get).then_some(TierErrorKind::Foreign));
+    let live = in_memory(&wire, &clock).tier(shared.clone());
+    let live = live.build().unwrap();
+    live.load().await.unwrap();
+    let heard = heard(&live);
+    for round in 1..=3 {
+        let changes = [Change::Written(later() + 40 * HOUR), Change::Removed];
+        for (told, change) in changes.into_iter().enumerate() {
+            shared.tell(&changed(&live, change));
+            until(|| heard.load(Ordering::SeqCst) == 2 * round - 1 + told).await;
+            settle().await;
+        }
+        clock.advance(Duration::from_secs(60));
+        live.refresh().await.unwrap();
+        assert_eq!(wire.stage().requests(), 4 + 4 * round);
+    }
+    // What is served is renewed when it is due.
+    let last = live.snapshot().observed_at();
+    clock.advance(30 * HOUR);
+    live.load().await.unwrap();
+    until(|| live.snapshot().observed_at() > last).await;
+}
