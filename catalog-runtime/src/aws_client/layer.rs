@@ -209,13 +209,13 @@ impl Wire {
         let own = scope.map(|scope| scope.namespace);
         namespaces.extend(own.filter(|own| !namespaces.contains(own)));
         let parameters = Parameters::of(&request);
-        let patterns = shared
+        let pattern = shared
             .rules
-            .patterns(&plan.service, &plan.operation, &parameters);
+            .pattern(&plan.service, &plan.operation, &parameters);
         drop(parameters);
         let drops = Drops {
             namespaces,
-            patterns,
+            pattern,
         };
         let pending = Pending::begin(Arc::clone(&shared), plan, drops).await;
         let mut result = self.inner.call(request).await;

@@ -12,27 +12,24 @@ use crate::cache::{Cache, Key, Namespace, Pattern};
 #[derive(Debug)]
 pub(super) struct Drops {
     pub(super) namespaces: Vec<Namespace>,
-    pub(super) patterns: Vec<Pattern>,
+    pub(super) pattern: Pattern,
 }
 
 impl Shared {
-    /// Drops these entries; how many.
-    pub(super) async fn drop_entries(self: &Arc<Self>, drops: &Arc<Drops>) -> u64 {
+    /// Drops these entries; how many. `again`: a moment ago it was tried already.
+    pub(super) async fn drop_entries(self: &Arc<Self>, drops: &Arc<Drops>, again: bool) -> u64 {
         let (shared, drops) = (Arc::clone(self), Arc::clone(drops));
-        let work = move |_: &Cache| shared.drop_now(&drops);
+        let work = move |_: &Cache| shared.drop_now(&drops, again);
         self.cache.off_thread(work).await
     }
 
     /// The same here. Tiers may block.
-    fn drop_now(&self, drops: &Drops) -> u64 {
-        let of = |namespace: &Namespace| {
-            let cache = self.cache.in_namespace(*namespace);
-            let dropped = drops.patterns.iter();
-            dropped
-                .map(|pattern| cache.invalidate(pattern))
-                .sum::<u64>()
-        };
-        let dropped = drops.namespaces.iter().map(of).sum();
+    fn drop_now(&self, drops: &Drops, again: bool) -> u64 {
+        let Drops {
+            namespaces,
+            pattern,
+        } = drops;
+        let dropped = self.cache.invalidate_of(namespaces, pattern, again);
         self.counts.dropped.add(dropped);
         dropped
     }
@@ -54,7 +51,7 @@ impl Pending {
     /// that others read hold nothing old.
     pub(super) async fn begin(shared: Arc<Shared>, plan: Arc<Plan>, drops: Drops) -> Self {
         let drops = Arc::new(drops);
-        let dropped = shared.drop_entries(&drops).await;
+        let dropped = shared.drop_entries(&drops, false).await;
         Self {
             shared,
             plan,
@@ -72,7 +69,7 @@ impl Pending {
 
     /// It was done, or may have been: what was read meanwhile is dropped too.
     pub(super) async fn done(mut self) -> u64 {
-        self.dropped += self.shared.drop_entries(&self.drops).await;
+        self.dropped += self.shared.drop_entries(&self.drops, true).await;
         self.settled = true;
         tracing::debug!(
             service = self.plan.service,
@@ -94,7 +91,7 @@ impl Drop for Pending {
         shared.doubtful.add(&doubt);
         // Tiers may block, and this may be an async thread.
         blocking::unblock(move || {
-            shared.drop_now(&doubt);
+            shared.drop_now(&doubt, false);
             shared.doubtful.remove(&doubt);
         })
         .detach();
@@ -112,10 +109,10 @@ impl Doubtful {
     /// Whether this entry is not to be believed.
     pub(super) fn covers(&self, namespace: Namespace, key: &Key) -> bool {
         self.count.load(Ordering::Acquire) > 0
-            && self.lock().iter().any(|doubt| {
-                doubt.namespaces.contains(&namespace)
-                    && doubt.patterns.iter().any(|pattern| pattern.matches(key))
-            })
+            && self
+                .lock()
+                .iter()
+                .any(|doubt| doubt.namespaces.contains(&namespace) && doubt.pattern.matches(key))
     }
 
     fn add(&self, doubt: &Arc<Drops>) {

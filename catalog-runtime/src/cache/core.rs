@@ -303,6 +303,7 @@ impl Cache {
     /// Writes to every tier. Only within a turn.
     fn write(&self, entries: &[Entry], begins: Option<&Begins>) -> Vec<Stored> {
         let mut stored = vec![Stored::default(); entries.len()];
+        let of = std::slice::from_ref(&self.namespace);
         for (index, level) in self.inner.levels.iter().enumerate() {
             let begun = begins.map(|begins| begins.of(index));
             let done = match begins.is_some_and(|begins| begins.late.contains(&index)) {
@@ -322,7 +323,7 @@ impl Cache {
                         for above in self.inner.levels.iter().take(index) {
                             // Ours may have the later time and yet be the older.
                             if !by_clock {
-                                above.remove(&self.namespace, &name);
+                                above.remove(of, &name, false);
                             }
                             above.promote(&newer);
                         }
@@ -330,7 +331,7 @@ impl Cache {
                     // As if it had been removed just after.
                     Done::Removed => {
                         for above in self.inner.levels.iter().take(index) {
-                            above.remove(&self.namespace, &name);
+                            above.remove(of, &name, false);
                         }
                         *stored = Stored::default();
                     }

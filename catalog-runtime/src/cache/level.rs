@@ -306,22 +306,36 @@ impl Level {
         copied
     }
 
-    /// Removes what matches; what the tier cannot be told now, it is not believed later. Only within
-    /// a turn.
-    pub(super) fn remove(&self, namespace: &Namespace, pattern: &Pattern) -> Option<u64> {
-        let removed = self.call("remove", pattern, |tier| {
-            tier.invalidate(namespace, pattern)
-        });
-        match (removed, pattern.as_exact()) {
-            (None, _) => {
-                self.doubts
-                    .add(*namespace, pattern.clone(), Missed::Removal);
-                self.owed.missed();
+    /// Removes what matches, of each of these namespaces; how many. What the tier cannot be told now, it is
+    /// not believed later. A tier that could not do it once, in this call or, where it is tried `again`,
+    /// before it, is not waited for in full any more. Only within a turn.
+    pub(super) fn remove(&self, namespaces: &[Namespace], pattern: &Pattern, again: bool) -> u64 {
+        let since = self.lates.mark();
+        let (mut is_brief, mut all) = (again && self.owed.is_any(), 0);
+        for namespace in namespaces {
+            let ask = |tier: &dyn Tier| match is_brief {
+                false => tier.invalidate(namespace, pattern).map(Some),
+                true => tier.invalidate_or_disown(namespace, pattern),
+            };
+            let removed = if self.was_late_since(since) {
+                self.counts.skipped.one();
+                None
+            } else {
+                self.call("remove", pattern, ask).flatten()
+            };
+            match (removed, pattern.as_exact()) {
+                (None, _) => {
+                    self.doubts
+                        .add(*namespace, pattern.clone(), Missed::Removal);
+                    self.owed.missed();
+                }
+                (Some(_), Some(key)) => self.doubts.settle(namespace, key),
+                (Some(_), None) => self.doubts.removed(namespace, pattern),
             }
-            (Some(_), Some(key)) => self.doubts.settle(namespace, key),
-            (Some(_), None) => self.doubts.removed(namespace, pattern),
+            is_brief |= removed.is_none();
+            all += removed.unwrap_or(0);
         }
-        removed
+        all
     }
 
     /// Makes up for what a doubt is about, if the tier lets us; whether the doubt is over. Only within

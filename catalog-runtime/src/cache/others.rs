@@ -185,11 +185,12 @@ impl Inner {
             pattern,
             change,
         } = changed;
+        let of = std::slice::from_ref(namespace);
         match pattern.as_exact() {
             Some(key) => self.changed_one(level, namespace, key, *change),
-            None => self.sweep(*namespace, pattern, || {
+            None => self.sweep(of, pattern, || {
                 for above in self.levels.iter().take(level) {
-                    above.remove(namespace, pattern);
+                    above.remove(of, pattern, false);
                 }
                 // What that process could not get to is no more to be believed here than there.
                 if let (Change::PartlyRemoved, Some(there)) = (change, self.levels.get(level)) {

@@ -22,4 +22,5 @@ mod protocols;
 mod roles;
 mod stage;
 mod storm;
+mod sweeps;
 mod tiers;

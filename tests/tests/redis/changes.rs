@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use bedrock_catalog::cache::tier::redis::RedisOptions;
-use bedrock_catalog::cache::{BreakerState, Cache, Clock, ManualClock, Pattern, Tier};
+use bedrock_catalog::cache::{
+    BreakerState, Cache, Clock, ManualClock, Pattern, Tier, TierErrorKind,
+};
 use bedrock_catalog::{CacheMode, Catalog, LiveCatalog};
 use bedrock_catalog_tests::fake_bedrock::{FakeBedrock, Stage, sdk_config};
 use bedrock_catalog_tests::redis_server::{RedisCluster, RedisServer, until};
@@ -174,6 +176,30 @@ fn a_database_too_large_to_be_looked_through_is_not_believed_by_anyone() {
     assert_eq!(tier.size().unwrap().entries, 0);
     tier.put(&entry(&key(1), "new", &clock)).unwrap();
     assert_eq!(cached(&other, &key(1)).as_deref(), Some("new"));
+}
+
+/// Where there is no time to look through all keys, the others are told not to believe what matches.
+#[test]
+fn what_is_disowned_is_told_and_stays() {
+    let Some(server) = server() else { return };
+    let clock = clock();
+    let tier = tier(&server.url(), &clock);
+    tier.put(&entry(&key(1), "v", &clock)).unwrap();
+    let things = Pattern::under(["things"]);
+    let told = messages(&server, || {
+        let done = tier.invalidate_or_disown(&ns(), &things);
+        assert_eq!(done.unwrap(), None);
+    });
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].ends_with(" ? /things"), "{told:?}");
+    assert_eq!(text(&tier, &key(1)).as_deref(), Some("v"));
+    // One key is removed as fast.
+    let done = tier.invalidate_or_disown(&ns(), &Pattern::exact(&key(1)));
+    assert_eq!(done.unwrap(), Some(1));
+    server.freeze();
+    let error = tier.invalidate_or_disown(&ns(), &things).unwrap_err();
+    assert_eq!(error.kind(), TierErrorKind::Timeout);
+    server.thaw();
 }
 
 fn live(fake: &FakeBedrock, url: &str, clock: &ManualClock) -> LiveCatalog {

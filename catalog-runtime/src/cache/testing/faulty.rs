@@ -13,7 +13,7 @@ use bytes::Bytes;
 use crate::cache::tier::{
     Found, Health, Held, Lease, LeaseOutcome, Listed, Receipt, Size, Tier, TierError, TierErrorKind,
 };
-use crate::cache::{Codec, Entry, Key, Namespace, Standing};
+use crate::cache::{Codec, Entry, Key, Namespace, Pattern, Standing};
 
 /// What a tier is asked to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -24,6 +24,8 @@ pub enum Op {
     Put,
     /// `remove`
     Remove,
+    /// `invalidate_or_disown`, which removes nothing here.
+    Disown,
     /// `scan`
     Scan,
     /// `clear`
@@ -275,6 +277,10 @@ impl Tier for FaultyTier {
             });
             Ok((before - state.entries.len()) as u64)
         })
+    }
+
+    fn invalidate_or_disown(&self, _: &Namespace, _: &Pattern) -> Result<Option<u64>, TierError> {
+        self.call(Op::Disown, None, |_| Ok(None))
     }
 
     fn size(&self) -> Result<Size, TierError> {

@@ -167,7 +167,21 @@ pub trait Tier: fmt::Debug + Send + Sync + 'static {
         }
     }
 
-    /// The same of a pattern that is more than one key. Override where the tier can do it in one pass.
+    /// The same for who has no time for it, because a moment ago the tier could not do it. Override where
+    /// it may take long: then others who share the tier are told in place of it that what matches is not
+    /// to be believed, and the answer is `None`.
+    ///
+    /// # Errors
+    /// Some may be left, or others could not be told.
+    fn invalidate_or_disown(
+        &self,
+        namespace: &Namespace,
+        pattern: &Pattern,
+    ) -> Result<Option<u64>, TierError> {
+        self.invalidate(namespace, pattern).map(Some)
+    }
+
+    /// Removes what matches, where that is more than one key. Override where the tier can do it in one pass.
     ///
     /// # Errors
     /// Some may be left.

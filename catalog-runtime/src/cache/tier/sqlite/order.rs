@@ -5,6 +5,8 @@
 //!
 //! A number is at least the microseconds since 1970, so that it grows also where the counter was lost.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use rusqlite::{OptionalExtension, Transaction, params};
 
@@ -105,21 +107,24 @@ fn counted(
     line: &str,
     namespace: &str,
     pattern: &Pattern,
-) -> Result<Vec<String>, Fault> {
+) -> Result<BTreeSet<String>, Fault> {
     let mut select = work.prepare_cached(COUNTED)?;
-    let prefix = pattern.prefix();
-    // Of a shortened key the mark comes after some of the prefix's whole parts, or none.
-    let ends = prefix.match_indices(':').map(|(colon, _)| colon + 1);
-    let kept = std::iter::once(0).chain(ends);
-    let shortened = kept.filter_map(|end| Some(format!("{}~", prefix.get(..end)?)));
-    let mut keys = Vec::new();
-    for prefix in shortened.chain([prefix.to_owned()]) {
+    let mut prefixes = BTreeSet::new();
+    for prefix in pattern.alternatives().iter().map(Pattern::prefix) {
+        prefixes.insert(prefix.to_owned());
+        // Of a shortened key the mark comes after some of the prefix's whole parts, or none.
+        let ends = prefix.match_indices(':').map(|(colon, _)| colon + 1);
+        let kept = std::iter::once(0).chain(ends);
+        prefixes.extend(kept.filter_map(|end| Some(format!("{}~", prefix.get(..end)?))));
+    }
+    let mut keys = BTreeSet::new();
+    for prefix in prefixes {
         let (from, to) = rows::range(&prefix);
         let mut rows = select.query(params![line, namespace, from, to])?;
         while let Some(row) = rows.next()? {
             let key = row.get_ref(0)?.as_str().unwrap_or_default();
             if Key::parse(key).is_some_and(|key| pattern.matches(&key)) {
-                keys.push(key.to_owned());
+                keys.insert(key.to_owned());
             }
         }
     }

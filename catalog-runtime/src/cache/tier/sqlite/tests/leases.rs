@@ -252,6 +252,7 @@ fn a_removal_looks_only_at_the_counters_that_may_match() {
         Pattern::glob("?ther:get:*"),
         Pattern::exact(&keys[1]),
         Pattern::any([Pattern::under(["things"]), Pattern::under(["thingsy"])]),
+        Pattern::any([Pattern::glob("*:1"), Pattern::under(["other"])]),
     ];
     for pattern in patterns {
         let drawn = keys.each_ref().map(|key| {
