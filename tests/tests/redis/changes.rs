@@ -56,6 +56,44 @@ fn memory_follows_what_another_process_writes_and_removes() {
     });
 }
 
+fn listeners(server: &RedisServer) -> usize {
+    let told = server.tell(&["PUBSUB", "NUMSUB", "tests:v1:changes"]);
+    let told: (String, usize) = redis::FromRedisValue::from_redis_value(told).unwrap();
+    told.1
+}
+
+/// Whoever did not listen for a while asks below for what it has in memory since before.
+#[test]
+fn what_was_removed_while_nobody_listened_is_not_served_from_memory() {
+    let Some(server) = server() else { return };
+    let clock = clock();
+    let (tier, other) = (tier(&server.url(), &clock), cache(&server.url(), &clock));
+    let in_memory = |n: u32| other.get(&key(n)).hit().and_then(|hit| hit.tier()) == Some("memory");
+    for n in [1, 2] {
+        tier.put(&entry(&key(n), "v", &clock)).unwrap();
+    }
+    let _ = other.get(&key(1));
+    until("it listens", SOON, || listeners(&server) == 1);
+    until("both are in memory", SOON, || {
+        [1, 2].into_iter().all(in_memory)
+    });
+    clock.advance(Duration::from_secs(1));
+    let mut lost = false;
+    while !lost {
+        tier.put(&entry(&key(1), "v", &clock)).unwrap();
+        until("it has it again", SOON, || in_memory(1));
+        clock.advance(Duration::from_secs(1));
+        until("it listens", SOON, || listeners(&server) == 1);
+        server.tell(&["CLIENT", "KILL", "TYPE", "pubsub"]);
+        tier.remove(&ns(), &key(1)).unwrap();
+        // Else it was too fast for us, and has heard of it.
+        lost = listeners(&server) == 0;
+    }
+    until("it asks below", SOON, || other.get(&key(1)).is_missing());
+    // What has not changed is found there, and is in memory from then on.
+    until("the rest is believed again", SOON, || in_memory(2));
+}
+
 #[test]
 fn and_so_it_does_in_a_cluster() {
     let Some(cluster) = RedisCluster::start() else {

@@ -83,8 +83,8 @@ pub trait Tier: fmt::Debug + Send + Sync + 'static {
         Ok(None)
     }
 
-    /// Tells the listener what other processes do to the entries, as far as the tier notices. To be
-    /// called before the tier is used; starts nothing by itself. The listener must not block.
+    /// Tells the listener what other processes do to the entries, as far as the tier notices, and where
+    /// it may have missed some. To be called before the tier is used; starts nothing by itself. The listener must not block.
     fn on_change(&self, _listener: Listener) {}
 
     /// Removes the entry of this key, all copies of it; whether there was one.
@@ -271,6 +271,15 @@ pub struct Begun {
     pub at: SystemTime,
 }
 
+/// What a tier hears of other processes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    /// One of them changed entries.
+    Changed(Changed),
+    /// Up to now it may not have heard what they changed; from now on it does.
+    Gap,
+}
+
 /// What another process did to entries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Changed {
@@ -293,8 +302,8 @@ pub enum Change {
     PartlyRemoved,
 }
 
-/// Who is told of changes.
-pub type Listener = Arc<dyn Fn(Changed) + Send + Sync>;
+/// Who is told of them.
+pub type Listener = Arc<dyn Fn(News) + Send + Sync>;
 
 /// One entry of a scan.
 #[derive(Debug, Clone)]

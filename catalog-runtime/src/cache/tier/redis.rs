@@ -373,7 +373,7 @@ impl Tier for RedisTier {
             // Nor could others be told.
             Err(_) => return done.map(|()| removed),
         };
-        // Who misses it notices when it asks below, so a failure is none.
+        // Who misses it does not listen, and asks below when it does again: a failure is none.
         let _ = self.tell(self.message(namespace, pattern, change));
         done.map(|()| removed)
     }
