@@ -287,23 +287,23 @@ impl Level {
     }
 
     /// Copies an entry from a tier below, unless this one has a later by now: another reader may have
-    /// brought it from another process's write; whether it was copied. Only within a turn.
-    pub(super) fn promote(&self, entry: &Entry) -> bool {
+    /// brought it from another process's write; whether it was copied, and `None` where it could not be.
+    /// Only within a turn.
+    pub(super) fn promote(&self, entry: &Entry) -> Option<bool> {
         let envelope = entry.envelope();
         let (now, mark) = (self.clock.moment(), self.lates.mark());
         let held = self.get(&envelope.namespace, &envelope.key, now.steady);
         let stays = held.is_some_and(|held| held.entry.envelope().supersedes(envelope, now.wall));
-        if stays || self.was_late_since(mark) {
-            return false;
+        if stays {
+            return Some(false);
         }
-        let copied = self
-            .call("promote", &envelope.key, |tier| tier.put(entry))
-            .is_some();
-        if copied {
-            self.counts.promotions.one();
-            self.doubts.settle(&envelope.namespace, &envelope.key);
+        if self.was_late_since(mark) {
+            return None;
         }
-        copied
+        self.call("promote", &envelope.key, |tier| tier.put(entry))?;
+        self.counts.promotions.one();
+        self.doubts.settle(&envelope.namespace, &envelope.key);
+        Some(true)
     }
 
     /// Removes what matches, of each of these namespaces; how many. What the tier cannot be told now, it is
@@ -325,6 +325,7 @@ impl Level {
             };
             match (removed, pattern.as_exact()) {
                 (None, _) => {
+                    self.counts.undone.one();
                     self.doubts
                         .add(*namespace, pattern.clone(), Missed::Removal);
                     self.owed.missed();
