@@ -166,6 +166,12 @@ impl Cache {
         self.namespace
     }
 
+    /// The steady time of its clock.
+    #[cfg(feature = "aws-client")]
+    pub(crate) fn steady(&self) -> std::time::Duration {
+        self.inner.clock.steady()
+    }
+
     /// What the cache has for the key.
     #[must_use]
     pub fn get(&self, key: &Key) -> Freshness {

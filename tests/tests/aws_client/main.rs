@@ -15,6 +15,7 @@ mod died;
 mod doubt;
 mod emulator;
 mod identities;
+mod late;
 mod models;
 mod people;
 mod permissions;
