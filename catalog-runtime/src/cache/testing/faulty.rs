@@ -28,8 +28,6 @@ pub enum Op {
     Disown,
     /// `scan`
     Scan,
-    /// `clear`
-    Clear,
     /// `cleanup`
     Cleanup,
     /// `try_lease`
@@ -256,14 +254,6 @@ impl Tier for FaultyTier {
             }
         }
         Ok(())
-    }
-
-    fn clear(&self, namespace: &Namespace) -> Result<u64, TierError> {
-        self.call(Op::Clear, None, |state| {
-            let before = state.entries.len();
-            state.entries.retain(|(ns, _), _| ns != namespace);
-            Ok((before - state.entries.len()) as u64)
-        })
     }
 
     fn cleanup(&self, now: SystemTime) -> Result<u64, TierError> {

@@ -72,9 +72,6 @@ impl Tier for Shared {
     ) -> Result<(), TierError> {
         Ok(())
     }
-    fn clear(&self, _: &Namespace) -> Result<u64, TierError> {
-        Ok(0)
-    }
     fn cleanup(&self, _: SystemTime) -> Result<u64, TierError> {
         Ok(0)
     }

@@ -106,7 +106,8 @@ pub trait Tier: fmt::Debug + Send + Sync + 'static {
         visit: &mut dyn FnMut(Listed) -> ControlFlow<()>,
     ) -> Result<(), TierError>;
 
-    /// Removes every entry of the namespace; how many.
+    /// Removes every entry of the namespace, also what cannot be read; how many. Override where that is
+    /// more than what a scan shows.
     ///
     /// # Errors
     /// Some may be left.
@@ -163,6 +164,7 @@ pub trait Tier: fmt::Debug + Send + Sync + 'static {
     fn invalidate(&self, namespace: &Namespace, pattern: &Pattern) -> Result<u64, TierError> {
         match pattern.as_exact() {
             Some(key) => self.remove(namespace, key).map(u64::from),
+            None if *pattern == Pattern::all() => self.clear(namespace),
             None => self.remove_matching(namespace, pattern),
         }
     }
