@@ -149,9 +149,9 @@ impl CachedClient {
     ) -> u64 {
         let drops = Drops {
             namespaces: self.shared.namespaces(),
-            patterns: self.shared.rules.drops(service, operation, parameters),
+            pattern: self.shared.rules.drops(service, operation, parameters),
         };
-        self.shared.drop_entries(&Arc::new(drops)).await
+        self.shared.drop_entries(&Arc::new(drops), false).await
     }
 }
 

@@ -209,13 +209,13 @@ impl Wire {
         let own = scope.map(|scope| scope.namespace);
         namespaces.extend(own.filter(|own| !namespaces.contains(own)));
         let parameters = Parameters::of(&request);
-        let patterns = shared
+        let pattern = shared
             .rules
-            .patterns(&plan.service, &plan.operation, &parameters);
+            .pattern(&plan.service, &plan.operation, &parameters);
         drop(parameters);
         let drops = Drops {
             namespaces,
-            patterns,
+            pattern,
         };
         let pending = Pending::begin(Arc::clone(&shared), plan, drops).await;
         let mut result = self.inner.call(request).await;
@@ -230,10 +230,7 @@ impl Wire {
         let dropped = if refused {
             pending.refused()
         } else {
-            if !succeeded {
-                shared.counts.in_doubt.one();
-            }
-            pending.done().await
+            pending.done(succeeded).await
         };
         if let Ok(response) = &mut result {
             response.add_extension(Dropped(dropped));
@@ -272,7 +269,7 @@ impl Wire {
         let tags = tags.iter().map(String::as_str).chain(nothing);
         let operation = [plan.service.as_str(), &plan.operation];
         let key = Key::of(operation.into_iter().chain(tags).chain([&*digest]));
-        if self.shared.doubtful.covers(scope.namespace, &key) {
+        if self.shared.is_doubtful(scope.namespace, &key) {
             return None;
         }
         self.shared.serves(scope.namespace);

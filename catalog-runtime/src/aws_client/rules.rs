@@ -28,7 +28,7 @@ use answer::Ends;
 ///
 /// ```
 /// use bedrock_catalog::aws_client::Rules;
-/// use bedrock_catalog::cache::Pattern;
+/// use bedrock_catalog::cache::Key;
 ///
 /// let own = Rules::from_json(r#"{
 ///     "format": 1,
@@ -39,8 +39,8 @@ use answer::Ends;
 ///     }]
 /// }"#)?;
 /// let rules = Rules::shipped().and(own);
-/// let patterns = rules.drops("iam", "UpdateRole", [("RoleName", "reader")]);
-/// assert_eq!(patterns.len(), 1, "one pattern for each service");
+/// let dropped = rules.drops("iam", "UpdateRole", [("RoleName", "reader")]);
+/// assert!(dropped.matches(&Key::new("iam", "ListRoles", "all")));
 ///
 /// let refused = Rules::from_json(r#"{"format": 1, "writes": [{
 ///     "service": "iam", "operations": ["UpdateRole"], "drops": ["iam:GetRole:{RoleName"]}]}"#);
@@ -162,16 +162,16 @@ impl Rules {
         self
     }
 
-    /// The entries that a write drops, one pattern for each service they are of: to drop them by hand,
-    /// after a change that went another way. See [`CachedClient::forget`](super::CachedClient::forget).
+    /// The entries that a write drops, of whatever service: to drop them by hand, after a change that
+    /// went another way. See [`CachedClient::forget`](super::CachedClient::forget).
     #[must_use]
     pub fn drops<'a>(
         &self,
         service: &str,
         operation: &str,
         parameters: impl IntoIterator<Item = (&'a str, &'a str)>,
-    ) -> Vec<Pattern> {
-        self.patterns(
+    ) -> Pattern {
+        self.pattern(
             &service_word(service),
             operation,
             &Parameters::given(parameters),
@@ -207,13 +207,13 @@ impl Rules {
     }
 
     /// The entries that a write drops.
-    pub(super) fn patterns(
+    pub(super) fn pattern(
         &self,
         service: &str,
         operation: &str,
         parameters: &Parameters<'_>,
-    ) -> Vec<Pattern> {
-        let mut dropped: BTreeMap<&str, Vec<Pattern>> = BTreeMap::new();
+    ) -> Pattern {
+        let mut dropped = Vec::new();
         let scoped = parameters.tags_of_scopes(self.scopes(service));
         let mut declared = false;
         for write in self
@@ -224,7 +224,6 @@ impl Rules {
             declared = true;
             for drop in &write.drops {
                 let of = &drop.operations;
-                let to = dropped.entry(&of.service).or_default();
                 let tags = drop.names.as_ref().map(|name| {
                     let values = write
                         .path
@@ -237,29 +236,26 @@ impl Rules {
                 });
                 match tags {
                     Some(tags) if !tags.is_empty() => {
-                        to.extend(
-                            tags.iter()
-                                .map(|tag| naming(&of.service, &of.operation, tag)),
-                        );
+                        let tags = tags.iter();
+                        dropped.extend(tags.map(|tag| naming(&of.service, &of.operation, tag)));
                     }
-                    _ => to.push(Pattern::glob(&format!("{}:{}:*", of.service, of.operation))),
+                    _ => dropped.push(Pattern::glob(&format!("{}:{}:*", of.service, of.operation))),
                 }
             }
         }
         if !declared {
-            let to = dropped.entry(service).or_default();
             let tags = parameters.tags(operation, self.scopes(service));
             if tags.is_empty() {
-                to.push(Pattern::under([service]));
+                dropped.push(Pattern::under([service]));
             } else {
                 for lists in LISTS {
-                    to.push(Pattern::glob(&format!("{service}:{lists}")));
+                    dropped.push(Pattern::glob(&format!("{service}:{lists}")));
                 }
-                to.push(Pattern::glob(&format!("{service}:*:{ALL}:*")));
-                to.extend(tags.iter().map(|tag| naming(service, "*", tag)));
+                dropped.push(Pattern::glob(&format!("{service}:*:{ALL}:*")));
+                dropped.extend(tags.iter().map(|tag| naming(service, "*", tag)));
             }
         }
-        dropped.into_values().map(Pattern::any).collect()
+        Pattern::any(dropped)
     }
 }
 

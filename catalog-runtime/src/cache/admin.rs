@@ -192,9 +192,11 @@ impl Inner {
             for doubt in level.doubts.all() {
                 self.heal(level, &doubt);
             }
-            let removed = level
-                .call("cleanup", &"*", |tier| tier.cleanup(now))
-                .unwrap_or(0);
+            let removed = level.call("cleanup", &"*", |tier| tier.cleanup(now));
+            if removed.is_none() {
+                level.counts.undone.one();
+            }
+            let removed = removed.unwrap_or(0);
             level.counts.expirations.add(removed);
             all += removed;
         }

@@ -126,12 +126,7 @@ impl CacheBuilder {
                     blocking::unblock(move || inner.make_up(index)).detach();
                 }
             });
-            let weak = Arc::downgrade(&inner);
-            level.tier.on_change(Arc::new(move |changed| {
-                if let Some(inner) = weak.upgrade() {
-                    inner.hear(index, changed);
-                }
-            }));
+            level.tier.on_change(inner.listener(index));
         }
         Ok(Cache {
             namespace: self.namespace,

@@ -166,6 +166,12 @@ impl Cache {
         self.namespace
     }
 
+    /// The steady time of its clock.
+    #[cfg(feature = "aws-client")]
+    pub(crate) fn steady(&self) -> std::time::Duration {
+        self.inner.clock.steady()
+    }
+
     /// What the cache has for the key.
     #[must_use]
     pub fn get(&self, key: &Key) -> Freshness {
@@ -303,6 +309,7 @@ impl Cache {
     /// Writes to every tier. Only within a turn.
     fn write(&self, entries: &[Entry], begins: Option<&Begins>) -> Vec<Stored> {
         let mut stored = vec![Stored::default(); entries.len()];
+        let of = std::slice::from_ref(&self.namespace);
         for (index, level) in self.inner.levels.iter().enumerate() {
             let begun = begins.map(|begins| begins.of(index));
             let done = match begins.is_some_and(|begins| begins.late.contains(&index)) {
@@ -322,7 +329,7 @@ impl Cache {
                         for above in self.inner.levels.iter().take(index) {
                             // Ours may have the later time and yet be the older.
                             if !by_clock {
-                                above.remove(&self.namespace, &name);
+                                above.remove(of, &name, false);
                             }
                             above.promote(&newer);
                         }
@@ -330,7 +337,7 @@ impl Cache {
                     // As if it had been removed just after.
                     Done::Removed => {
                         for above in self.inner.levels.iter().take(index) {
-                            above.remove(&self.namespace, &name);
+                            above.remove(of, &name, false);
                         }
                         *stored = Stored::default();
                     }

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
+use super::level::Level;
 use super::{Cache, Entry, Key, Standing};
 
 impl Cache {
@@ -22,12 +23,15 @@ impl Cache {
     pub fn fill(&self) -> u64 {
         let mut keys: BTreeSet<Key> = BTreeSet::new();
         for level in &self.inner.levels {
-            level.call("scan", &"*", |tier| {
+            let scanned = level.call("scan", &"*", |tier| {
                 tier.scan(&self.namespace, "", &mut |listed| {
                     keys.insert(listed.envelope.key.clone());
                     ControlFlow::Continue(())
                 })
             });
+            if scanned.is_none() {
+                level.counts.undone.one();
+            }
         }
         keys.iter().map(|key| self.fill_one(key)).sum()
     }
@@ -61,11 +65,14 @@ impl Cache {
             held.as_ref()
                 .is_none_or(|held| newest.envelope().supersedes(held.envelope(), now.wall))
         });
-        let copy = || {
-            lacking
-                .map(|(level, _)| u64::from(level.promote(newest)))
-                .sum()
+        let copy_to = |level: &Level| {
+            let copied = level.promote(newest);
+            if copied.is_none() {
+                level.counts.undone.one();
+            }
+            u64::from(copied == Some(true))
         };
+        let copy = || lacking.map(|(level, _)| copy_to(level)).sum();
         watch.repeat_unless_overtaken(copy).unwrap_or(0)
     }
 }
@@ -75,9 +82,9 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use super::super::testing::FaultyTier;
     use super::super::testing::conformance::entry;
-    use super::super::{Clock, Key, ManualClock, Namespace, Tier};
+    use super::super::testing::{FaultyTier, Op};
+    use super::super::{Clock, Key, ManualClock, Namespace, Tier, TierErrorKind};
     use super::*;
 
     const HOUR: Duration = Duration::from_secs(3600);
@@ -111,5 +118,30 @@ mod tests {
         }
         assert!(tiers[0].get(&namespace, &key(3)).unwrap().is_none());
         assert_eq!(cache.fill(), 0);
+        let undone = || {
+            cache
+                .statistics()
+                .tiers
+                .iter()
+                .map(|t| t.undone)
+                .sum::<u64>()
+        };
+        assert_eq!(undone(), 0);
+        // A tier that lacks it and does not take it, or does not say what it has.
+        tiers[1].put(&made(4, "only here", HOUR / 3)).unwrap();
+        for (op, missed) in [(Op::Put, 1), (Op::Scan, 2)] {
+            tiers[2].plan(move |is| (is == op).then_some(TierErrorKind::Unavailable));
+            cache.fill();
+            assert_eq!(
+                (cache.statistics().tiers[2].undone, undone()),
+                (missed, missed)
+            );
+        }
+        // What is damaged and made good again is done.
+        tiers[2].plan(|op| (op == Op::Get).then_some(TierErrorKind::Corrupt));
+        tiers[2].remove(&namespace, &key(4)).unwrap();
+        assert!(cache.fill() > 0);
+        assert!(tiers[2].holds(&namespace, &key(4)));
+        assert_eq!(undone(), 2);
     }
 }

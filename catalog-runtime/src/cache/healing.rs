@@ -54,6 +54,11 @@ impl Owed {
         self.from.store(AT_WORK, Ordering::Release);
     }
 
+    /// Whether the tier missed a removal that has not been made up for.
+    pub(super) fn is_any(&self) -> bool {
+        self.from.load(Ordering::Acquire) != NOTHING
+    }
+
     /// The tier missed a removal, of which there is a doubt already.
     pub(super) fn missed(&self) {
         self.from(0);

@@ -234,6 +234,15 @@ impl Pattern {
         }
     }
 
+    /// The patterns of which one is enough, each with a prefix of its own.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn alternatives(&self) -> &[Self] {
+        match &self.0 {
+            Kind::Any(patterns) => patterns,
+            _ => std::slice::from_ref(self),
+        }
+    }
+
     /// The pattern as ASCII words with a space between, for a message; [`Pattern::read`] reads it. It
     /// may reach a little further than this one.
     #[cfg(any(feature = "redis", test))]

@@ -287,41 +287,56 @@ impl Level {
     }
 
     /// Copies an entry from a tier below, unless this one has a later by now: another reader may have
-    /// brought it from another process's write; whether it was copied. Only within a turn.
-    pub(super) fn promote(&self, entry: &Entry) -> bool {
+    /// brought it from another process's write; whether it was copied, and `None` where it could not be.
+    /// Only within a turn.
+    pub(super) fn promote(&self, entry: &Entry) -> Option<bool> {
         let envelope = entry.envelope();
         let (now, mark) = (self.clock.moment(), self.lates.mark());
         let held = self.get(&envelope.namespace, &envelope.key, now.steady);
         let stays = held.is_some_and(|held| held.entry.envelope().supersedes(envelope, now.wall));
-        if stays || self.was_late_since(mark) {
-            return false;
+        if stays {
+            return Some(false);
         }
-        let copied = self
-            .call("promote", &envelope.key, |tier| tier.put(entry))
-            .is_some();
-        if copied {
-            self.counts.promotions.one();
-            self.doubts.settle(&envelope.namespace, &envelope.key);
+        if self.was_late_since(mark) {
+            return None;
         }
-        copied
+        self.call("promote", &envelope.key, |tier| tier.put(entry))?;
+        self.counts.promotions.one();
+        self.doubts.settle(&envelope.namespace, &envelope.key);
+        Some(true)
     }
 
-    /// Removes what matches; what the tier cannot be told now, it is not believed later. Only within
-    /// a turn.
-    pub(super) fn remove(&self, namespace: &Namespace, pattern: &Pattern) -> Option<u64> {
-        let removed = self.call("remove", pattern, |tier| {
-            tier.invalidate(namespace, pattern)
-        });
-        match (removed, pattern.as_exact()) {
-            (None, _) => {
-                self.doubts
-                    .add(*namespace, pattern.clone(), Missed::Removal);
-                self.owed.missed();
+    /// Removes what matches, of each of these namespaces; how many. What the tier cannot be told now, it is
+    /// not believed later. A tier that could not do it once, in this call or, where it is tried `again`,
+    /// before it, is not waited for in full any more. Only within a turn.
+    pub(super) fn remove(&self, namespaces: &[Namespace], pattern: &Pattern, again: bool) -> u64 {
+        let since = self.lates.mark();
+        let (mut is_brief, mut all) = (again && self.owed.is_any(), 0);
+        for namespace in namespaces {
+            let ask = |tier: &dyn Tier| match is_brief {
+                false => tier.invalidate(namespace, pattern).map(Some),
+                true => tier.invalidate_or_disown(namespace, pattern),
+            };
+            let removed = if self.was_late_since(since) {
+                self.counts.skipped.one();
+                None
+            } else {
+                self.call("remove", pattern, ask).flatten()
+            };
+            match (removed, pattern.as_exact()) {
+                (None, _) => {
+                    self.counts.undone.one();
+                    self.doubts
+                        .add(*namespace, pattern.clone(), Missed::Removal);
+                    self.owed.missed();
+                }
+                (Some(_), Some(key)) => self.doubts.settle(namespace, key),
+                (Some(_), None) => self.doubts.removed(namespace, pattern),
             }
-            (Some(_), Some(key)) => self.doubts.settle(namespace, key),
-            (Some(_), None) => self.doubts.removed(namespace, pattern),
+            is_brief |= removed.is_none();
+            all += removed.unwrap_or(0);
         }
-        removed
+        all
     }
 
     /// Makes up for what a doubt is about, if the tier lets us; whether the doubt is over. Only within

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use foldhash::quality::RandomState;
 
-use super::sync::{Mutex, MutexGuard, lock, try_lock};
+use super::sync::{AtomicU64, Mutex, MutexGuard, Ordering, lock, try_lock};
 
 const STRIPES: usize = 64;
 
@@ -27,6 +27,8 @@ pub(super) struct Order<N> {
     turns: Vec<Mutex<Option<Sweep<N>>>>,
     /// Held through a sweep: there is one at a time.
     sweeping: Mutex<()>,
+    /// How often it was said that what was read so far is not to be repeated.
+    gaps: AtomicU64,
     /// Held for a moment.
     watched: Vec<Mutex<WatchedNames<N>>>,
 }
@@ -63,6 +65,7 @@ impl<N: Hash + Eq + Clone> Order<N> {
             hasher: RandomState::default(),
             turns: (0..STRIPES).map(|_| Mutex::new(None)).collect(),
             sweeping: Mutex::new(()),
+            gaps: AtomicU64::new(0),
             watched: (0..STRIPES)
                 .map(|_| Mutex::new(HashMap::default()))
                 .collect(),
@@ -72,6 +75,7 @@ impl<N: Hash + Eq + Clone> Order<N> {
     /// Begins to watch a name.
     pub(super) fn watch(self: &Arc<Self>, name: &N) -> Watch<N> {
         let (mut seen, stripe) = (0, self.stripe(name));
+        let gaps = self.gaps.load(Ordering::Acquire);
         self.with_watched(stripe, |watched| {
             let entry = watched.entry(name.clone()).or_insert(Watched {
                 watches: 0,
@@ -85,7 +89,15 @@ impl<N: Hash + Eq + Clone> Order<N> {
             name: name.clone(),
             stripe,
             seen,
+            gaps,
         }
+    }
+
+    /// What was read until now is not repeated any more, and none of it is being repeated when this
+    /// returns. Waits for the turns under way; what is written in order goes on.
+    pub(super) fn repeat_nothing_read_so_far(&self) {
+        self.gaps.fetch_add(1, Ordering::AcqRel);
+        self.turns.iter().for_each(|turn| drop(lock(turn)));
     }
 
     /// Writes these names, when their turn comes.
@@ -230,6 +242,7 @@ pub(super) struct Watch<N: Hash + Eq + Clone> {
     name: N,
     stripe: usize,
     seen: u64,
+    gaps: u64,
 }
 
 impl<N: Hash + Eq + Clone> Watch<N> {
@@ -252,7 +265,8 @@ impl<N: Hash + Eq + Clone> Watch<N> {
     /// having one now, or a sweep is. It is no turn of its own: nothing new is written.
     pub(super) fn repeat_unless_overtaken<R>(&self, write: impl FnOnce() -> R) -> Option<R> {
         let turn = self.order.turns.get(self.stripe).and_then(try_lock)?;
-        let free = !is_swept(&turn, &self.name) && !self.is_overtaken();
+        let is_after_gap = self.gaps == self.order.gaps.load(Ordering::Acquire);
+        let free = is_after_gap && !is_swept(&turn, &self.name) && !self.is_overtaken();
         let written = free.then(write);
         drop(turn);
         written

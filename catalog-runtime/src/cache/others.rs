@@ -10,9 +10,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::core::{Inner, Name, Watched};
 use super::doubt::Missed;
 use super::entry::CLOCK_SKEW;
+use super::order::Order;
 use super::sync::lock;
-use super::tier::{Begun, Change, Changed};
-use super::{Cache, Key, Namespace, Pattern};
+use super::tier::{Begun, Change, Changed, Listener, News};
+use super::{Cache, Key, MemoryTier, Namespace, Pattern};
 
 /// So many keys that others changed are told apart while they wait; beyond, it is all of their namespace.
 const MAX_KEYS: usize = 4096;
@@ -137,8 +138,8 @@ impl Cache {
     }
 
     /// Tells the listener which keys other processes write or invalidate, as far as a tier notices;
-    /// from then on this cache asks below for them. What is missed is noticed when the memory tier asks
-    /// below by itself. The listener is called on a thread for blocking work.
+    /// from then on this cache asks below for them. After a while in which nothing was heard, it asks below
+    /// for all that its memory tier holds, and the listener is told of none. The listener is called on a thread for blocking work.
     pub fn on_change(&self, listener: impl Fn(&Namespace, &Pattern) + Send + Sync + 'static) {
         self.inner
             .listeners
@@ -149,9 +150,29 @@ impl Cache {
 }
 
 impl Inner {
+    /// What to tell this level of. Does not keep the cache, nor its tiers.
+    pub(super) fn listener(self: &Arc<Self>, level: usize) -> Listener {
+        let weak = Arc::downgrade(self);
+        // Memory is the first; what is below a level does not follow it.
+        let memory = self.memory.clone().filter(|_| level > 0);
+        let order = Arc::clone(&self.order);
+        Arc::new(move |news| match (news, &memory) {
+            (News::Changed(changed), _) => {
+                if let Some(inner) = weak.upgrade() {
+                    inner.hear(level, changed);
+                }
+            }
+            (News::Gap, Some(memory)) => {
+                let (order, memory) = (Arc::clone(&order), Arc::clone(memory));
+                blocking::unblock(move || ask_below_for_all(&order, &memory)).detach();
+            }
+            (News::Gap, None) => {}
+        })
+    }
+
     /// Another process changed entries of this level. Does not block: the rest is left to another thread,
     /// for its turn may be long in coming.
-    pub(super) fn hear(self: &Arc<Self>, level: usize, changed: Changed) {
+    fn hear(self: &Arc<Self>, level: usize, changed: Changed) {
         let inner = Arc::clone(self);
         let mut heard = lock(&self.heard);
         heard.add(level, changed);
@@ -185,11 +206,12 @@ impl Inner {
             pattern,
             change,
         } = changed;
+        let of = std::slice::from_ref(namespace);
         match pattern.as_exact() {
             Some(key) => self.changed_one(level, namespace, key, *change),
-            None => self.sweep(*namespace, pattern, || {
+            None => self.sweep(of, pattern, || {
                 for above in self.levels.iter().take(level) {
-                    above.remove(namespace, pattern);
+                    above.remove(of, pattern, false);
                 }
                 // What that process could not get to is no more to be believed here than there.
                 if let (Change::PartlyRemoved, Some(there)) = (change, self.levels.get(level)) {
@@ -237,4 +259,13 @@ impl Inner {
             }
         });
     }
+}
+
+/// Some changes may have been missed: what memory holds is not believed any more, unless a tier below has
+/// it. Waits for turns.
+pub(super) fn ask_below_for_all(order: &Order<Name>, memory: &MemoryTier) {
+    // First, so that nothing that was read before comes to memory after.
+    order.repeat_nothing_read_so_far();
+    memory.set_stale();
+    tracing::debug!("the tiers below are asked for what memory holds");
 }

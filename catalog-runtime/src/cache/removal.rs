@@ -1,5 +1,7 @@
 //! Removing: one key, or all that match, from every tier. This file may not know how a tier finds them.
 
+use std::slice;
+
 use super::core::{Inner, Name};
 use super::{Cache, Key, Namespace, Pattern};
 
@@ -11,7 +13,7 @@ impl Cache {
 
     /// Removes what matches from every tier; how many entries, counted in the tier that held most.
     pub fn invalidate(&self, pattern: &Pattern) -> u64 {
-        self.invalidate_where(pattern, |_| true)
+        self.invalidate_of(slice::from_ref(&self.namespace), pattern, false)
     }
 
     /// The same as [`Cache::invalidate`] for async callers.
@@ -23,7 +25,8 @@ impl Cache {
 
     /// Removes what matches from one tier; a tier below may bring it back.
     pub fn invalidate_in(&self, tier: &str, pattern: &Pattern) -> u64 {
-        self.invalidate_where(pattern, |name| name == tier)
+        let of = slice::from_ref(&self.namespace);
+        self.invalidate_where(of, pattern, false, |name| name == tier)
     }
 
     /// Removes everything of this namespace from every tier.
@@ -31,20 +34,35 @@ impl Cache {
         self.invalidate(&Pattern::all())
     }
 
-    fn invalidate_where(&self, pattern: &Pattern, tier: impl Fn(&str) -> bool) -> u64 {
+    /// The same as [`Cache::invalidate`] of several namespaces. `again`: it was tried a moment ago, and a
+    /// tier that could not do it then is not waited for in full.
+    pub(crate) fn invalidate_of(
+        &self,
+        namespaces: &[Namespace],
+        pattern: &Pattern,
+        again: bool,
+    ) -> u64 {
+        self.invalidate_where(namespaces, pattern, again, |_| true)
+    }
+
+    fn invalidate_where(
+        &self,
+        namespaces: &[Namespace],
+        pattern: &Pattern,
+        again: bool,
+        tier: impl Fn(&str) -> bool,
+    ) -> u64 {
         let remove = || {
             let levels = self.inner.levels.iter().filter(|level| tier(level.name()));
-            levels
-                .filter_map(|level| level.remove(&self.namespace, pattern))
-                .max()
-                .unwrap_or(0)
+            let removed = levels.map(|level| level.remove(namespaces, pattern, again));
+            removed.max().unwrap_or(0)
         };
         let removed = match pattern.as_exact() {
-            Some(key) => self
-                .inner
-                .order
-                .write(&[(self.namespace, key.clone())], remove),
-            None => self.inner.sweep(self.namespace, pattern, remove),
+            Some(key) => {
+                let names = namespaces.iter().map(|of| (*of, key.clone()));
+                self.inner.order.write(&names.collect::<Vec<_>>(), remove)
+            }
+            None => self.inner.sweep(namespaces, pattern, remove),
         };
         self.inner.counts.invalidated.add(removed);
         tracing::debug!(%pattern, removed, "cache entries invalidated");
@@ -53,15 +71,15 @@ impl Cache {
 }
 
 impl Inner {
-    /// Writes every entry of this namespace that matches, in a turn; other entries go on.
+    /// Writes every entry of these namespaces that matches, in a turn; other entries go on.
     pub(super) fn sweep<R>(
         &self,
-        namespace: Namespace,
+        namespaces: &[Namespace],
         pattern: &Pattern,
         write: impl FnOnce() -> R,
     ) -> R {
-        let pattern = pattern.clone();
-        let is_written = move |(ns, key): &Name| *ns == namespace && pattern.matches(key);
+        let (namespaces, pattern) = (namespaces.to_vec(), pattern.clone());
+        let is_written = move |(of, key): &Name| namespaces.contains(of) && pattern.matches(key);
         self.order.write_matching(is_written, write)
     }
 }

@@ -108,6 +108,8 @@ counts! {
         expirations: "cache_expirations_total",
         /// Calls that failed.
         errors: "cache_errors_total",
+        /// What was asked for by name and not done: removals, cleanups, copies of [`Cache::fill`](super::Cache::fill).
+        undone: "cache_undone_total",
         /// Calls left out because the breaker was open.
         skipped: "cache_skipped_total",
         /// Bytes of payload read in hits, where reading costs something: not in memory.

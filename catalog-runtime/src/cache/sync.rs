@@ -3,7 +3,7 @@
 
 /// A lock that async and blocking callers take alike.
 pub(super) use async_lock::{Mutex as LeadMutex, MutexGuard as LeadGuard};
-pub(super) use std::sync::atomic::{AtomicBool, Ordering};
+pub(super) use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 pub(super) use std::sync::{Mutex, MutexGuard, TryLockError};
 
 /// Locks. A panic of another thread leaves nothing half done behind these locks, so what it left is used.

@@ -200,6 +200,23 @@ fn warm_fills_every_tier_and_asks_only_where_it_must() {
     assert_eq!(none.json("status --offline")["tier"], "sqlite");
 }
 
+/// What was in the way was mended: all that was asked for is done.
+#[test]
+fn a_damaged_entry_that_is_made_good_is_no_reason_for_a_no() {
+    let desk = Desk::new().with_sqlite();
+    assert_eq!(desk.json("cache warm")["source"], "api");
+    let path = desk.json("status --offline")["path"].clone();
+    let path = Path::new(path.as_str().unwrap());
+    let whole = std::fs::read(path).unwrap();
+    for (verb, left) in [("warm", Some(&whole)), ("cleanup", None), ("clear", None)] {
+        desk.text("cache warm");
+        std::fs::write(path, "no entry at all").unwrap();
+        let call = desk.call(&format!("cache {verb}"));
+        assert_eq!(call.code, 0, "{verb}: {}", call.stderr);
+        assert_eq!(std::fs::read(path).ok().as_ref(), left, "{verb}");
+    }
+}
+
 fn tier_detailed<'a>(answer: &'a Value, name: &str) -> &'a Value {
     tiers(answer, true)
         .iter()

@@ -1,14 +1,17 @@
 //! Time, and tiers that outlive a process.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bedrock_catalog::aws_client::CachedClient;
 use bedrock_catalog::cache::tier::disk::{DiskTier, Locations};
+use bedrock_catalog::cache::tier::sqlite::SqliteTier;
 use bedrock_catalog::cache::{
     Cache, Codec, Key, ManualClock, MemoryLimits, Namespace, Terms, Tier,
 };
-use bedrock_catalog_tests::fake_aws::{FakeAws, IDENTITY_STORE};
+use bedrock_catalog_tests::fake_aws::{FakeAws, Fault, IDENTITY_STORE};
 
+use crate::doubt::Gate;
 use crate::stage::{ACCOUNT, World, cached, config, credentials, store};
 
 #[tokio::test]
@@ -87,7 +90,7 @@ async fn another_process_reads_what_one_kept() {
         let disk = DiskTier::new(Locations::given([folder.path()]), Codec::new("0.1.0"));
         let cache = Cache::builder()
             .memory(MemoryLimits::default())
-            .tier(std::sync::Arc::new(disk) as std::sync::Arc<dyn Tier>);
+            .tier(Arc::new(disk) as Arc<dyn Tier>);
         cached(|builder| builder.cache(cache.build().unwrap()))
     };
     let w = World::with(process());
@@ -130,6 +133,43 @@ async fn another_process_reads_what_one_kept() {
         3,
         "the folder is shared, the entries are not"
     );
+}
+
+/// A read failed a moment ago, so the next one asks by itself; another process writes before its answer is
+/// here. By the clock of who reads, the write would be the older: the number it drew says that it is not.
+#[tokio::test]
+async fn a_read_that_asks_by_itself_and_is_overtaken_by_another_process_is_not_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let process = |ahead: u64| {
+        let clock = ManualClock::at(SystemTime::now() + Duration::from_secs(ahead));
+        let file = folder.path().join("cache.sqlite");
+        let tier = SqliteTier::new(file, Codec::new("0.1.0")).with_clock(Arc::new(clock.clone()));
+        let cache = Cache::builder().tier(Arc::new(tier) as Arc<dyn Tier>);
+        let cache = cache.clock(clock.clone()).build().unwrap();
+        (cached(|builder| builder.cache(cache)), clock)
+    };
+    let (w, gate) = (World::with(process(0).0), Gate::of_answers());
+    let (reader, clock) = process(60);
+    let user = w.user("ann").await;
+    let config = config(&w.aws.url(), credentials("AKIDONE", Some(ACCOUNT)));
+    let read = |client: &aws_sdk_identitystore::Client| {
+        let read = client.describe_user().identity_store_id(IDENTITY_STORE);
+        read.user_id(&user).send()
+    };
+    let refused = Fault::Refused(403, "AccessDeniedException");
+    w.aws.fail_next("DescribeUser", refused);
+    assert!(read(&store(&config, &reader)).await.is_err());
+    clock.advance(Duration::from_millis(1));
+    let old = tokio::spawn(read(&gate.before(&config, &reader)));
+    gate.waiting.notified().await;
+    w.rename(&user, "Ann").await;
+    gate.open.notify_one();
+    let old = old.await.unwrap().unwrap();
+    assert_eq!(old.display_name.as_deref(), Some("ann"), "as it was asked");
+    assert_eq!(w.described(&user).await.as_deref(), Some("Ann"));
+    let kept = read(&store(&config, &process(0).0)).await.unwrap();
+    assert_eq!(kept.display_name.as_deref(), Some("Ann"));
+    assert_eq!(w.aws.requests("DescribeUser"), 3, "from the file");
 }
 
 /// What somebody else put in an entry's place is asked anew, and mended.

@@ -1,10 +1,11 @@
 //! The user that the manual tells operators to make: it may do all the tier does, and nothing else.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bedrock_catalog::cache::testing::conformance;
 use bedrock_catalog::cache::{ManualClock, Tier, TierErrorKind};
-use bedrock_catalog_tests::redis_server::{RedisCluster, RedisServer};
+use bedrock_catalog_tests::redis_server::{RedisCluster, RedisServer, until};
 
 use crate::stage::*;
 
@@ -37,10 +38,15 @@ fn the_user_of_the_manual_is_enough_and_no_more() {
         Arc::new(of_the_manual())
     });
     assert!(of_the_manual().health().ok);
-    // After a minute of silence a listener asks the server whether it is there.
-    let client = redis::Client::open(&*url).unwrap();
-    let pong = redis::cmd("PING").query::<redis::Value>(&mut client.get_connection().unwrap());
-    assert!(pong.is_ok(), "{pong:?}");
+    // It listens, and asks over that connection whether the server is there.
+    let listening = of_the_manual();
+    listening.on_change(Arc::new(drop));
+    assert_eq!(listening.get(&ns(), &key(1)).unwrap().map(drop), None);
+    until("it listens", Duration::from_secs(20), || {
+        let clients = server.tell(&["CLIENT", "LIST", "TYPE", "pubsub"]);
+        let clients: String = redis::FromRedisValue::from_redis_value(clients).unwrap();
+        clients.contains(" sub=1 ") && clients.contains(" cmd=ping ")
+    });
     // Nothing it did was refused, and quietly left out.
     assert_eq!(refused(&server), NOTHING);
 

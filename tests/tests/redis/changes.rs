@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use bedrock_catalog::cache::tier::redis::RedisOptions;
-use bedrock_catalog::cache::{BreakerState, Cache, Clock, ManualClock, Pattern, Tier};
+use bedrock_catalog::cache::{
+    BreakerState, Cache, Clock, ManualClock, Pattern, Tier, TierErrorKind,
+};
 use bedrock_catalog::{CacheMode, Catalog, LiveCatalog};
 use bedrock_catalog_tests::fake_bedrock::{FakeBedrock, Stage, sdk_config};
 use bedrock_catalog_tests::redis_server::{RedisCluster, RedisServer, until};
@@ -52,6 +54,44 @@ fn memory_follows_what_another_process_writes_and_removes() {
         one.put(&key(1), n.to_string(), &terms());
         cached(&other, &key(1)) == Some(n.to_string())
     });
+}
+
+fn listeners(server: &RedisServer) -> usize {
+    let told = server.tell(&["PUBSUB", "NUMSUB", "tests:v1:changes"]);
+    let told: (String, usize) = redis::FromRedisValue::from_redis_value(told).unwrap();
+    told.1
+}
+
+/// Whoever did not listen for a while asks below for what it has in memory since before.
+#[test]
+fn what_was_removed_while_nobody_listened_is_not_served_from_memory() {
+    let Some(server) = server() else { return };
+    let clock = clock();
+    let (tier, other) = (tier(&server.url(), &clock), cache(&server.url(), &clock));
+    let in_memory = |n: u32| other.get(&key(n)).hit().and_then(|hit| hit.tier()) == Some("memory");
+    for n in [1, 2] {
+        tier.put(&entry(&key(n), "v", &clock)).unwrap();
+    }
+    let _ = other.get(&key(1));
+    until("it listens", SOON, || listeners(&server) == 1);
+    until("both are in memory", SOON, || {
+        [1, 2].into_iter().all(in_memory)
+    });
+    clock.advance(Duration::from_secs(1));
+    let mut lost = false;
+    while !lost {
+        tier.put(&entry(&key(1), "v", &clock)).unwrap();
+        until("it has it again", SOON, || in_memory(1));
+        clock.advance(Duration::from_secs(1));
+        until("it listens", SOON, || listeners(&server) == 1);
+        server.tell(&["CLIENT", "KILL", "TYPE", "pubsub"]);
+        tier.remove(&ns(), &key(1)).unwrap();
+        // Else it was too fast for us, and has heard of it.
+        lost = listeners(&server) == 0;
+    }
+    until("it asks below", SOON, || other.get(&key(1)).is_missing());
+    // What has not changed is found there, and is in memory from then on.
+    until("the rest is believed again", SOON, || in_memory(2));
 }
 
 #[test]
@@ -174,6 +214,30 @@ fn a_database_too_large_to_be_looked_through_is_not_believed_by_anyone() {
     assert_eq!(tier.size().unwrap().entries, 0);
     tier.put(&entry(&key(1), "new", &clock)).unwrap();
     assert_eq!(cached(&other, &key(1)).as_deref(), Some("new"));
+}
+
+/// Where there is no time to look through all keys, the others are told not to believe what matches.
+#[test]
+fn what_is_disowned_is_told_and_stays() {
+    let Some(server) = server() else { return };
+    let clock = clock();
+    let tier = tier(&server.url(), &clock);
+    tier.put(&entry(&key(1), "v", &clock)).unwrap();
+    let things = Pattern::under(["things"]);
+    let told = messages(&server, || {
+        let done = tier.invalidate_or_disown(&ns(), &things);
+        assert_eq!(done.unwrap(), None);
+    });
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].ends_with(" ? /things"), "{told:?}");
+    assert_eq!(text(&tier, &key(1)).as_deref(), Some("v"));
+    // One key is removed as fast.
+    let done = tier.invalidate_or_disown(&ns(), &Pattern::exact(&key(1)));
+    assert_eq!(done.unwrap(), Some(1));
+    server.freeze();
+    let error = tier.invalidate_or_disown(&ns(), &things).unwrap_err();
+    assert_eq!(error.kind(), TierErrorKind::Timeout);
+    server.thaw();
 }
 
 fn live(fake: &FakeBedrock, url: &str, clock: &ManualClock) -> LiveCatalog {

@@ -17,8 +17,8 @@ fn key(service: &str, operation: &str, named: &[&str]) -> Key {
     tags.fold(key, |key, tag| key.sub(tag)).sub(&"0".repeat(32))
 }
 
-fn drops(patterns: &[Pattern], key: &Key) -> bool {
-    patterns.iter().any(|pattern| pattern.matches(key))
+fn drops(pattern: &Pattern, key: &Key) -> bool {
+    pattern.matches(key)
 }
 
 #[test]
@@ -192,22 +192,22 @@ fn the_data_plane_is_neither_read_nor_written() {
         );
     }
     // And no more than they change.
-    let patterns = rules.drops("bedrock-runtime", "StartAsyncInvoke", []);
+    let pattern = rules.drops("bedrock-runtime", "StartAsyncInvoke", []);
     assert!(drops(
-        &patterns,
+        &pattern,
         &key("bedrock-runtime", "ListAsyncInvokes", &[])
     ));
     assert!(!drops(
-        &patterns,
+        &pattern,
         &key("bedrock-runtime", "GetAsyncInvoke", &["one"])
     ));
-    let patterns = rules.drops("bedrock-agent-runtime", "InvokeAgent", [("agentId", "a")]);
+    let pattern = rules.drops("bedrock-agent-runtime", "InvokeAgent", [("agentId", "a")]);
     assert!(drops(
-        &patterns,
+        &pattern,
         &key("bedrock-agent-runtime", "GetAgentMemory", &["a"])
     ));
     assert!(!drops(
-        &patterns,
+        &pattern,
         &key("bedrock-agent-runtime", "ListSessions", &[])
     ));
 }
@@ -310,7 +310,7 @@ fn what_changes_by_itself_or_is_good_once_is_asked_each_time() {
 #[test]
 fn without_a_rule_lists_and_the_thing_go() {
     let rules = shipped();
-    let patterns = rules.drops(
+    let pattern = rules.drops(
         "iam",
         "UpdateRole",
         [("RoleName", "reader"), ("Description", "text")],
@@ -337,22 +337,22 @@ fn without_a_rule_lists_and_the_thing_go() {
         ("GetRolePolicy", vec!["writer", "policy"], false),
     ] {
         assert_eq!(
-            drops(&patterns, &key("iam", operation, &named)),
+            drops(&pattern, &key("iam", operation, &named)),
             dropped,
             "{operation} {named:?}"
         );
     }
     assert!(
-        !drops(&patterns, &key("ec2", "ListRoles", &[])),
+        !drops(&pattern, &key("ec2", "ListRoles", &[])),
         "another service"
     );
     // The other way round: by a path, or a name with a version, what was read by the ARN or the name.
     let parameter = "arn:aws:ssm:us-east-1:111111111111:parameter/app/x";
     for (named, read) in [("/app/x", parameter), (parameter, "/app/x"), ("x:7", "x")] {
-        let patterns = rules.drops("ssm", "PutParameter", [("Name", named)]);
+        let pattern = rules.drops("ssm", "PutParameter", [("Name", named)]);
         let of = |read| key("ssm", "GetParameter", &[read]);
-        assert!(drops(&patterns, &of(read)), "{named} and {read}");
-        assert!(!drops(&patterns, &of("/app/y")), "{named}");
+        assert!(drops(&pattern, &of(read)), "{named} and {read}");
+        assert!(!drops(&pattern, &of("/app/y")), "{named}");
     }
     // Lists that are not called a plural.
     for (service, operation, named) in [
@@ -361,18 +361,18 @@ fn without_a_rule_lists_and_the_thing_go() {
         ("ec2", "DescribeThingsByOwner", "o"),
         ("ssm", "DescribePatchGroupsForPatchBaseline", "b"),
     ] {
-        let patterns = rules.drops(service, "PutParameter", [("Name", "/app/db/host")]);
+        let pattern = rules.drops(service, "PutParameter", [("Name", "/app/db/host")]);
         let list = key(service, operation, &[named]);
-        assert!(drops(&patterns, &list), "{operation}");
+        assert!(drops(&pattern, &list), "{operation}");
     }
     // Many names: the key is cut short, and goes to be safe.
     let many: Vec<String> = (0..20).map(|n| n.to_string()).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
-    assert!(drops(&patterns, &key("iam", "GetRole", &many)));
+    assert!(drops(&pattern, &key("iam", "GetRole", &many)));
     // It names nothing: all of the service.
-    let patterns = rules.drops("iam", "UpdateAccountPasswordPolicy", []);
-    assert!(drops(&patterns, &key("iam", "GetRole", &["writer"])));
-    assert!(!drops(&patterns, &key("sts", "GetCallerIdentity", &[])));
+    let pattern = rules.drops("iam", "UpdateAccountPasswordPolicy", []);
+    assert!(drops(&pattern, &key("iam", "GetRole", &["writer"])));
+    assert!(!drops(&pattern, &key("sts", "GetCallerIdentity", &[])));
 }
 
 #[test]
@@ -443,8 +443,8 @@ fn rules_add_up() {
     let rules = Rules::from_json(own)
         .unwrap()
         .and(Rules::from_json(more).unwrap());
-    let patterns = rules.drops("s", "A", []);
-    assert!(drops(&patterns, &key("s", "GetA", &[])) && drops(&patterns, &key("s", "GetB", &[])));
+    let pattern = rules.drops("s", "A", []);
+    assert!(drops(&pattern, &key("s", "GetA", &[])) && drops(&pattern, &key("s", "GetB", &[])));
     assert_eq!(rules.kind("s", "B"), Kind::Other);
     assert_eq!(
         Rules::none().kind("secretsmanager", "GetSecretValue"),

@@ -159,8 +159,8 @@ fn done_in_all(cache: &Cache) -> Result<usize, No> {
     let tiers = cache.health();
     let shared: Vec<_> = tiers.iter().filter(|tier| tier.name != "memory").collect();
     let failed = shared.iter().filter(|tier| {
-        let errors = statistics.tier(tier.name).map_or(0, |counts| counts.errors);
-        !tier.health.ok || errors > 0
+        let undone = statistics.tier(tier.name).map_or(0, |counts| counts.undone);
+        !tier.health.ok || undone > 0
     });
     let failed = failed.map(|tier| format!("{}: {}", tier.name, tier.health.message));
     let failed: Vec<String> = failed.collect();

@@ -14,7 +14,7 @@ use crate::cache::tier::{
     Changed, Found, Health, Held, Lease, LeaseOutcome, Listed, Listener, Receipt, Size, Tier,
     TierError, TierErrorKind,
 };
-use crate::cache::{Codec, Entry, Key, Namespace, Standing};
+use crate::cache::{Codec, Entry, Key, Namespace, Pattern, Standing};
 
 /// What a tier is asked to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -25,10 +25,10 @@ pub enum Op {
     Put,
     /// `remove`
     Remove,
+    /// `invalidate_or_disown`, which removes nothing here.
+    Disown,
     /// `scan`
     Scan,
-    /// `clear`
-    Clear,
     /// `cleanup`
     Cleanup,
     /// `try_lease`
@@ -270,14 +270,6 @@ impl Tier for FaultyTier {
         Ok(())
     }
 
-    fn clear(&self, namespace: &Namespace) -> Result<u64, TierError> {
-        self.call(Op::Clear, None, |state| {
-            let before = state.entries.len();
-            state.entries.retain(|(ns, _), _| ns != namespace);
-            Ok((before - state.entries.len()) as u64)
-        })
-    }
-
     fn cleanup(&self, now: SystemTime) -> Result<u64, TierError> {
         self.call(Op::Cleanup, None, |state| {
             let before = state.entries.len();
@@ -289,6 +281,10 @@ impl Tier for FaultyTier {
             });
             Ok((before - state.entries.len()) as u64)
         })
+    }
+
+    fn invalidate_or_disown(&self, _: &Namespace, _: &Pattern) -> Result<Option<u64>, TierError> {
+        self.call(Op::Disown, None, |_| Ok(None))
     }
 
     fn size(&self) -> Result<Size, TierError> {

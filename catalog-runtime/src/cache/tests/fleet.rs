@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::*;
 use crate::cache::testing::Op;
-use crate::cache::tier::{Found, Health, Listed, Listener, Receipt, Size};
+use crate::cache::tier::{Found, Health, Listed, Listener, News, Receipt, Size};
 use crate::cache::{Begun, Change, Changed, Clock, Entry, Pattern, Tier, TierError};
 
 /// A tier that is told what to answer, over one that works.
@@ -71,9 +71,6 @@ impl Tier for Shared {
         _: &mut dyn FnMut(Listed) -> ControlFlow<()>,
     ) -> Result<(), TierError> {
         Ok(())
-    }
-    fn clear(&self, _: &Namespace) -> Result<u64, TierError> {
-        Ok(0)
     }
     fn cleanup(&self, _: SystemTime) -> Result<u64, TierError> {
         Ok(0)
@@ -164,11 +161,11 @@ fn what_another_process_changed_is_not_believed_above() {
     let listener = shared.0.lock().unwrap().listener.clone().unwrap();
     let tell = |pattern: Pattern, change| {
         let before = heard.lock().unwrap().len();
-        listener(Changed {
+        listener(News::Changed(Changed {
             namespace: ns(),
             pattern,
             change,
-        });
+        }));
         let start = Instant::now();
         while heard.lock().unwrap().len() == before {
             assert!(start.elapsed() < 60 * SECOND, "nobody was told");
@@ -216,11 +213,11 @@ fn what_another_process_could_not_remove_is_not_believed_here_either() {
     let (told, hear) = std::sync::mpsc::channel();
     cache.on_change(move |_, _| told.send(()).unwrap_or(()));
     let listener = shared.0.lock().unwrap().listener.clone().unwrap();
-    listener(Changed {
+    listener(News::Changed(Changed {
         namespace: ns(),
         pattern: Pattern::under(["things"]),
         change: Change::PartlyRemoved,
-    });
+    }));
     hear.recv_timeout(60 * SECOND).unwrap();
     assert_eq!(data(&cache), None);
 }
@@ -242,11 +239,11 @@ fn many_messages_at_once_are_one_after_another_and_none_is_missed() {
         }
     });
     for n in 0..1000 {
-        listener(Changed {
+        listener(News::Changed(Changed {
             namespace: ns(),
             pattern: Pattern::under(["things", "get", &n.to_string()]),
             change: Change::Removed,
-        });
+        }));
     }
     drop(go);
     let mut told = 0;
@@ -282,11 +279,11 @@ fn messages_about_one_key_are_one_after_another_too() {
     keys.iter()
         .for_each(|key| drop(cache.put(key, "v", &terms())));
     for key in &keys {
-        tell(Changed {
+        tell(News::Changed(Changed {
             namespace: ns(),
             pattern: Pattern::exact(key),
             change: Change::Removed,
-        });
+        }));
     }
     drop(go);
     let start = Instant::now();
@@ -298,4 +295,48 @@ fn messages_about_one_key_are_one_after_another_too() {
     assert_eq!(most.load(Ordering::SeqCst), 1, "at once");
     // Those at work, those that wait, and all the others as one.
     assert!(heard.load(Ordering::SeqCst) <= 2 * 4096 + 2);
+}
+
+/// As a gap does, here and now.
+fn miss_some(cache: &Cache) {
+    let memory = cache.inner.memory.as_ref().unwrap();
+    crate::cache::others::ask_below_for_all(&cache.inner.order, memory);
+}
+
+#[test]
+fn after_a_gap_memory_is_believed_only_where_a_tier_below_says_the_same() {
+    let shared = Shared::default();
+    let (cache, clock, files) = over(&shared);
+    let tier = |cache: &Cache, n| cache.get(&key(n)).hit().and_then(|hit| hit.tier());
+    for n in [1, 2] {
+        cache.put(&key(n), "v", &terms());
+    }
+    files.remove(&ns(), &key(2)).unwrap();
+    clock.advance(SECOND);
+    miss_some(&cache);
+    assert!(!cache.get(&key(2)).is_fresh(), "nobody below has it");
+    assert!(!cache.get(&key(2)).is_missing(), "the last good one");
+    assert_eq!(tier(&cache, 1), Some("files"));
+    assert_eq!(tier(&cache, 1), Some("memory"), "from then on");
+    // What is written after it is as good as ever.
+    cache.put(&key(2), "w", &terms());
+    assert_eq!(tier(&cache, 2), Some("memory"));
+}
+
+#[test]
+fn what_was_read_before_a_gap_does_not_come_to_memory_after_it() {
+    let shared = Shared::default();
+    let (cache, _, files) = over(&shared);
+    cache.put(&key(1), "v", &terms());
+    cache.invalidate_in("memory", &Pattern::all());
+    let other = cache.clone();
+    files.after(move |op| {
+        if op == Op::Get {
+            miss_some(&other);
+        }
+    });
+    assert!(cache.get(&key(1)).is_fresh());
+    files.unhook();
+    let again = cache.get(&key(1)).into_hit().unwrap();
+    assert_eq!(again.tier(), Some("files"));
 }

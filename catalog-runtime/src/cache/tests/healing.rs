@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::super::healing::AGAIN_AFTER;
 use super::super::testing::Op;
-use super::super::{Pattern, TierErrorKind};
+use super::super::{Namespace, Pattern, TierErrorKind};
 use super::{SECOND, Stage, key, ns, terms};
 
 /// Tells of each removal in the last tier once it has had its answer.
@@ -60,4 +60,54 @@ fn a_tier_that_cannot_remove_is_not_told_at_every_call() {
         assert!(start.elapsed() < 60 * SECOND, "never again");
     }
     assert!(!stage.lower[1].holds(&ns(), &key(1)));
+}
+
+/// How often the last tier was asked to remove by a pattern, and how often only to disown.
+fn asked(stage: &Stage) -> (u64, u64) {
+    let tier = &stage.lower[1];
+    (tier.calls(Op::Scan), tier.calls(Op::Disown))
+}
+
+#[test]
+fn a_tier_that_could_not_remove_is_not_waited_for_in_full_again() {
+    for (kind, first, second) in [
+        // It answers: the others are told at least.
+        (TierErrorKind::TooLarge, (1, 1), (1, 3)),
+        // It hangs: it is waited for once in each call.
+        (TierErrorKind::Timeout, (1, 0), (1, 1)),
+    ] {
+        let stage = Stage::new();
+        stage.cache.inner.levels[2].owed.never();
+        let of = [ns(), Namespace::of(["another"])];
+        let caches = of.map(|namespace| stage.cache.in_namespace(namespace));
+        for cache in &caches {
+            cache.put(&key(1), "old", &terms());
+        }
+        stage.lower[1].plan(move |op| match (op, kind) {
+            (Op::Scan, _) | (Op::Disown, TierErrorKind::Timeout) => Some(kind),
+            _ => None,
+        });
+        let things = Pattern::under(["things"]);
+        assert_eq!(stage.cache.invalidate_of(&of, &things, false), 2);
+        assert_eq!(asked(&stage), first, "{kind:?}");
+        // Read before the write was done, and believed: until the write is done.
+        for cache in &caches {
+            assert!(cache.get(&key(1)).is_missing(), "{kind:?}");
+            cache.put(&key(1), "still old", &terms());
+        }
+        stage.cache.invalidate_of(&of, &things, true);
+        assert_eq!(asked(&stage), second, "{kind:?}");
+        for cache in &caches {
+            assert!(cache.get(&key(1)).is_missing(), "{kind:?}");
+        }
+        stage.lower[1].heal();
+        stage.cache.cleanup();
+        assert!(of.iter().all(|of| !stage.lower[1].holds(of, &key(1))));
+    }
+    // A tier that owes nothing is asked in full.
+    let stage = Stage::new();
+    stage
+        .cache
+        .invalidate_of(&[ns()], &Pattern::under(["things"]), true);
+    assert_eq!(asked(&stage), (1, 0));
 }

@@ -137,9 +137,6 @@ fn a_tier_in_memory_below_another_is_promoted_from() {
         ) -> Result<(), TierError> {
             self.0.scan(n, p, v)
         }
-        fn clear(&self, n: &Namespace) -> Result<u64, TierError> {
-            self.0.clear(n)
-        }
         fn cleanup(&self, t: SystemTime) -> Result<u64, TierError> {
             self.0.cleanup(t)
         }

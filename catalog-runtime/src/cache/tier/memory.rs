@@ -52,6 +52,8 @@ pub struct MemoryTier {
     max_bytes: u64,
     /// Nanoseconds.
     ask_below_after: AtomicU64,
+    /// What came before this steady time, in nanoseconds, is stale whatever its age.
+    stale_before: AtomicU64,
     /// Writes of one key take turns, so that the two counts below are right.
     turns: [Mutex<()>; STRIPES],
     /// Entries that came where there was none.
@@ -125,6 +127,7 @@ impl MemoryTier {
             clock,
             max_bytes: limits.bytes,
             ask_below_after: AtomicU64::new(nanos(ASK_BELOW_AFTER)),
+            stale_before: AtomicU64::new(0),
             turns: [const { Mutex::new(()) }; STRIPES],
             created: AtomicU64::new(0),
             removed: AtomicU64::new(0),
@@ -136,6 +139,12 @@ impl MemoryTier {
     /// default. A cache sets it by [`Settings::ask_below_after`](crate::cache::Settings).
     pub fn set_ask_below_after(&self, after: Duration) {
         self.ask_below_after.store(nanos(after), Ordering::Relaxed);
+    }
+
+    /// From now on what is held is stale: a tier below has to have it, or it is served only where asking
+    /// fails.
+    pub(crate) fn set_stale(&self) {
+        self.stale_before.store(self.steady(), Ordering::Relaxed);
     }
 
     fn steady(&self) -> u64 {
@@ -199,7 +208,10 @@ impl Tier for MemoryTier {
                 .asked_below
                 .compare_exchange(asked, now, Ordering::Relaxed, Ordering::Relaxed)
                 .is_ok();
-        let held = Duration::from_nanos(now.saturating_sub(slot.since));
+        let mut held = Duration::from_nanos(now.saturating_sub(slot.since));
+        if slot.since < self.stale_before.load(Ordering::Relaxed) {
+            held = held.max(slot.entry.envelope().horizons.fresh_for);
+        }
         Ok(Some(Found {
             entry: slot.entry.clone(),
             path: None,

@@ -83,8 +83,8 @@ pub trait Tier: fmt::Debug + Send + Sync + 'static {
         Ok(None)
     }
 
-    /// Tells the listener what other processes do to the entries, as far as the tier notices. To be
-    /// called before the tier is used; starts nothing by itself. The listener must not block.
+    /// Tells the listener what other processes do to the entries, as far as the tier notices, and where
+    /// it may have missed some. To be called before the tier is used; starts nothing by itself. The listener must not block.
     fn on_change(&self, _listener: Listener) {}
 
     /// Removes the entry of this key, all copies of it; whether there was one.
@@ -106,7 +106,8 @@ pub trait Tier: fmt::Debug + Send + Sync + 'static {
         visit: &mut dyn FnMut(Listed) -> ControlFlow<()>,
     ) -> Result<(), TierError>;
 
-    /// Removes every entry of the namespace; how many.
+    /// Removes every entry of the namespace, also what cannot be read; how many. Override where that is
+    /// more than what a scan shows.
     ///
     /// # Errors
     /// Some may be left.
@@ -163,11 +164,26 @@ pub trait Tier: fmt::Debug + Send + Sync + 'static {
     fn invalidate(&self, namespace: &Namespace, pattern: &Pattern) -> Result<u64, TierError> {
         match pattern.as_exact() {
             Some(key) => self.remove(namespace, key).map(u64::from),
+            None if *pattern == Pattern::all() => self.clear(namespace),
             None => self.remove_matching(namespace, pattern),
         }
     }
 
-    /// The same of a pattern that is more than one key. Override where the tier can do it in one pass.
+    /// The same for who has no time for it, because a moment ago the tier could not do it. Override where
+    /// it may take long: then others who share the tier are told in place of it that what matches is not
+    /// to be believed, and the answer is `None`.
+    ///
+    /// # Errors
+    /// Some may be left, or others could not be told.
+    fn invalidate_or_disown(
+        &self,
+        namespace: &Namespace,
+        pattern: &Pattern,
+    ) -> Result<Option<u64>, TierError> {
+        self.invalidate(namespace, pattern).map(Some)
+    }
+
+    /// Removes what matches, where that is more than one key. Override where the tier can do it in one pass.
     ///
     /// # Errors
     /// Some may be left.
@@ -257,6 +273,15 @@ pub struct Begun {
     pub at: SystemTime,
 }
 
+/// What a tier hears of other processes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    /// One of them changed entries.
+    Changed(Changed),
+    /// Up to now it may not have heard what they changed; from now on it does.
+    Gap,
+}
+
 /// What another process did to entries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Changed {
@@ -279,8 +304,8 @@ pub enum Change {
     PartlyRemoved,
 }
 
-/// Who is told of changes.
-pub type Listener = Arc<dyn Fn(Changed) + Send + Sync>;
+/// Who is told of them.
+pub type Listener = Arc<dyn Fn(News) + Send + Sync>;
 
 /// One entry of a scan.
 #[derive(Debug, Clone)]

@@ -151,15 +151,14 @@ impl RedisTier {
         answers
     }
 
-    /// Tells other processes. Who misses it notices when it asks below, so a failure is none.
-    fn tell(&self, message: String) {
+    fn tell(&self, message: String) -> Result<(), Fault> {
         let channel = self.worker().ear().channel().to_owned();
-        let _ = self.worker().ask(move |mut connection| async move {
+        self.worker().ask(move |mut connection| async move {
             let mut publish = redis::cmd("PUBLISH");
             publish.arg(channel).arg(message);
             let told: Result<Value, _> = publish.query_async(&mut connection).await;
             Ok(told.map(drop)?)
-        });
+        })
     }
 
     /// Shows each entry with its first bytes, page by page.
@@ -374,8 +373,21 @@ impl Tier for RedisTier {
             // Nor could others be told.
             Err(_) => return done.map(|()| removed),
         };
-        self.tell(self.message(namespace, pattern, change));
+        // Who misses it does not listen, and asks below when it does again: a failure is none.
+        let _ = self.tell(self.message(namespace, pattern, change));
         done.map(|()| removed)
+    }
+
+    fn invalidate_or_disown(
+        &self,
+        namespace: &Namespace,
+        pattern: &Pattern,
+    ) -> Result<Option<u64>, TierError> {
+        if let Some(key) = pattern.as_exact() {
+            return self.remove(namespace, key).map(|was| Some(was.into()));
+        }
+        self.tell(self.message(namespace, pattern, Change::PartlyRemoved))?;
+        Ok(None)
     }
 
     fn try_lease(

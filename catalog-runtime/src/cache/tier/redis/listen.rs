@@ -1,5 +1,5 @@
-//! What other processes say they changed, and how it is said. A message that is missed is no harm: the
-//! tiers above ask below from time to time.
+//! What other processes say they changed, and how it is said. A message that is missed is no harm: once
+//! it listens again, the cache is told that there was a gap.
 //!
 //! A message is `1 WRITER NAMESPACE WHAT PATTERN`: the version of the message, who says it, whose
 //! entries, what became of them (the time of a write, `-` for a removal, `?` for one that was not done to
@@ -17,7 +17,7 @@ use super::fault::Fault;
 use super::link::connect;
 use super::options::RedisOptions;
 use crate::cache::entry::{from_millis, to_millis};
-use crate::cache::tier::{Change, Changed, Listener};
+use crate::cache::tier::{Change, Changed, Listener, News};
 use crate::cache::{Namespace, Pattern};
 
 /// The version of the messages, their first word.
@@ -128,10 +128,13 @@ impl Ear {
                 let stream = connect(node).await.map_err(redis::RedisError::from)?;
                 let mut heard = PubSub::new(node.redis_settings(), stream).await?;
                 heard.subscribe(&*self.channel).await?;
+                // As after each silence: who may not ask learns it now.
+                heard.ping::<redis::Value>().await?;
                 Ok::<_, Fault>(heard)
             };
             if let Ok(Ok(heard)) = tokio::time::timeout(PATIENCE, subscribing).await {
                 pause = first;
+                listener(News::Gap);
                 self.hear(heard, &listener).await;
             }
             tracing::debug!("not told of changes in Redis for a while");
@@ -147,7 +150,7 @@ impl Ear {
             match tokio::time::timeout(SILENCE, messages.next()).await {
                 Ok(Some(message)) => {
                     if let Some(changed) = self.read(message.get_payload_bytes()) {
-                        listener(changed);
+                        listener(News::Changed(changed));
                     }
                 }
                 Ok(None) => return,

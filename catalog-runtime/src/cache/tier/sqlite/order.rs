@@ -5,6 +5,8 @@
 //!
 //! A number is at least the microseconds since 1970, so that it grows also where the counter was lost.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use rusqlite::{OptionalExtension, Transaction, params};
 
@@ -94,32 +96,39 @@ fn raise(work: &Transaction<'_>, of: &Subject, number: i64, now: i64) -> Result<
     Ok(())
 }
 
-/// Of all counters, those of one namespace in a range of keys.
+/// Of all counters, and of all entries, those of one namespace in a range of keys.
 pub(super) const COUNTED: &str =
     "SELECT key FROM lease WHERE line = ?1 AND namespace = ?2 AND key >= ?3 AND key < ?4";
+pub(super) const STORED: &str =
+    "SELECT key FROM entry WHERE line = ?1 AND namespace = ?2 AND key >= ?3 AND key < ?4";
 
-/// The keys of this namespace that have a counter and match. The other counters, of which there may be
-/// very many, are not looked at.
-fn counted(
+/// The keys of this namespace that match, and have a counter or an entry. The others, of which there may
+/// be very many, are not looked at.
+fn matching(
     work: &Transaction<'_>,
+    which: &str,
     line: &str,
     namespace: &str,
     pattern: &Pattern,
-) -> Result<Vec<String>, Fault> {
-    let mut select = work.prepare_cached(COUNTED)?;
-    let prefix = pattern.prefix();
-    // Of a shortened key the mark comes after some of the prefix's whole parts, or none.
-    let ends = prefix.match_indices(':').map(|(colon, _)| colon + 1);
-    let kept = std::iter::once(0).chain(ends);
-    let shortened = kept.filter_map(|end| Some(format!("{}~", prefix.get(..end)?)));
-    let mut keys = Vec::new();
-    for prefix in shortened.chain([prefix.to_owned()]) {
+) -> Result<BTreeSet<String>, Fault> {
+    let mut select = work.prepare_cached(which)?;
+    let mut prefixes = BTreeSet::new();
+    for prefix in pattern.alternatives().iter().map(Pattern::prefix) {
+        prefixes.insert(prefix.to_owned());
+        // Of a shortened key the mark comes after some of the prefix's whole parts, or none.
+        let ends = prefix.match_indices(':').map(|(colon, _)| colon + 1);
+        let kept = std::iter::once(0).chain(ends);
+        prefixes.extend(kept.filter_map(|end| Some(format!("{}~", prefix.get(..end)?))));
+    }
+    let mut keys = BTreeSet::new();
+    for prefix in prefixes {
         let (from, to) = rows::range(&prefix);
         let mut rows = select.query(params![line, namespace, from, to])?;
         while let Some(row) = rows.next()? {
             let key = row.get_ref(0)?.as_str().unwrap_or_default();
-            if Key::parse(key).is_some_and(|key| pattern.matches(&key)) {
-                keys.push(key.to_owned());
+            // What is no key of ours is of no use either.
+            if Key::parse(key).is_none_or(|key| pattern.matches(&key)) {
+                keys.insert(key.to_owned());
             }
         }
     }
@@ -213,7 +222,7 @@ impl SqliteTier {
     ) -> Result<u64, Fault> {
         let mut removed = 0;
         for line in &self.lines {
-            removed += rows::remove(work, line, namespace, key)?;
+            removed += rows::remove(work, line, namespace, key.as_str())?;
         }
         let subject = self.subject(namespace, key.as_str());
         overtake(work, &subject, self.now(), removed > 0)?;
@@ -226,15 +235,15 @@ impl SqliteTier {
         namespace: &Namespace,
         pattern: &Pattern,
     ) -> Result<u64, Fault> {
-        let now = self.now();
-        for key in counted(work, self.line(), &namespace.to_string(), pattern)? {
+        let (now, of) = (self.now(), namespace.to_string());
+        for key in matching(work, COUNTED, self.line(), &of, pattern)? {
             overtake(work, &self.subject(namespace, &key), now, false)?;
         }
         let mut removed = 0;
         for line in &self.lines {
-            for key in rows::remove_matching(work, line, namespace, pattern)? {
+            for key in matching(work, STORED, line, &of, pattern)? {
+                removed += rows::remove(work, line, namespace, &key)?;
                 overtake(work, &self.subject(namespace, &key), now, true)?;
-                removed += 1;
             }
         }
         Ok(removed)

@@ -9,7 +9,7 @@ use super::fault::Fault;
 use super::signed;
 use crate::cache::entry::{duration_millis, from_millis, to_millis};
 use crate::cache::tier::{Listed, Size};
-use crate::cache::{CLOCK_SKEW, Codec, Envelope, Key, Namespace, Pattern};
+use crate::cache::{CLOCK_SKEW, Codec, Envelope, Key, Namespace};
 
 // Whether a value is beyond the bound is asked before it is loaded: SQLite gives up a statement that
 // meets one.
@@ -145,39 +145,11 @@ pub(super) fn remove(
     work: &Transaction<'_>,
     line: &str,
     namespace: &Namespace,
-    key: &Key,
+    key: &str,
 ) -> Result<u64, Fault> {
     let mut remove =
         work.prepare_cached("DELETE FROM entry WHERE line = ?1 AND namespace = ?2 AND key = ?3")?;
-    Ok(remove.execute(params![line, namespace.to_string(), key.as_str()])? as u64)
-}
-
-/// The keys that begin with the prefix, and the shortened ones, whose hidden part may decide; which
-/// of them match, the pattern says. The keys that were removed.
-pub(super) fn remove_matching(
-    work: &Transaction<'_>,
-    line: &str,
-    namespace: &Namespace,
-    pattern: &Pattern,
-) -> Result<Vec<String>, Fault> {
-    let mut select = work.prepare_cached(
-        "SELECT id, key FROM entry WHERE line = ?1 AND namespace = ?2
-         AND ((key >= ?3 AND key < ?4) OR instr(key, '~') > 0)",
-    )?;
-    let (from, to) = range(pattern.prefix());
-    let mut rows = select.query(params![line, namespace.to_string(), from, to])?;
-    let (mut ids, mut keys) = (Vec::new(), Vec::new());
-    while let Some(row) = rows.next()? {
-        // What is no key of ours is of no use either.
-        let key = row.get_ref(1)?.as_str().unwrap_or_default();
-        if Key::parse(key).is_none_or(|key| pattern.matches(&key)) {
-            ids.push(row.get(0)?);
-            keys.push(key.to_owned());
-        }
-    }
-    drop(rows);
-    remove_ids(work, &ids)?;
-    Ok(keys)
+    Ok(remove.execute(params![line, namespace.to_string(), key])? as u64)
 }
 
 fn remove_ids(work: &Transaction<'_>, ids: &[i64]) -> Result<u64, Fault> {
