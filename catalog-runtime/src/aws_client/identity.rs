@@ -23,26 +23,35 @@ pub(super) struct Signed<'a> {
 impl<'a> Signed<'a> {
     /// `None` where the request has no AWS signature: no credentials, a bearer token.
     pub(super) fn of(request: &'a HttpRequest) -> Option<Self> {
-        let authorization = request.headers().get("authorization")?;
+        let authorization = request.headers().get_bytes("authorization")?;
         // AWS4-HMAC-SHA256 Credential=KEY/DATE/REGION/SERVICE/aws4_request, …; with an asymmetric
-        // signature the regions are in a header of their own.
-        let (algorithm, rest) = authorization.strip_prefix("AWS4-")?.split_once(' ')?;
-        let (credential, _) = rest.strip_prefix("Credential=")?.split_once(',')?;
-        let mut parts = credential.as_bytes().rsplitn(5, |byte| *byte == b'/');
-        let mut part = || std::str::from_utf8(parts.next()?).ok();
-        let (end, _service, region) = (part()?, part()?, part()?);
-        if end != "aws4_request" {
-            return None;
-        }
+        // signature there is no region, and the regions are in a header of their own.
+        let credential = authorization.get(..memchr::memchr(b',', authorization)?)?;
+        let credential = std::str::from_utf8(credential)
+            .ok()?
+            .strip_prefix("AWS4-")?;
+        let (algorithm, credential) = credential.split_once(' ')?;
+        let credential = credential.strip_prefix("Credential=")?;
+        let (credential, _service) = cut(credential.strip_suffix("/aws4_request")?)?;
+        let (rest, last) = cut(credential)?;
         if algorithm.starts_with("ECDSA") {
             return Some(Self {
-                access_key: part()?,
+                access_key: rest,
                 region: request.headers().get("x-amz-region-set")?,
             });
         }
-        let (_date, access_key) = (part()?, part()?);
-        Some(Self { access_key, region })
+        let (access_key, _date) = cut(rest)?;
+        Some(Self {
+            access_key,
+            region: last,
+        })
     }
+}
+
+/// Before and after the last slash, at a third of what `rsplit_once` takes.
+fn cut(text: &str) -> Option<(&str, &str)> {
+    let at = memchr::memrchr(b'/', text.as_bytes())?;
+    Some((text.get(..at)?, text.get(at + 1..)?))
 }
 
 /// Whose entries a request may see.

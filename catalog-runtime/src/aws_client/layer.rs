@@ -89,14 +89,13 @@ impl HttpConnector for Connector {
         };
         if marked.plan.kind == Kind::Write {
             let (wire, marked) = (wire.clone(), marked.clone());
-            return HttpConnectorFuture::new(async move { wire.write(marked, request).await });
+            return HttpConnectorFuture::new(wire.write(marked, request));
         }
         let Some(place) = wire.place(marked, &request) else {
             wire.shared.counts.passed.one();
             return wire.inner.call(request);
         };
-        let wire = wire.clone();
-        HttpConnectorFuture::new(async move { wire.read(place, request).await })
+        HttpConnectorFuture::new(wire.clone().read(place, request))
     }
 }
 
@@ -115,7 +114,7 @@ pub struct Dropped(pub u64);
 
 impl Wire {
     async fn read(
-        &self,
+        self,
         Place { cache, key, plan }: Place,
         request: HttpRequest,
     ) -> Result<HttpResponse, ConnectorError> {
@@ -191,7 +190,7 @@ impl Wire {
     }
 
     async fn write(
-        &self,
+        self,
         Marked { plan, credentials }: Marked,
         request: HttpRequest,
     ) -> Result<HttpResponse, ConnectorError> {

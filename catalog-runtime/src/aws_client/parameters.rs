@@ -150,6 +150,7 @@ impl<'a> Parameters<'a> {
 
     /// The tags of all that the request names, in the order of its parts.
     pub(super) fn tags(&self, operation: &str, scopes: &[String]) -> Vec<String> {
+        let is_scope = |name| scopes.iter().any(|scope| without_indices(name) == **scope);
         let is_scoped = |piece: &str| {
             let mut scoped = scopes.iter().flat_map(|scope| self.named(scope));
             scoped.any(|value| pieces(&value).any(|of| of == piece))
@@ -167,7 +168,7 @@ impl<'a> Parameters<'a> {
             add(&segment);
         }
         for (name, value, is_text) in self.all() {
-            if is_text && !is_about_the_call(name) {
+            if is_text && !is_scope(name) && !is_about_the_call(name) {
                 add(&value);
             }
         }

@@ -66,22 +66,19 @@ pub(super) async fn look(
         _ => {}
     }
     let taken = std::mem::replace(response.body_mut(), SdkBody::taken());
-    let collected;
-    let whole = match taken.bytes() {
-        Some(bytes) => bytes,
-        None => match collect(taken, bound, sleep).await {
-            Ok(whole) => {
-                collected = whole;
-                &collected
-            }
-            Err(rejoined) => {
-                *response.body_mut() = SdkBody::from_body_1_x(*rejoined);
-                return Err(NotKept("it is too large, too slow, or broke off"));
-            }
-        },
+    let collected = match taken.bytes() {
+        Some(_) => Ok(taken),
+        None => collect(taken, bound, sleep).await.map(SdkBody::from),
     };
+    match collected {
+        Ok(collected) => *response.body_mut() = collected,
+        Err(rejoined) => {
+            *response.body_mut() = SdkBody::from_body_1_x(*rejoined);
+            return Err(NotKept("it is too large, too slow, or broke off"));
+        }
+    }
+    let whole = response.body().bytes().unwrap_or_default();
     let (written, body) = write(response, whole);
-    *response.body_mut() = SdkBody::from(written.slice(body..));
     // What stands between here and the service says with 200 that it does not want us through.
     if may_be_a_page && whole.trim_ascii_start().starts_with(b"<") {
         return Err(NotKept("it is a web page"));

@@ -262,17 +262,19 @@ impl Cache {
         watch: &Watch<Name>,
         lead: &mut Lead<'_, Name, Outcome>,
     ) -> Result<Claim, Result<Freshness, ComputeError<E>>> {
-        // Before the watch is asked: who joins after another write is not served what was read before.
-        let below = self.inner.flights.joined_by_now(name);
+        let below = || self.inner.flights.joined_by_now(name);
         match next {
             Next::Compute(claim) => Ok(claim),
             Next::Serve(answer) => {
+                // Before the watch is asked: who joins after another write is not served what was read
+                // before.
+                let below = below();
                 let is_shared = !watch.is_overtaken();
                 lead.succeeded(is_shared.then(|| (below, Outcome::Answer(answer.clone()))));
                 Err(Ok(answer))
             }
             Next::Busy => {
-                lead.succeeded(Some((below, Outcome::Busy)));
+                lead.succeeded(Some((below(), Outcome::Busy)));
                 Err(Err(ComputeError(Reason::Busy)))
             }
         }

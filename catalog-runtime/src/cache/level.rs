@@ -208,16 +208,8 @@ impl Level {
             _ => &Many(entries.len()),
         };
         let _ = self.call("put", of, |tier| {
-            let receipts = match (entries, begun) {
-                (_, Some(begun)) => entries
-                    .iter()
-                    .map(|entry| tier.put_begun(entry, begun))
-                    .collect(),
-                ([entry], None) => vec![tier.put(entry)],
-                (_, None) => tier.put_many(entries),
-            };
             let mut broken = None;
-            for (entry, receipt) in entries.iter().zip(receipts) {
+            let mut note = |(entry, receipt): (&Entry, Result<Receipt, TierError>)| {
                 done.push(match receipt {
                     Ok(receipt) => self.written(entry, receipt),
                     Err(error) if error.is_tier_failure() || entries.len() == 1 => {
@@ -229,6 +221,13 @@ impl Level {
                         Done::Missed
                     }
                 });
+            };
+            match (entries, begun) {
+                (_, Some(begun)) => entries
+                    .iter()
+                    .for_each(|entry| note((entry, tier.put_begun(entry, begun)))),
+                ([entry], None) => note((entry, tier.put(entry))),
+                (_, None) => entries.iter().zip(tier.put_many(entries)).for_each(note),
             }
             broken.map_or(Ok(()), Err)
         });

@@ -3,8 +3,11 @@
 
 use super::Rules;
 
-/// What a member is called that says how far something is.
-const STATUSES: [&[u8]; 2] = [b"tatus", b"tate"];
+/// Whether there is a word for a status or a state anywhere: it may say how far something is.
+fn has_status(body: &[u8]) -> bool {
+    let is_status = |rest: &[u8]| rest.starts_with(b"tus") || rest.starts_with(b"te");
+    memchr::memmem::find_iter(body, b"ta").any(|at| body.get(at + 2..).is_some_and(is_status))
+}
 
 /// The longest word for a status that is looked at.
 const LONGEST_STATUS: usize = 64;
@@ -49,8 +52,7 @@ impl Rules {
     /// status or a state, under whatever longer name; most answers have neither. A word may be a part of
     /// a longer one, as in `CREATE_IN_PROGRESS`.
     pub(in super::super) fn is_unsettled(&self, body: &[u8]) -> bool {
-        let has = |part: &[u8]| memchr::memmem::find(body, part).is_some();
-        if !STATUSES.into_iter().any(has) {
+        if !has_status(body) {
             return false;
         }
         let letter = |byte: u8| 1_u32 << (byte.to_ascii_lowercase().wrapping_sub(b'a') & 31);

@@ -548,6 +548,7 @@ fn an_answer_may_say_that_it_will_change() {
         "<attachment><status>attaching</status></attachment>",
         r#"{"status":"RESTORING"}"#,
         r#"{"Clusters":[{"ClusterStatus":"resizing"}]}"#,
+        r#"{"tatatus":"creating"}"#,
     ] {
         assert!(rules.is_unsettled(unsettled.as_bytes()), "{unsettled}");
     }
