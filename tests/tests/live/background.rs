@@ -366,12 +366,12 @@ async fn who_does_not_listen_misses_the_oldest() {
     for n in 1..=20 {
         let own = format!(r#"{{"models": [{{"id": "{}"}}]}}"#, id(n));
         std::fs::write(&path, own).unwrap();
-        assert!(live.load().await.unwrap().model(&id(n)).is_some());
+        assert!(live.load().await.unwrap().model(id(n)).is_some());
     }
     for n in 5..=20 {
         let change = changes.try_next().expect("one of the latest sixteen");
-        assert!(change.before.model(&id(n - 1)).is_some(), "{n}");
-        assert!(change.after.model(&id(n)).is_some(), "{n}");
+        assert!(change.before.model(id(n - 1)).is_some(), "{n}");
+        assert!(change.after.model(id(n)).is_some(), "{n}");
     }
     assert!(changes.try_next().is_none());
 }
