@@ -56,10 +56,10 @@ mod read;
 pub mod recording;
 #[cfg(feature = "router")]
 mod router;
-mod scrub;
 #[cfg(test)]
-#[path = "../tests/support/skip.rs"]
-mod skip;
+#[path = "../tests/support/say.rs"]
+mod say;
+mod scrub;
 mod transform;
 mod vote;
 

@@ -237,6 +237,64 @@ fn nothing_newer_is_replaced_by_a_slower_fetch() {
     shuttle::check_pct(model, schedules(), 3);
 }
 
+/// Removed once it is known at AWS that nothing is there any more; a fetch that asked before, and readers of both
+/// tiers, are under way. Whoever reads after the removal finds nothing of before, and so it stays.
+fn invalidate_against_fetch_against_read(fetch: fn(&Tiers, &dyn Fn() -> u32)) {
+    const OLD: u32 = 1;
+    let model = move || {
+        let tiers = Tiers::new(Some(OLD));
+        // What AWS would answer at this moment.
+        let at_aws = Arc::new(Mutex::new(OLD));
+        let (fetcher, remover, reader) = (tiers.clone(), tiers.clone(), tiers.clone());
+        let (asked, changed) = (at_aws.clone(), at_aws);
+        let is_removed = Arc::new(Mutex::new(false));
+        let removed = is_removed.clone();
+        spawn_all(vec![
+            Box::new(move || fetch(&fetcher, &|| *lock(&asked))),
+            Box::new(move || {
+                *lock(&changed) = 2;
+                thread::yield_now();
+                remover.order.write(&[1], || remover.set(None));
+                *lock(&removed) = true;
+                assert_ne!(remover.read(), Some(OLD), "came back to who removed it");
+            }),
+            Box::new(move || {
+                for _ in 0..2 {
+                    let after = *lock(&is_removed);
+                    let read = reader.read();
+                    assert!(!after || read != Some(OLD), "came back to another");
+                }
+            }),
+        ]);
+        assert_ne!(*lock(&tiers.above), Some(OLD), "came back above");
+        assert_ne!(*lock(&tiers.below), Some(OLD), "came back below");
+        assert_eq!(tiers.order.watched_now(), 0);
+    };
+    shuttle::check_random(model, schedules());
+    shuttle::check_pct(model, schedules(), 3);
+}
+
+#[test]
+fn nothing_invalidated_comes_back_through_a_fetch_or_a_read() {
+    invalidate_against_fetch_against_read(|tiers, ask| {
+        let watch = tiers.order.watch(&1);
+        let answer = ask();
+        thread::yield_now();
+        watch.write_unless_overtaken(|| tiers.set(Some(answer)));
+    });
+}
+
+/// Stored whatever has happened meanwhile, it comes back: the model notices.
+#[test]
+#[should_panic(expected = "came back")]
+fn of_a_fetch_that_is_not_watched_the_model_notices() {
+    invalidate_against_fetch_against_read(|tiers, ask| {
+        let answer = ask();
+        thread::yield_now();
+        tiers.order.write(&[1], || tiers.set(Some(answer)));
+    });
+}
+
 #[test]
 fn one_of_many_leads_and_no_lane_is_left() {
     let model = || {

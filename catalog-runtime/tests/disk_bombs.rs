@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use bedrock_catalog::cache::{Cache, ManualClock, Tier, TierErrorKind};
 use sha2::{Digest, Sha256};
-use support::{at, child, entry, file_in, key, namespace, read, tell, tier_of};
+use support::{at, child, count, entry, file_in, key, namespace, read, tier_of};
 
 /// What a child of these tests does.
 #[test]
@@ -201,13 +201,13 @@ fn an_envelope_that_is_too_deep_or_says_things_twice_is_refused() {
             ),
         ),
     ];
-    let count = bombs.len();
+    let number = bombs.len();
     for (what, bytes) in bombs {
         let root = folder();
         plant(root.path(), &bytes);
         goes_off(what, "refuse", root.path(), true);
     }
-    tell("bombs", &format!("{count} of the envelope"));
+    count("bombs in the envelope", format_args!("{number} bombs"), 0);
 }
 
 #[test]

@@ -17,7 +17,7 @@ use std::path::Path;
 
 use proptest::prelude::Rng;
 use proptest::test_runner::{RngAlgorithm, TestRng};
-use support::{figure, tell};
+use support::{count, figure};
 
 fn seeds(target: &str) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -45,11 +45,9 @@ fn slice(target: &str, check: fn(&[u8])) {
             check(&bytes);
         }
     }
-    let count = seeds.len() as u64 * mutations;
-    tell(
-        &format!("fuzz slice, {target}"),
-        &format!("{count} mutations"),
-    );
+    let mutated = seeds.len() as u64 * mutations;
+    let told = format_args!("{mutated} mutations");
+    count(&format!("{target}, mutated"), told, 0);
 }
 
 /// What makes JSON something else at a stroke.

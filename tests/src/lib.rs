@@ -11,13 +11,11 @@ pub mod fake_bedrock;
 mod loopback;
 pub mod recordings;
 pub mod redis_server;
+#[path = "../../catalog-runtime/tests/support/say.rs"]
+mod say;
 pub mod synthetic;
 
-/// Says, past the test harness's capture, that a test was skipped and why.
-pub fn skip(name: &str, why: impl std::fmt::Display) {
-    use std::io::Write as _;
-    let _ = writeln!(std::io::stderr(), "SKIPPED {name}: {why}");
-}
+pub use say::{count, leave_out, skip};
 
 /// The README's examples, as they stand.
 #[cfg(doctest)]

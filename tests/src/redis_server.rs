@@ -1,8 +1,7 @@
 //! Real Redis servers for tests: one, a Cluster of three, or one with TLS; each on a free port, without
 //! persistence, in a folder of its own, and gone when dropped. It knows nothing of caches.
 //!
-//! Where `redis-server` is not installed the tests are left out, with a line that says so; under
-//! `CI=true` they fail instead.
+//! Where `redis-server` is not installed the tests are skipped, with a line that says so.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::net::{TcpListener, TcpStream};
@@ -38,19 +37,11 @@ pub fn free_port() -> u16 {
     listener.local_addr().expect("its number").port()
 }
 
-/// Whether there is a server to start.
-///
-/// # Panics
-/// There is none, and `CI=true` says that there should be.
+/// Whether there is a server to start; if not, that is said.
 #[must_use]
 pub fn is_installed() -> bool {
     let version = Command::new("redis-server").arg("--version").output();
     let there = version.is_ok_and(|output| output.status.success());
-    let expected = std::env::var("CI").is_ok_and(|ci| ci == "true");
-    assert!(
-        there || !expected,
-        "CI=true, and redis-server is not installed"
-    );
     if !there {
         let test = std::thread::current();
         let name = test.name().unwrap_or("a test");

@@ -19,7 +19,7 @@ use bedrock_catalog::fetch::{
 use bedrock_catalog_tests::fake_bedrock::{
     FakeBedrock, Fault, Memory, Operation, Rule, Stage, sdk_config,
 };
-use bedrock_catalog_tests::{skip, synthetic};
+use bedrock_catalog_tests::{leave_out, synthetic};
 use tokio::time::Instant;
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
@@ -331,7 +331,7 @@ fn a_silent_metadata_service_is_not_waited_for() {
         return;
     }
     if std::env::var_os("BEDROCK_CATALOG_LONG").is_none() {
-        skip(TEST, "of the long lane");
+        leave_out(TEST, "of the long lane");
         return;
     }
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -41,9 +41,13 @@ fn allows(job: &Value, right: &str) -> bool {
 }
 
 #[test]
-fn there_are_three_and_none_has_a_right_at_the_top() {
+fn there_are_four_and_none_has_a_right_at_the_top() {
     let workflows = workflows();
-    assert!(workflows.keys().eq(["ci", "regenerate", "release"]));
+    assert!(
+        workflows
+            .keys()
+            .eq(["ci", "regenerate", "release", "weekly"])
+    );
     for (name, (_, workflow)) in &workflows {
         assert_eq!(workflow["permissions"], Value::Object(Map::new()), "{name}");
         for (job, text) in jobs(workflow) {
@@ -161,6 +165,15 @@ fn pipelines_call_scripts_that_are_there() {
                 assert!(root.join(script).is_file(), "{name}: {script}");
             }
         }
+    }
+    // What checks beside the tests, and is run by nobody else.
+    for script in [
+        "test", "lint", "trees", "zizmor", "deny", "fuzz", "counts", "as-root",
+    ] {
+        let local = fs::read_to_string(root.join(".ci/run")).unwrap();
+        let all = workflows().into_values().map(|(text, _)| text);
+        let said: String = all.chain([local]).collect();
+        assert!(said.contains(&format!("scripts/{script}")), "{script}");
     }
     let release = jobs(&workflows()["release"].1).clone();
     let runs = |job: &str| -> Vec<String> {

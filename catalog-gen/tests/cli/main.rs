@@ -13,6 +13,8 @@ mod diff;
 mod fetch;
 mod guards;
 mod rebuild;
+#[path = "../../../catalog-runtime/tests/support/say.rs"]
+mod say;
 mod schema;
 
 use std::collections::BTreeMap;
@@ -22,12 +24,7 @@ use std::process::Command;
 
 use bedrock_catalog::recording::Recording;
 use bedrock_catalog::{Catalog, catalog_from_json};
-
-/// Says, past the test harness's capture, that a test was skipped and why.
-fn skip(name: &str, why: impl std::fmt::Display) {
-    use std::io::Write as _;
-    let _ = writeln!(std::io::stderr(), "SKIPPED {name}: {why}");
-}
+use say::leave_out;
 
 /// What one call came to.
 struct Call {

@@ -169,7 +169,7 @@ fn the_first_recording_gives_the_first_bundle() {
         .unwrap()
         .join("shared/recordings/2026-08-22");
     if !folder.is_dir() {
-        crate::skip(TEST, format_args!("{} is absent", folder.display()));
+        crate::leave_out(TEST, format_args!("{} is absent", folder.display()));
         return;
     }
     let stage = tempfile::tempdir().unwrap();
@@ -195,6 +195,6 @@ fn the_first_recording_gives_the_first_bundle() {
     assert!(built.stdout.starts_with(counts), "{}", built.stdout);
     match committed_catalog().observed_at().to_string() == OBSERVED_AT {
         true => assert_committed(&stage.path().join("data")),
-        false => crate::skip(TEST, "from here: the bundle is of another recording"),
+        false => crate::leave_out(TEST, "from here: the bundle is of another recording"),
     }
 }

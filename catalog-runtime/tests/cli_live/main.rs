@@ -19,8 +19,8 @@ mod loopback;
 #[path = "../../../tests/src/redis_server.rs"]
 mod redis_server;
 mod refresh;
-#[path = "../support/skip.rs"]
-mod skip;
+#[path = "../support/say.rs"]
+mod say;
 #[allow(dead_code, unreachable_pub, unused_imports)]
 #[path = "../../../tests/src/synthetic.rs"]
 mod synthetic;
@@ -29,8 +29,8 @@ use std::path::Path;
 use std::process::Command;
 
 use fake_bedrock::{FakeBedrock, Fault, Rule, Stage};
+use say::skip;
 use serde_json::Value;
-use skip::skip;
 
 /// Nothing of the caller's environment, a home of its own, and a Bedrock of two regions.
 struct Desk {

@@ -7,10 +7,9 @@
     clippy::indexing_slicing
 )]
 
-#[path = "skip.rs"]
-mod skipping;
+#[path = "say.rs"]
+mod say;
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -20,7 +19,7 @@ use bedrock_catalog::cache::tier::disk::{DiskTier, Locations};
 use bedrock_catalog::cache::{Codec, Entry, Envelope, Horizons, Key, ManualClock, Namespace, Tier};
 
 #[allow(unused_imports)] // As above.
-pub(crate) use skipping::skip;
+pub(crate) use say::{count, leave_out, skip};
 
 /// Test entries are written by this version.
 pub const VERSION: &str = "0.1.0";
@@ -38,11 +37,6 @@ pub fn long() -> bool {
 /// The full figure in the long lane, the slice otherwise.
 pub fn figure(full: u64, slice: u64) -> u64 {
     if long() { full } else { slice }
-}
-
-/// Says what a test did, past the capture.
-pub fn tell(name: &str, what: &str) {
-    let _ = writeln!(std::io::stderr(), "{name}: {what}");
 }
 
 /// Whether this machine runs a command successfully.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bedrock_catalog::cache::ManualClock;
 use bedrock_catalog::cache::testing::Op;
-use bedrock_catalog::{CacheMode, ErrorKind, LiveCatalog};
+use bedrock_catalog::{ErrorKind, LiveCatalog};
 use bedrock_catalog_tests::fake_bedrock::{Fault, Memory, Operation, Rule};
 
 use crate::stage::*;
@@ -351,16 +351,34 @@ async fn notices_come_for_changes_and_only_for_changes() {
         changes.try_next().is_none(),
         "only the time of observation is another"
     );
-    let other = Memory::new(bedrock_catalog_tests::fake_bedrock::Stage::new(
-        bedrock_catalog_tests::synthetic::recording(&REGIONS, 5, 3),
-    ));
-    let live = in_memory(&other, &clock)
-        .cache_mode(CacheMode::None)
-        .build()
-        .unwrap();
-    // Who does not listen misses the oldest, and costs nothing.
-    let _never = live.subscribe();
+}
+
+/// Of sixteen and more that nobody took, the latest sixteen are there: nothing waits for who does not listen.
+#[tokio::test]
+async fn who_does_not_listen_misses_the_oldest() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("overlay.json");
+    let live = in_memory(&wire(), &clock()).overlay_file(&path);
+    let live = live.build().unwrap();
     live.load().await.unwrap();
-    fn shared<T: Send + Sync + Clone + 'static>(_: &T) {}
-    shared::<LiveCatalog>(&live);
+    let changes = live.subscribe();
+    let id = |n: usize| format!("own.model-{}", "x".repeat(n));
+    for n in 1..=20 {
+        let own = format!(r#"{{"models": [{{"id": "{}"}}]}}"#, id(n));
+        std::fs::write(&path, own).unwrap();
+        assert!(live.load().await.unwrap().model(id(n)).is_some());
+    }
+    for n in 5..=20 {
+        let change = changes.try_next().expect("one of the latest sixteen");
+        assert!(change.before.model(id(n - 1)).is_some(), "{n}");
+        assert!(change.after.model(id(n)).is_some(), "{n}");
+    }
+    assert!(changes.try_next().is_none());
+}
+
+/// Handles are made in one task and used in another.
+#[test]
+fn a_live_catalog_goes_from_thread_to_thread() {
+    fn goes<T: Send + Sync + Clone + 'static>() {}
+    goes::<LiveCatalog>();
 }

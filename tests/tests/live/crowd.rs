@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use bedrock_catalog::LiveCatalog;
+use bedrock_catalog_tests::count;
 use bedrock_catalog_tests::fake_bedrock::{FakeBedrock, Fault, Memory, Operation, Rule};
 
 use crate::stage::*;
@@ -238,7 +239,8 @@ fn processes_that_refresh_are_no_storm() {
     let (api, cache) = (sources.get("api"), sources.get("cache"));
     let (api, cache) = (api.copied().unwrap_or(0), cache.copied().unwrap_or(0));
     assert_eq!(api + cache, many, "{sources:?} {said:#?}");
-    println!("{many} processes: {api} asked, {cache} used what these cached");
+    let told = format_args!("{many} processes, {api} asked, {cache} used what these cached");
+    count("files, refreshed by a crowd", told, 0);
     assert!((1..=12).contains(&api), "{sources:?}");
     assert_eq!(fake.stage().requests(), 4 * api);
 }
@@ -251,7 +253,8 @@ fn processes_that_refresh_in_vain_are_no_storm_either() {
     let slow = Rule::new(Fault::Latency(Duration::from_millis(300)));
     let fake = FakeBedrock::start(stage().rule(slow).rule(failing)).unwrap();
     let (sources, _) = processes(24, "refresh", &fake.url(), folder.path());
-    println!("24 processes in vain: {} requests", fake.stage().requests());
+    let told = format_args!("24 processes, {} requests", fake.stage().requests());
+    count("files, refreshed by a crowd in vain", told, 0);
     for (source, times) in &sources {
         assert!(source.contains("no region answered"), "{source}: {times}");
     }

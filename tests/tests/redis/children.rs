@@ -20,17 +20,23 @@ pub(crate) fn start(test: &str, job: &str) -> Child {
         .unwrap()
 }
 
-/// What it said after `NAME=`, once it has ended well.
-pub(crate) fn said(child: Child, name: &str) -> String {
+/// All that it said, once it has ended well.
+pub(crate) fn all_said(child: Child) -> String {
     let output = child.wait_with_output().unwrap();
     let (said, errors) = (
         String::from_utf8_lossy(&output.stdout).into_owned(),
         String::from_utf8_lossy(&output.stderr).into_owned(),
     );
     assert!(output.status.success(), "{said}\n{errors}");
+    said
+}
+
+/// What it said after `NAME=`, once it has ended well.
+pub(crate) fn said(child: Child, name: &str) -> String {
+    let said = all_said(child);
     let line = said
         .lines()
         .find_map(|line| line.split_once(&format!("{name}=")));
-    let (_, value) = line.unwrap_or_else(|| panic!("no {name}: {said}\n{errors}"));
+    let (_, value) = line.unwrap_or_else(|| panic!("no {name}: {said}"));
     value.trim().to_owned()
 }

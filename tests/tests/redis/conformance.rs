@@ -5,8 +5,10 @@ use std::sync::Arc;
 use bedrock_catalog::cache::testing::conformance;
 use bedrock_catalog::cache::tier::redis::{RedisOptions, RedisTier};
 use bedrock_catalog::cache::{Key, ManualClock, Namespace, Pattern, Tier, TierErrorKind};
+use bedrock_catalog_tests::count;
 use bedrock_catalog_tests::redis_server::{RedisCluster, RedisServer, is_installed};
 
+use crate::properties;
 use crate::stage::*;
 
 #[test]
@@ -14,6 +16,20 @@ fn one_server_keeps_every_promise() {
     let Some(server) = server() else { return };
     let clock = ManualClock::new();
     conformance::check(&clock, &|| Arc::new(tier_apart(&server.url(), &clock)));
+}
+
+/// The numbered properties of the tiered cache; 200 cases of each in the long lane.
+#[test]
+fn seed_004_over_redis() {
+    let Some(server) = server() else { return };
+    let made = std::cell::Cell::new(0);
+    let make = |clock: &ManualClock| -> Arc<dyn Tier> {
+        made.set(made.get() + 1);
+        Arc::new(tier_apart(&server.url(), clock))
+    };
+    properties::check(&make, if is_long() { 200 } else { 15 });
+    let told = format_args!("6 properties, {} cases", made.get());
+    count("the cache over Redis", told, 0);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use bedrock_catalog::cache::{BreakerState, Cache, Clock, ManualClock, Tier, TierErrorKind};
+use bedrock_catalog_tests::count;
 use bedrock_catalog_tests::redis_server::{RedisCluster, RedisServer, until};
 
 use crate::stage::*;
@@ -46,7 +47,8 @@ fn ask_a_server_that_hangs(cache: &Cache) {
         typical <= Duration::from_millis(1),
         "{typical:?} behind an open breaker"
     );
-    println!("hanging: at most {slowest:?}, then {typical:?}");
+    let told = format_args!("at most {slowest:?}, then {typical:?}");
+    count("redis, hanging", told, 0);
 }
 
 #[test]
@@ -347,7 +349,8 @@ fn restarted_again_and_again_it_is_back_within_two_seconds() {
     }
     let limit = Duration::from_secs(2);
     assert!(slowest <= limit + 8 * slack(), "{slowest:?}");
-    println!("{cycles} restarts, back within {slowest:?}");
+    let told = format_args!("{cycles} restarts, back within {slowest:?}");
+    count("redis, restarted", told, 0);
 }
 
 #[test]

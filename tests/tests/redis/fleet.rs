@@ -8,7 +8,7 @@ use bedrock_catalog::cache::tier::redis::RedisOptions;
 use bedrock_catalog::{CacheMode, LiveCatalog, LiveCatalogBuilder};
 use bedrock_catalog_tests::fake_bedrock::{FakeBedrock, Fault, Rule, Stage, sdk_config};
 use bedrock_catalog_tests::redis_server::until;
-use bedrock_catalog_tests::synthetic;
+use bedrock_catalog_tests::{count, synthetic};
 
 use crate::children;
 use crate::stage::*;
@@ -19,11 +19,14 @@ fn stage() -> Stage {
     Stage::new(synthetic::recording(&REGIONS, 4, 3))
 }
 
+const SHIPPED: Duration = RedisOptions::DEFAULT_TIMEOUT;
+/// Processes on a small machine are slow to answer, not only the server.
+const PATIENT: Duration = Duration::from_secs(5);
+
 /// As each of the fleet has one: no folder is shared, as if they were on machines of their own.
-fn builder(fake: &str, redis: &str) -> LiveCatalogBuilder {
+fn builder(fake: &str, redis: &str, timeout: Duration) -> LiveCatalogBuilder {
     let options = RedisOptions::from_url(redis).unwrap();
-    // So many processes on a small machine are slow to answer, not only the server.
-    let options = options.timeout(Duration::from_secs(5)).unwrap();
+    let options = options.timeout(timeout).unwrap();
     LiveCatalog::builder()
         .sdk_config(&sdk_config())
         .endpoint_url(fake)
@@ -35,27 +38,33 @@ fn builder(fake: &str, redis: &str) -> LiveCatalogBuilder {
 #[tokio::test]
 async fn child() {
     let Some(job) = children::job() else { return };
-    let (fake, redis) = job.split_once(' ').unwrap();
-    let live = builder(fake, redis).build().unwrap();
+    // It warns of all that did not answer it in time.
+    let warnings = tracing_subscriber::fmt().with_max_level(tracing::Level::WARN);
+    warnings.with_writer(std::io::stdout).init();
+    let mut words = job.split(' ');
+    let mut word = || words.next().unwrap();
+    let (fake, redis, timeout) = (word(), word(), word().parse().unwrap());
+    let live = builder(fake, redis, Duration::from_millis(timeout));
+    let live = live.build().unwrap();
     let loaded = live.load().await.unwrap();
-    println!("source={}", loaded.source().as_str());
+    println!("served from={}", loaded.source().as_str());
 }
 
-fn start(fake: &FakeBedrock, redis: &str) -> Child {
-    children::start("fleet::child", &format!("{} {redis}", fake.url()))
+fn start(fake: &FakeBedrock, redis: &str, timeout: Duration) -> Child {
+    let job = format!("{} {redis} {}", fake.url(), timeout.as_millis());
+    children::start("fleet::child", &job)
 }
 
-/// 200 in the long lane.
-#[test]
-fn a_fleet_with_an_expired_catalog_refreshes_once() {
-    let Some(server) = server() else { return };
-    let size = if is_long() { 200 } else { 16 };
+/// So many processes on one Redis with an expired catalog: how many asked AWS, and how many were told that
+/// Redis, or they themselves, had not answered in time.
+fn refreshed(size: usize) -> Option<(usize, usize)> {
+    let server = server()?;
     let slow = Rule::new(Fault::Latency(Duration::from_millis(300)));
     let fake = FakeBedrock::start(stage().rule(slow)).unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     // Forty days ago: kept for thirty.
     let then = ManualClock::at(SystemTime::now() - 40 * 24 * HOUR);
-    let old = builder(&fake.url(), &server.url())
+    let old = builder(&fake.url(), &server.url(), PATIENT)
         .clock(then)
         .build()
         .unwrap();
@@ -65,18 +74,34 @@ fn a_fleet_with_an_expired_catalog_refreshes_once() {
     assert!(server.tell(&["DBSIZE"]) != redis::Value::Int(0));
     fake.stage().forget();
 
-    let fleet: Vec<Child> = (0..size).map(|_| start(&fake, &server.url())).collect();
-    let mut sources = std::collections::BTreeMap::<String, usize>::new();
+    let fleet = (0..size).map(|_| start(&fake, &server.url(), SHIPPED));
+    let fleet: Vec<Child> = fleet.collect();
+    let (mut asked, mut cached, mut late) = (0, 0, 0);
     for child in fleet {
-        *sources.entry(children::said(child, "source")).or_default() += 1;
+        let said = children::all_said(child);
+        asked += usize::from(said.contains("served from=api"));
+        cached += usize::from(said.contains("served from=cache"));
+        let is_late = ["going on without it", "does not answer"];
+        late += usize::from(is_late.iter().any(|words| said.contains(words)));
     }
-    assert_eq!(fake.stage().requests(), 4, "{sources:?}");
-    assert_eq!(sources.get("api"), Some(&1), "{sources:?}");
-    assert_eq!(sources.get("cache"), Some(&(size - 1)), "{sources:?}");
-    println!(
-        "{size} processes: {sources:?}, {} requests",
-        fake.stage().requests()
-    );
+    assert_eq!(asked + cached, size);
+    assert_eq!(fake.stage().requests(), 4 * asked);
+    let told = format_args!("{size} processes, {asked} refreshed, {late} held up");
+    count("a fleet on one Redis, its catalog expired", told, 0);
+    Some((asked, late))
+}
+
+/// 200 in the long lane, with the timeout that is shipped. Who was held up for so long that it went on without
+/// Redis may ask beside the others; nobody else does. Optimized, one of 200 on two cores asks; as tests are
+/// built, 200 processes that start at once are late themselves, so that figure is of the table, and of
+/// `docs/operators.md`.
+#[test]
+fn a_fleet_with_an_expired_catalog_refreshes_once() {
+    let size = if is_long() { 200 } else { 16 };
+    let Some((asked, late)) = refreshed(size) else {
+        return;
+    };
+    assert!((1..=1 + late).contains(&asked), "{asked}, {late} late");
 }
 
 #[test]
@@ -85,17 +110,19 @@ fn where_the_one_that_refreshes_is_killed_another_takes_over() {
     // The first that asks is answered never, or at least not in time.
     let stuck = Rule::new(Fault::Latency(Duration::from_secs(600))).requests(1..=1);
     let fake = FakeBedrock::start(stage().rule(stuck)).unwrap();
-    let mut first = start(&fake, &server.url());
+    let mut first = start(&fake, &server.url(), PATIENT);
     until("it asks", Duration::from_secs(30), || {
         fake.stage().requests() >= 4
     });
-    let others: Vec<Child> = (0..4).map(|_| start(&fake, &server.url())).collect();
+    let others: Vec<Child> = (0..4)
+        .map(|_| start(&fake, &server.url(), PATIENT))
+        .collect();
     let killed = Instant::now();
     first.kill().unwrap();
     first.wait().unwrap();
     let mut sources: Vec<String> = others
         .into_iter()
-        .map(|child| children::said(child, "source"))
+        .map(|child| children::said(child, "from"))
         .collect();
     let took = killed.elapsed();
     sources.sort();

@@ -16,5 +16,7 @@ mod faults;
 mod fleet;
 mod lying;
 mod order;
+#[path = "../../../catalog-runtime/tests/support/properties.rs"]
+mod properties;
 mod quiet;
 mod stage;

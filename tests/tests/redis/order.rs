@@ -6,6 +6,7 @@ use std::time::Duration;
 use bedrock_catalog::cache::tier::redis::RedisTier;
 use bedrock_catalog::cache::tier::{Lease, LeaseOutcome};
 use bedrock_catalog::cache::{Begun, Clock, ManualClock, Pattern, Tier};
+use bedrock_catalog_tests::count;
 use bedrock_catalog_tests::redis_server::{RedisCluster, RedisServer};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
@@ -336,7 +337,11 @@ fn in_any_order_nothing_older_replaces_newer() {
     TestRunner::new(config)
         .run(&steps(), |steps| play(&tell, &processes, &steps, true))
         .unwrap();
-    println!("{cases} interleavings, none in which older replaced newer");
+    count(
+        "redis, orders of computing and removing",
+        format_args!("{cases} interleavings"),
+        0,
+    );
 }
 
 /// A number, a lease and an entry are of one slot there, and the scripts run where it is.

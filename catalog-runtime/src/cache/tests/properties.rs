@@ -1,5 +1,5 @@
 //! The numbered properties of the tiered cache that this project took over, of the cache as a whole; those of
-//! keys, files and formats are with these.
+//! keys, files and formats are with these. `tests/support/properties.rs` has what is of any tier over real ones.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;

@@ -259,7 +259,7 @@ fn a_pipe_in_the_files_place_is_refused_at_once() {
     let made = mkfifo.args(["-m", "600"]).arg(stage.path()).status();
     if !made.is_ok_and(|status| status.success()) {
         let name = "a_pipe_in_the_files_place_is_refused_at_once";
-        crate::skip::skip(name, "there is no mkfifo");
+        crate::say::skip(name, "there is no mkfifo");
         return;
     }
     assert!(stage.tier().put(&stage.entry(1, "{}")).is_err());
@@ -337,7 +337,8 @@ fn mutated_files_never_panic_and_never_lie() {
             plant(&stage, &whole);
         }
     }
-    println!(
-        "{rounds} mutated files, {set_aside} set aside, {left} left as they were, slowest {slowest:?}"
+    let told = format!(
+        "{rounds} files, {set_aside} set aside, {left} left as they were, slowest {slowest:?}"
     );
+    crate::say::count("sqlite, files mutated", told, 0);
 }
