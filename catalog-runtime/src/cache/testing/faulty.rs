@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 
 use crate::cache::tier::{
-    Changed, Found, Health, Held, Lease, LeaseOutcome, Listed, Listener, Receipt, Size, Tier,
+    Changed, Found, Health, Held, Lease, LeaseOutcome, Listed, Listener, News, Receipt, Size, Tier,
     TierError, TierErrorKind,
 };
 use crate::cache::{Codec, Entry, Key, Namespace, Pattern, Standing};
@@ -124,7 +124,7 @@ impl FaultyTier {
     pub fn tell(&self, changed: &Changed) {
         let listeners = self.state().listeners.clone();
         for listener in listeners {
-            listener(changed.clone());
+            listener(News::Changed(changed.clone()));
         }
     }
 
