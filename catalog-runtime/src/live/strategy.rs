@@ -186,7 +186,10 @@ impl Inner {
         }
         // Those of nobody in particular may be of any account.
         let cached = match self.is_open().await {
-            true => None,
+            true => {
+                tried.note("cache", "whose entries are meant is not known");
+                None
+            }
             false => cached,
         };
         let fresh = cached.as_ref().is_some_and(Cached::is_fresh) && !forced;

@@ -546,7 +546,7 @@ async fn without_credentials_what_the_only_account_cached_is_served() {
 
 /// Credentials that do not answer the first time.
 #[derive(Debug)]
-struct Slow(&'static str, AtomicBool);
+struct Slow(Credentials, AtomicBool);
 
 impl ProvideCredentials for Slow {
     fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
@@ -554,15 +554,15 @@ impl ProvideCredentials for Slow {
         Self: 'a,
     {
         match self.1.swap(true, Ordering::SeqCst) {
-            true => future::ProvideCredentials::ready(Ok(credentials_of(self.0))),
+            true => future::ProvideCredentials::ready(Ok(self.0.clone())),
             false => future::ProvideCredentials::new(std::future::pending()),
         }
     }
 }
 
-/// An SDK configuration whose credentials name this account, and not the first time.
-pub fn slow_config_of(wire: &Memory, account: &'static str) -> aws_config::SdkConfig {
-    let provider = Slow(account, AtomicBool::new(false));
+/// An SDK configuration with these credentials, and not the first time.
+pub fn slow_config_of(wire: &Memory, credentials: Credentials) -> aws_config::SdkConfig {
+    let provider = Slow(credentials, AtomicBool::new(false));
     let config = wire.sdk_config().into_builder();
     let config = config.credentials_provider(SharedCredentialsProvider::new(provider));
     config.build()
@@ -574,7 +574,7 @@ pub fn slow_config_of(wire: &Memory, account: &'static str) -> aws_config::SdkCo
 async fn what_slow_credentials_get_is_their_accounts() {
     for forced in [false, true] {
         let (clock, wire, shared) = (clock(), wire(), FaultyTier::new("shared"));
-        let slow = |account| slow_config_of(&wire, account);
+        let slow = |account| slow_config_of(&wire, credentials_of(account));
         let load = async |config: &aws_config::SdkConfig, forced: bool| {
             let live = in_memory(&wire, &clock).sdk_config(config);
             let live = live.tier(shared.clone()).deadline(Duration::from_secs(2));
