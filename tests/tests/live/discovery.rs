@@ -8,7 +8,7 @@ use bedrock_catalog::cache::testing::{FaultyTier, Op};
 use bedrock_catalog::cache::{Key, Terms};
 use bedrock_catalog_tests::fake_bedrock::{Fault, Memory, Operation, Rule};
 
-use crate::faults::{credentials_of, slow_config_of};
+use crate::accounts::{credentials_of, slow_config_of};
 use crate::stage::*;
 
 #[tokio::test]
