@@ -223,7 +223,7 @@ impl Discovery {
         });
         note(answered, Ok(answer.clone()));
         // For whose account it is: that may be known only now.
-        let owner = inner.used_by(cache, fetched.account());
+        let owner = inner.used_by(cache, fetched.account()).await;
         // The one is kept by whoever computes it: written here too, it would seem overtaken, and be no
         // answer to those who wait.
         inner.keep_raw(&owner, &fetched, except).await;

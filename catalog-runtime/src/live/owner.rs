@@ -112,8 +112,9 @@ impl Inner {
 
     /// The cache of the account whose credentials were used; this one, where they name none.
     #[cfg(feature = "aws")]
-    pub(super) fn used_by(&self, cache: &Cache, account: Option<&str>) -> Cache {
+    pub(super) async fn used_by(&self, cache: &Cache, account: Option<&str>) -> Cache {
         let Some(account) = account else {
+            *self.account.asked.lock().await = Some(NotNamed::NamesNone);
             return cache.clone();
         };
         self.account.named.get_or_init(|| account.to_owned());

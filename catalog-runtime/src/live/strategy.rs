@@ -75,9 +75,7 @@ impl Inner {
             if let Some(settled) = self.settled() {
                 return Ok(settled);
             }
-            let loaded = self
-                .obtain(self.forced.load(Ordering::Acquire), &answered)
-                .await;
+            let loaded = self.obtain(&answered).await;
             self.clean_up_from_now_on();
             loaded
         };
@@ -170,12 +168,8 @@ impl Inner {
     }
 
     /// Obtains a catalog, whatever it takes. Only in a turn.
-    async fn obtain(
-        self: &Arc<Self>,
-        forced: bool,
-        answered: &Answered,
-    ) -> Result<Arc<Snapshot>, Error> {
-        let mut tried = Tried::default();
+    async fn obtain(self: &Arc<Self>, answered: &Answered) -> Result<Arc<Snapshot>, Error> {
+        let (mut tried, forced) = (Tried::default(), self.forced.load(Ordering::Acquire));
         self.ask_for_account_anew().await;
         let cache = self.identified().await;
         let look = |cache: &Cache| Cached::of(cache.get(&catalog_key()), cache);
@@ -186,7 +180,10 @@ impl Inner {
         }
         // Those of nobody in particular may be of any account.
         let cached = match self.is_open().await {
-            true => None,
+            true => {
+                tried.note("cache", "whose entries are meant is not known");
+                None
+            }
             false => cached,
         };
         let fresh = cached.as_ref().is_some_and(Cached::is_fresh) && !forced;
@@ -315,7 +312,7 @@ impl Inner {
         _answered: &Answered,
     ) -> Result<Option<Snapshot>, Error> {
         let message = match self.config.offline {
-            true => "offline",
+            true => "nobody is asked offline",
             false => "this build has no feature `aws`",
         };
         Err(Error::new(ErrorKind::Unavailable, message))

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use aws_credential_types::Credentials;
 use bedrock_catalog::CacheMode;
 use bedrock_catalog::cache::testing::{FaultyTier, Op};
 use bedrock_catalog::cache::{Key, Terms};
 use bedrock_catalog_tests::fake_bedrock::{Fault, Memory, Operation, Rule};
 
-use crate::faults::slow_config_of;
+use crate::accounts::{credentials_of, slow_config_of};
 use crate::stage::*;
 
 #[tokio::test]
@@ -242,13 +243,26 @@ async fn a_tier_that_hangs_keeps_nobody_from_a_list() {
     }
 }
 
+/// Once they have answered, credentials that name no account are no longer waited for.
+#[tokio::test]
+async fn slow_credentials_that_name_nobody_are_asked_for_a_list_once() {
+    let (clock, wire) = (clock(), wire());
+    let nameless = Credentials::new("AKIDEXAMPLE", "secret", None, None, "test");
+    let live = in_memory(&wire, &clock).sdk_config(&slow_config_of(&wire, nameless));
+    let live = live.deadline(Duration::from_secs(2)).build().unwrap();
+    for _ in 0..2 {
+        let rows = live.discovery().models("eu-west-1").await.unwrap();
+        assert_eq!((rows.len(), wire.stage().requests()), (4, 2));
+    }
+}
+
 /// What credentials get that were too slow to name their account is their account's, and they are given
 /// nobody else's.
 #[tokio::test]
 async fn what_slow_credentials_are_told_is_their_accounts() {
     let (clock, wire, shared) = (clock(), wire(), FaultyTier::new("shared"));
     let key = |list| Key::new("discovery", list, "eu-west-1");
-    let slow = slow_config_of(&wire, "111111111111");
+    let slow = slow_config_of(&wire, credentials_of("111111111111"));
     let live = in_memory(&wire, &clock).tier(shared.clone());
     let live = live.sdk_config(&slow).deadline(Duration::from_secs(2));
     let live = live.build().unwrap();

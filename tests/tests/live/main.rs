@@ -7,6 +7,7 @@
     clippy::indexing_slicing
 )]
 
+mod accounts;
 mod background;
 mod beside;
 mod counts;
@@ -17,6 +18,7 @@ mod factory;
 mod faults;
 #[cfg(unix)]
 mod fork;
+mod hangs;
 mod lambda;
 mod notices;
 mod overlay;

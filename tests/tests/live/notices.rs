@@ -10,7 +10,7 @@ use bedrock_catalog::cache::testing::{FaultyTier, Op};
 use bedrock_catalog::cache::{Change, Changed, Key, Pattern, TierErrorKind};
 use tokio::sync::Semaphore;
 
-use crate::faults::{config_of, credentials_of};
+use crate::accounts::{config_of, credentials_of};
 use crate::stage::*;
 
 const OURS: &str = "111111111111";

@@ -84,8 +84,8 @@ enum Others {
 impl Inner {
     /// A catalog from AWS, or from another process of the machine that asked at the same time.
     /// `forced` asks whatever the cache has; `answers` is whether that answered a moment ago, where it
-    /// was looked at. `None`, where it is not forced: another process is asking
-    /// just now, and there is a stale catalog to serve meanwhile.
+    /// was looked at. `None`, where it is not forced: another process is asking just now, and there is a
+    /// stale catalog to serve meanwhile.
     pub(in crate::live) async fn ask(
         self: &Arc<Self>,
         forced: bool,

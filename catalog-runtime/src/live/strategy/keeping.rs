@@ -37,7 +37,7 @@ impl Inner {
     /// Caches a catalog and what belongs to it, for whose account it is: that may be known only now.
     /// Not what was overtaken.
     pub(super) async fn keep(&self, cache: &Cache, asked: &Asked, begun: Begun) {
-        let owner = self.used_by(cache, asked.fetched.account());
+        let owner = self.used_by(cache, asked.fetched.account()).await;
         let begun = match owner.namespace() == cache.namespace() {
             true => begun,
             false => self.watched(&owner).await,
