@@ -153,6 +153,31 @@ fn nothing_invalidated_comes_back_through_a_promotion() {
     shuttle::check_pct(model, schedules(), 3);
 }
 
+/// Another process removes below, and nobody hears of it.
+#[test]
+fn nothing_read_before_a_gap_comes_above_after_it() {
+    let model = || {
+        let tiers = Tiers::new(Some(1));
+        let (reader, other, misses) = (tiers.clone(), tiers.clone(), tiers.clone());
+        spawn_all(vec![
+            Box::new(move || {
+                let _ = reader.read();
+            }),
+            Box::new(move || {
+                let _ = other.read();
+            }),
+            Box::new(move || {
+                *lock(&misses.below) = None;
+                misses.order.repeat_nothing_read_so_far();
+                *lock(&misses.above) = None;
+            }),
+        ]);
+        assert_eq!((tiers.read(), tiers.order.watched_now()), (None, 0));
+    };
+    shuttle::check_random(model, schedules());
+    shuttle::check_pct(model, schedules(), 3);
+}
+
 /// A sweep holds no turns; what it sweeps is written before or after it in both tiers, and what was
 /// fetched before it is not written at all.
 #[test]

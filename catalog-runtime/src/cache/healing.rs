@@ -107,10 +107,13 @@ impl Inner {
             let all = level.doubts.all().into_iter();
             all.filter(|doubt| doubt.missed() == Missed::Removal)
         };
-        let is_done = removals().all(|doubt| self.heal(level, &doubt));
+        // Also those that come meanwhile.
+        while let Some(doubt) = removals().next()
+            && self.heal(level, &doubt)
+        {}
         level.owed.from.store(NOTHING, Ordering::Release);
         // In this order: what is missed from here on is noted by who misses it.
-        if !is_done || removals().next().is_some() {
+        if removals().next().is_some() {
             let again = self.clock.steady().saturating_add(AGAIN_AFTER);
             level.owed.from(duration_millis(again).min(AT_WORK - 1));
         }

@@ -4,7 +4,7 @@
 use std::collections::hash_map::Entry::{Occupied, Vacant};
 use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, PoisonError, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::core::{Inner, Name, Watched};
@@ -139,7 +139,8 @@ impl Cache {
 
     /// Tells the listener which keys other processes write or invalidate, as far as a tier notices;
     /// from then on this cache asks below for them. After a while in which nothing was heard, it asks below
-    /// for all that its memory tier holds, and the listener is told of none. The listener is called on a thread for blocking work.
+    /// for all that its memory tier holds, and the listener is told nothing. The listener is called on a
+    /// thread for blocking work.
     pub fn on_change(&self, listener: impl Fn(&Namespace, &Pattern) + Send + Sync + 'static) {
         self.inner
             .listeners
@@ -154,19 +155,20 @@ impl Inner {
     pub(super) fn listener(self: &Arc<Self>, level: usize) -> Listener {
         let weak = Arc::downgrade(self);
         // Memory is the first; what is below a level does not follow it.
-        let memory = self.memory.clone().filter(|_| level > 0);
-        let order = Arc::clone(&self.order);
-        Arc::new(move |news| match (news, &memory) {
-            (News::Changed(changed), _) => {
+        let memory = self.memory.as_ref().filter(|_| level > 0);
+        let (memory, order) = (memory.map(Arc::downgrade), Arc::clone(&self.order));
+        Arc::new(move |news| match news {
+            News::Changed(changed) => {
                 if let Some(inner) = weak.upgrade() {
                     inner.hear(level, changed);
                 }
             }
-            (News::Gap, Some(memory)) => {
-                let (order, memory) = (Arc::clone(&order), Arc::clone(memory));
-                blocking::unblock(move || ask_below_for_all(&order, &memory)).detach();
+            News::Gap => {
+                if let Some(memory) = memory.as_ref().and_then(Weak::upgrade) {
+                    let order = Arc::clone(&order);
+                    blocking::unblock(move || ask_below_for_all(&order, &memory)).detach();
+                }
             }
-            (News::Gap, None) => {}
         })
     }
 

@@ -1,8 +1,11 @@
 //! What a tier missed is made up for when it answers again, without a cleanup.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Instant;
 
+use super::super::doubt::Missed;
 use super::super::healing::AGAIN_AFTER;
 use super::super::testing::Op;
 use super::super::{Namespace, Pattern, TierErrorKind};
@@ -34,6 +37,36 @@ fn a_missed_removal_is_made_up_for_when_the_tier_answers_again() {
         assert!(!stage.lower[1].holds(&ns(), &key(1)));
         assert!(stage.lower[1].holds(&ns(), &key(2)));
     }
+}
+
+#[test]
+fn what_is_missed_while_others_are_made_up_for_does_not_wait() {
+    let stage = Stage::new();
+    stage.cache.put(&key(1), "old", &terms());
+    stage.cache.put(&key(2), "old", &terms());
+    stage.lower[1].fail(TierErrorKind::Unavailable);
+    stage.cache.remove(&key(1));
+    stage.lower[1].heal();
+    let (told, removed) = channel();
+    let (inner, once) = (Arc::downgrade(&stage.cache.inner), AtomicBool::new(true));
+    stage.lower[1].after(move |op| {
+        if op == Op::Remove {
+            if let Some(inner) = inner.upgrade()
+                && once.swap(false, Ordering::SeqCst)
+            {
+                let level = &inner.levels[2];
+                let second = Pattern::exact(&key(2));
+                level.doubts.add(ns(), second, Missed::Removal);
+                level.owed.missed();
+            }
+            let _ = told.send(());
+        }
+    });
+    assert!(stage.cache.get(&key(3)).is_missing(), "the tier answers");
+    for _ in 0..2 {
+        removed.recv_timeout(5 * SECOND).unwrap();
+    }
+    assert!(!stage.lower[1].holds(&ns(), &key(2)));
 }
 
 #[test]
