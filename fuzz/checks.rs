@@ -7,7 +7,7 @@ use bedrock_catalog::recording::Recording;
 use bedrock_catalog::{
     Catalog, Overlay, Policy, Timestamp, catalog_from_json, catalog_to_json, transform,
 };
-use sha2::{Digest, Sha256};
+use twox_hash::XxHash3_128;
 
 /// An entry of the cache, as it lies in a file; also with the checksum put right, which no mutation finds.
 pub(crate) fn entry(bytes: &[u8]) {
@@ -44,13 +44,15 @@ fn one_entry(codec: &Codec, bytes: &[u8]) {
 fn sealed(bytes: &[u8]) -> Option<Vec<u8>> {
     const MARK: &[u8] = b"\"checksum\":\"";
     let end = bytes.iter().take(4_096).position(|byte| *byte == b'\n')?;
-    let digits = end.checked_sub(66)?;
+    let digits = end.checked_sub(34)?;
     let head = bytes.get(..digits)?;
     head.ends_with(MARK).then_some(())?;
-    let tail = bytes.get(digits + 64..)?;
-    let hash = Sha256::new().chain_update(head).chain_update(tail);
-    let hash: String = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
-    Some([head, hash.as_bytes(), tail].concat())
+    let tail = bytes.get(digits + 32..)?;
+    let mut sum = XxHash3_128::new();
+    sum.write(head);
+    sum.write(tail);
+    let digits = format!("{:032x}", sum.finish_128());
+    Some([head, digits.as_bytes(), tail].concat())
 }
 
 /// A catalog JSON.

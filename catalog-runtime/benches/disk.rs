@@ -2,7 +2,7 @@
 //! `cargo bench -p bedrock-catalog --bench disk`.
 //!
 //! Both sides are measured in turns in one run, and the figure is the ratio of their medians. The tier's
-//! side includes the checks of folders, owner, mode and links, the SHA-256 over envelope and payload, and
+//! side includes the checks of folders, owner, mode and links, the checksum over envelope and payload, and
 //! the comparison of key and namespace. Goal: at most 1.8; the exit code says whether it was met.
 #![allow(missing_docs, clippy::expect_used)]
 

@@ -7,18 +7,18 @@
 //! ```
 //!
 //! Times are milliseconds, `written_at` since 1970. `length` counts the payload's bytes as written.
-//! The checksum is the last field and covers every byte but its own 64 digits: the envelope, the
+//! The checksum is the last field and covers every byte but its own 32 digits: the envelope, the
 //! payload and both line ends. A payload of JSON is one line of JSON; a compressed one has
 //! `"compression":"lz4"` and `"plain_length"` in its envelope and is not text.
 //!
-//! The checksum finds accidents. It does not stop someone who may write the file: whoever stores
+//! The checksum is XXH3 of 128 bits. It finds accidents. It does not stop someone who may write the file: whoever stores
 //! these bytes must guard them, and readers must treat a payload as untrusted.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+use twox_hash::XxHash3_128;
 
 use super::entry::{duration_millis, from_millis, to_millis};
 use super::hex;
@@ -28,7 +28,7 @@ use super::{Entry, Envelope, Horizons, Key, Namespace};
 /// The longest envelope line, in bytes.
 const MAX_ENVELOPE: usize = 4096;
 const MARK: &[u8] = b"\"checksum\":\"";
-const DIGITS: usize = 64;
+const DIGITS: usize = 32;
 /// The broken build in which no checksum is compared: the tests must notice.
 const CHECKSUM_IS_BROKEN: bool = cfg!(broken = "no-checksum");
 
@@ -109,7 +109,7 @@ impl Codec {
         minor_line(&self.version).into_iter().chain(also)
     }
 
-    /// Writes an entry down. One allocation of the entry's size, and one SHA-256 over it.
+    /// Writes an entry down. One allocation of the entry's size, and one checksum over it.
     ///
     /// # Errors
     /// The entry is longer than [`Codec::max_len`].
@@ -159,7 +159,7 @@ impl Codec {
     }
 
     /// Reads back the entry of this namespace and key. The payload shares `bytes` unless it was
-    /// compressed. Costs one SHA-256 over the bytes; nothing is parsed before it agrees.
+    /// compressed. Costs one checksum over the bytes; nothing is parsed before it agrees.
     ///
     /// # Errors
     /// [`TierErrorKind::TooLarge`] beyond the bounds, [`TierErrorKind::Foreign`] for another
@@ -362,12 +362,12 @@ fn line_end(bytes: &[u8]) -> Result<usize, TierError> {
         .ok_or_else(|| corrupt("there is no envelope"))
 }
 
-/// Over everything but the checksum's own digits, as 64 lower-case hexadecimal digits.
+/// Over everything but the checksum's own digits, as lower-case hexadecimal digits.
 fn checksum(bytes: &[u8], digits: usize) -> String {
-    let mut hash = Sha256::new();
-    hash.update(bytes.get(..digits).unwrap_or_default());
-    hash.update(bytes.get(digits + DIGITS..).unwrap_or_default());
-    hex::lower(&hash.finalize())
+    let mut sum = XxHash3_128::new();
+    sum.write(bytes.get(..digits).unwrap_or_default());
+    sum.write(bytes.get(digits + DIGITS..).unwrap_or_default());
+    hex::lower(&sum.finish_128().to_be_bytes())
 }
 
 /// `MAJOR.MINOR` of a version.
