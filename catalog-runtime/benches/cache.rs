@@ -1,4 +1,4 @@
-//! What the cache costs beside what it is built on: `cargo bench -p bedrock-catalog --bench cache`.
+//! What the cache costs beside bare `moka`: `cargo bench -p bedrock-catalog --bench cache`.
 //!
 //! The sides run in turns within one run, so that a noisy machine is noisy for all, and the figures are
 //! those of the fastest round of each. Goals, as ratios of one run: a memory hit at most 1.5 × one of bare `moka` that was given what

@@ -222,7 +222,7 @@ proptest! {
         }
     }
 
-    /// moka's order against a plain list, one step at a time.
+    /// The tier's order against a plain list, one step at a time.
     #[test]
     fn seed_004_property_8_lru(room in 1..6_usize, steps in vec((0..10_u8, any::<bool>()), 1..60)) {
         let clock = ManualClock::new();

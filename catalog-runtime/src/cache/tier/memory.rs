@@ -2,27 +2,24 @@
 //! first. This file may not know of files; entries are held as they are, neither encoded nor
 //! compressed.
 
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::fmt;
+use std::hash::BuildHasher;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use equivalent::Equivalent;
-use moka::policy::EvictionPolicy;
+use foldhash::quality::RandomState;
+use hashlink::LinkedHashMap;
+use hashlink::linked_hash_map::{RawEntryMut, RawOccupiedEntryMut};
 
-use super::super::{Clock, Entry, Key, Namespace, Pattern, Standing};
+use super::super::{Clock, Entry, Envelope, Key, Namespace, Pattern, Standing};
 use super::{Found, Health, Listed, Receipt, Size, Tier, TierError, TierErrorKind};
 
 /// What an entry takes beside its key and payload, roughly, in bytes.
 const OVERHEAD: u64 = 256;
 
-/// The share of the bytes by which their bound may be passed for a moment: one in so many.
-const SLACK: u64 = 16;
-
 const ASK_BELOW_AFTER: Duration = Duration::from_secs(3600);
-
-const STRIPES: usize = 16;
 
 /// The bounds of the memory tier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,47 +40,59 @@ impl Default for MemoryLimits {
     }
 }
 
-/// The tier in memory. A read costs about what one of the `moka` crate costs.
+/// The tier in memory. A read locks it for a lookup and a step to the end of a list.
 #[derive(Debug)]
 pub struct MemoryTier {
-    slots: moka::sync::Cache<Id, Arc<Slot>, foldhash::quality::RandomState>,
-    hasher: foldhash::quality::RandomState,
+    held: Mutex<Held>,
     clock: Arc<dyn Clock>,
-    max_bytes: u64,
+    limits: MemoryLimits,
     /// Nanoseconds.
     ask_below_after: AtomicU64,
     /// What came before this steady time, in nanoseconds, is stale whatever its age.
     stale_before: AtomicU64,
-    /// Writes of one key take turns, so that the two counts below are right.
-    turns: [Mutex<()>; STRIPES],
-    /// Entries that came where there was none.
-    created: AtomicU64,
-    /// Entries that were removed; what else is gone was pushed out. moka tells each as it goes only to
-    /// a listener, and with one a removal costs six times as much.
-    removed: AtomicU64,
-    /// Bytes put since room was last made.
-    unsettled: AtomicU64,
 }
 
-#[derive(Debug, PartialEq, Eq)]
-struct Id {
-    namespace: Namespace,
-    key: Key,
+/// What is there.
+struct Held {
+    /// The least recently used first.
+    slots: LinkedHashMap<Id, Arc<Slot>, RandomState>,
+    bytes: u64,
+    evictions: u64,
 }
 
-impl Hash for Id {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        IdRef(&self.namespace, &self.key).hash(state);
+type Id = (Namespace, Key);
+
+/// By hand: the entries are not for logs.
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Held")
+            .field("entries", &self.slots.len())
+            .field("bytes", &self.bytes)
+            .finish_non_exhaustive()
     }
 }
 
-/// An [`Id`] that is looked for.
-#[derive(Hash)]
-struct IdRef<'a>(&'a Namespace, &'a Key);
+impl Held {
+    fn find(
+        &mut self,
+        namespace: &Namespace,
+        key: &Key,
+    ) -> Option<RawOccupiedEntryMut<'_, Id, Arc<Slot>, RandomState>> {
+        let hash = self.slots.hasher().hash_one((namespace, key));
+        let is_it = |id: &Id| id.0 == *namespace && id.1 == *key;
+        match self.slots.raw_entry_mut().from_hash(hash, is_it) {
+            RawEntryMut::Occupied(found) => Some(found),
+            RawEntryMut::Vacant(_) => None,
+        }
+    }
 
-impl Equivalent<Id> for IdRef<'_> {
-    fn equivalent(&self, id: &Id) -> bool {
-        *self.0 == id.namespace && *self.1 == id.key
+    /// Removes what is there, or only this slot.
+    fn take(&mut self, namespace: &Namespace, key: &Key, only: Option<&Arc<Slot>>) -> bool {
+        let found = self.find(namespace, key);
+        let found = found.filter(|found| only.is_none_or(|only| Arc::ptr_eq(only, found.get())));
+        let gone = found.map(|found| found.remove());
+        self.bytes -= gone.as_ref().map_or(0, |slot| weight(&slot.entry));
+        gone.is_some()
     }
 }
 
@@ -103,35 +112,16 @@ impl MemoryTier {
     /// A memory tier within these limits.
     #[must_use]
     pub fn new(limits: MemoryLimits, clock: Arc<dyn Clock>) -> Self {
-        // One measure bounds both: an entry weighs its share of all bytes, but never less than an
-        // equal share of all entries. moka weighs in 32 bits, so that is what the whole weighs.
-        let equal = u64::from(u32::MAX)
-            .checked_div(limits.entries)
-            .unwrap_or(0)
-            .max(1);
-        let whole = limits.entries.saturating_mul(equal);
-        let all_bytes = u128::from(limits.bytes.max(1));
-        let hasher = foldhash::quality::RandomState::default();
-        let slots = moka::sync::Cache::builder()
-            .max_capacity(whole)
-            .eviction_policy(EvictionPolicy::lru())
-            .weigher(move |id: &Id, slot: &Arc<Slot>| {
-                let share = (u128::from(weight(&id.key, &slot.entry)) * u128::from(whole))
-                    .div_ceil(all_bytes);
-                u32::try_from(share.max(u128::from(equal))).unwrap_or(u32::MAX)
-            })
-            .build_with_hasher(hasher.clone());
         Self {
-            slots,
-            hasher,
+            held: Mutex::new(Held {
+                slots: LinkedHashMap::with_hasher(RandomState::default()),
+                bytes: 0,
+                evictions: 0,
+            }),
             clock,
-            max_bytes: limits.bytes,
+            limits,
             ask_below_after: AtomicU64::new(nanos(ASK_BELOW_AFTER)),
             stale_before: AtomicU64::new(0),
-            turns: [const { Mutex::new(()) }; STRIPES],
-            created: AtomicU64::new(0),
-            removed: AtomicU64::new(0),
-            unsettled: AtomicU64::new(0),
         }
     }
 
@@ -151,32 +141,18 @@ impl MemoryTier {
         nanos(self.clock.steady())
     }
 
-    fn turn(&self, id: &IdRef<'_>) -> Option<MutexGuard<'_, ()>> {
-        // The remainder fits: it is less than 16.
-        let stripe = (self.hasher.hash_one(id) % STRIPES as u64) as usize;
-        let turn = self.turns.get(stripe)?.lock();
-        Some(turn.unwrap_or_else(PoisonError::into_inner))
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn insert(&self, id: Id, slot: Arc<Slot>) {
-        let id_ref = IdRef(&id.namespace, &id.key);
-        let _turn = self.turn(&id_ref);
-        if !self.slots.contains_key(&id_ref) {
-            self.created.fetch_add(1, Ordering::Relaxed);
-        }
-        self.slots.insert(id, slot);
+    /// All there is at this moment: who goes through it holds nobody up.
+    fn slots(&self) -> Vec<Arc<Slot>> {
+        self.held().slots.values().cloned().collect()
     }
 
-    /// Removes what is there, or only this slot.
-    fn take(&self, id: &IdRef<'_>, only: Option<&Arc<Slot>>) -> bool {
-        let _turn = self.turn(id);
-        let is_it = |slot| {
-            let there = self.slots.get(id);
-            there.is_some_and(|there| Arc::ptr_eq(&there, slot))
-        };
-        let gone = only.is_none_or(is_it) && self.slots.remove(id).is_some();
-        self.removed.fetch_add(u64::from(gone), Ordering::Relaxed);
-        gone
+    fn take(&self, slot: &Slot, only: Option<&Arc<Slot>>) -> u64 {
+        let envelope = slot.entry.envelope();
+        u64::from(self.held().take(&envelope.namespace, &envelope.key, only))
     }
 }
 
@@ -195,7 +171,11 @@ impl Tier for MemoryTier {
         key: &Key,
         now: Duration,
     ) -> Result<Option<Found>, TierError> {
-        let Some(slot) = self.slots.get(&IdRef(namespace, key)) else {
+        let slot = self.held().find(namespace, key).map(|mut found| {
+            found.to_back();
+            Arc::clone(found.get())
+        });
+        let Some(slot) = slot else {
             return Ok(None);
         };
         let now = nanos(now);
@@ -221,23 +201,8 @@ impl Tier for MemoryTier {
     }
 
     fn put(&self, entry: &Entry) -> Result<Receipt, TierError> {
-        let envelope = entry.envelope();
-        let bytes = weight(&envelope.key, entry);
-        let id = Id {
-            namespace: envelope.namespace,
-            key: envelope.key.clone(),
-        };
-        if bytes > self.max_bytes {
-            self.take(&IdRef(&id.namespace, &id.key), None);
-            return Err(TierError::new(
-                TierErrorKind::TooLarge,
-                format!(
-                    "the entry takes {bytes} bytes, the memory tier has {}",
-                    self.max_bytes
-                ),
-            ));
-        }
-        let now = self.steady();
+        let Envelope { namespace, key, .. } = entry.envelope();
+        let (bytes, now) = (weight(entry), self.steady());
         let slot = Slot {
             entry: entry.clone(),
             since: now,
@@ -245,12 +210,25 @@ impl Tier for MemoryTier {
             accesses: AtomicU64::new(0),
             last_access: AtomicU64::new(0),
         };
-        self.insert(id, Arc::new(slot));
-        // The library makes room after some dozens of writes; where they are large, that is too late.
-        let unsettled = self.unsettled.fetch_add(bytes, Ordering::Relaxed);
-        if unsettled.saturating_add(bytes) > self.max_bytes / SLACK {
-            self.unsettled.store(0, Ordering::Relaxed);
-            self.slots.run_pending_tasks();
+        let mut held = self.held();
+        if bytes > self.limits.bytes {
+            held.take(namespace, key, None);
+            return Err(TierError::new(
+                TierErrorKind::TooLarge,
+                format!(
+                    "the entry takes {bytes} bytes, the memory tier has {}",
+                    self.limits.bytes
+                ),
+            ));
+        }
+        let older = held.slots.insert((*namespace, key.clone()), Arc::new(slot));
+        held.bytes -= older.map_or(0, |older| weight(&older.entry));
+        held.bytes += bytes;
+        while (held.slots.len() as u64 > self.limits.entries || held.bytes > self.limits.bytes)
+            && let Some((_, oldest)) = held.slots.pop_front()
+        {
+            held.bytes -= weight(&oldest.entry);
+            held.evictions += 1;
         }
         Ok(Receipt {
             bytes,
@@ -259,7 +237,7 @@ impl Tier for MemoryTier {
     }
 
     fn remove(&self, namespace: &Namespace, key: &Key) -> Result<bool, TierError> {
-        Ok(self.take(&IdRef(namespace, key), None))
+        Ok(self.held().take(namespace, key, None))
     }
 
     fn scan(
@@ -269,8 +247,9 @@ impl Tier for MemoryTier {
         visit: &mut dyn FnMut(Listed) -> ControlFlow<()>,
     ) -> Result<(), TierError> {
         let (now, steady) = (self.clock.now(), self.steady());
-        for (id, slot) in &self.slots {
-            if id.namespace != *namespace || !id.key.starts_with(prefix) {
+        for slot in self.slots() {
+            let envelope = slot.entry.envelope();
+            if envelope.namespace != *namespace || !envelope.key.starts_with(prefix) {
                 continue;
             }
             let accesses = slot.accesses.load(Ordering::Relaxed);
@@ -278,7 +257,7 @@ impl Tier for MemoryTier {
                 steady.saturating_sub(slot.last_access.load(Ordering::Relaxed)),
             );
             let listed = Listed {
-                bytes: weight(&id.key, &slot.entry),
+                bytes: weight(&slot.entry),
                 envelope: slot.entry.clone().into_parts().0,
                 path: None,
                 accesses: Some(accesses),
@@ -297,33 +276,23 @@ impl Tier for MemoryTier {
             let held = Duration::from_nanos(self.steady().saturating_sub(slot.since));
             envelope.standing(now) == Standing::Expired || held >= envelope.horizons.keep_for
         };
-        let mut removed = 0;
-        for (id, slot) in self.slots.iter().filter(|(_, slot)| expired(slot)) {
-            // Only the slot that was looked at: it may have been replaced since.
-            let id = IdRef(&id.namespace, &id.key);
-            removed += u64::from(self.take(&id, Some(&slot)));
-        }
-        self.slots.run_pending_tasks();
-        Ok(removed)
+        // Only the slots that were looked at: they may have been replaced since.
+        let slots = self.slots().into_iter().filter(|slot| expired(slot));
+        Ok(slots.map(|slot| self.take(&slot, Some(&slot))).sum())
     }
 
     fn size(&self) -> Result<Size, TierError> {
-        self.slots.run_pending_tasks();
-        let bytes = self
-            .slots
-            .iter()
-            .map(|(id, slot)| weight(&id.key, &slot.entry))
-            .sum();
+        let held = self.held();
         Ok(Size {
-            entries: self.slots.entry_count(),
-            bytes,
+            entries: held.slots.len() as u64,
+            bytes: held.bytes,
         })
     }
 
     fn health(&self) -> Health {
         Health {
             ok: true,
-            message: format!("in memory, at most {} bytes", self.max_bytes),
+            message: format!("in memory, at most {} bytes", self.limits.bytes),
         }
     }
 
@@ -332,25 +301,21 @@ impl Tier for MemoryTier {
     }
 
     fn evictions(&self) -> u64 {
-        self.slots.run_pending_tasks();
-        let (created, removed) = (&self.created, &self.removed);
-        let gone = removed.load(Ordering::Relaxed) + self.slots.entry_count();
-        created.load(Ordering::Relaxed).saturating_sub(gone)
+        self.held().evictions
     }
 
     fn remove_matching(&self, namespace: &Namespace, pattern: &Pattern) -> Result<u64, TierError> {
-        let mut removed = 0;
-        for (id, _) in &self.slots {
-            if id.namespace == *namespace && pattern.matches(&id.key) {
-                removed += u64::from(self.take(&IdRef(&id.namespace, &id.key), None));
-            }
-        }
-        Ok(removed)
+        let is_meant = |slot: &Arc<Slot>| {
+            let envelope = slot.entry.envelope();
+            envelope.namespace == *namespace && pattern.matches(&envelope.key)
+        };
+        let slots = self.slots().into_iter().filter(is_meant);
+        Ok(slots.map(|slot| self.take(&slot, None)).sum())
     }
 }
 
-fn weight(key: &Key, entry: &Entry) -> u64 {
-    OVERHEAD + key.as_str().len() as u64 + entry.payload().len() as u64
+fn weight(entry: &Entry) -> u64 {
+    OVERHEAD + entry.envelope().key.as_str().len() as u64 + entry.payload().len() as u64
 }
 
 fn nanos(duration: Duration) -> u64 {
