@@ -531,7 +531,8 @@ async fn what_slow_credentials_get_is_their_accounts() {
 }
 
 proptest! {
-    #![proptest_config(cases(6))]
+    // All regions each time: 500 are the figure, and take minutes.
+    #![proptest_config(ProptestConfig { cases: cases(6).cases.min(500), ..cases(6) })]
 
     /// Whichever regions fail, no model is lost and each failed region is named.
     #[test]
