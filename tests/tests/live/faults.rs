@@ -168,7 +168,8 @@ async fn no_credentials_and_a_black_hole_end_with_the_bundle_within_five_seconds
 }
 
 proptest! {
-    #![proptest_config(cases(6))]
+    // All regions each time: 500 are the figure, and take minutes.
+    #![proptest_config(ProptestConfig { cases: cases(6).cases.min(500), ..cases(6) })]
 
     /// Whichever regions fail, no model is lost and each failed region is named.
     #[test]

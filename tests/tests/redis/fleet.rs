@@ -19,14 +19,10 @@ fn stage() -> Stage {
     Stage::new(synthetic::recording(&REGIONS, 4, 3))
 }
 
-const SHIPPED: Duration = RedisOptions::DEFAULT_TIMEOUT;
-/// Processes on a small machine are slow to answer, not only the server.
-const PATIENT: Duration = Duration::from_secs(5);
-
-/// As each of the fleet has one: no folder is shared, as if they were on machines of their own.
-fn builder(fake: &str, redis: &str, timeout: Duration) -> LiveCatalogBuilder {
+/// As each of the fleet has one, with the timeout that is shipped: no folder is shared, as if they were on
+/// machines of their own.
+fn builder(fake: &str, redis: &str) -> LiveCatalogBuilder {
     let options = RedisOptions::from_url(redis).unwrap();
-    let options = options.timeout(timeout).unwrap();
     LiveCatalog::builder()
         .sdk_config(&sdk_config())
         .endpoint_url(fake)
@@ -41,30 +37,48 @@ async fn child() {
     // It warns of all that did not answer it in time.
     let warnings = tracing_subscriber::fmt().with_max_level(tracing::Level::WARN);
     warnings.with_writer(std::io::stdout).init();
-    let mut words = job.split(' ');
-    let mut word = || words.next().unwrap();
-    let (fake, redis, timeout) = (word(), word(), word().parse().unwrap());
-    let live = builder(fake, redis, Duration::from_millis(timeout));
-    let live = live.build().unwrap();
+    let (fake, redis) = job.split_once(' ').unwrap();
+    let live = builder(fake, redis).build().unwrap();
     let loaded = live.load().await.unwrap();
     println!("served from={}", loaded.source().as_str());
 }
 
-fn start(fake: &FakeBedrock, redis: &str, timeout: Duration) -> Child {
-    let job = format!("{} {redis} {}", fake.url(), timeout.as_millis());
-    children::start("fleet::child", &job)
+fn start(fake: &FakeBedrock, redis: &str) -> Child {
+    children::start("fleet::child", &format!("{} {redis}", fake.url()))
 }
 
-/// So many processes on one Redis with an expired catalog: how many asked AWS, and how many were told that
-/// Redis, or they themselves, had not answered in time.
-fn refreshed(size: usize) -> Option<(usize, usize)> {
-    let server = server()?;
+/// Once all have ended, each with a catalog of AWS or of another: how many asked AWS, and how many were told
+/// that Redis, or they themselves, had not answered in time. So many requests were made before.
+fn ended(fleet: Vec<Child>, fake: &FakeBedrock, before: usize) -> (usize, usize) {
+    let (size, mut asked, mut cached, mut late) = (fleet.len(), 0, 0, 0);
+    for child in fleet {
+        let said = children::all_said(child);
+        asked += usize::from(said.contains("served from=api"));
+        cached += usize::from(said.contains("served from=cache"));
+        let is_late = ["going on without it", "does not answer"];
+        late += usize::from(is_late.iter().any(|words| said.contains(words)));
+    }
+    assert_eq!(asked + cached, size, "{asked} asked, {late} late");
+    // Who is held up may ask more than once for a list.
+    let requests = fake.stage().requests() - before;
+    let is_exact = requests == 4 * asked || (requests > 4 * asked && late > 0);
+    assert!(is_exact, "{requests} requests, {asked} asked, {late} late");
+    (asked, late)
+}
+
+/// 200 in the long lane. Optimized, as who uses it builds it, one of them asks (the weekly run has that). As tests
+/// are built, so many that start at once are themselves too late for it, and who was held up so long that it
+/// went on without Redis asks beside the others; nobody else does.
+#[test]
+fn a_fleet_with_an_expired_catalog_refreshes_once() {
+    let Some(server) = server() else { return };
+    let size = if is_long() { 200 } else { 16 };
     let slow = Rule::new(Fault::Latency(Duration::from_millis(300)));
     let fake = FakeBedrock::start(stage().rule(slow)).unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     // Forty days ago: kept for thirty.
     let then = ManualClock::at(SystemTime::now() - 40 * 24 * HOUR);
-    let old = builder(&fake.url(), &server.url(), PATIENT)
+    let old = builder(&fake.url(), &server.url())
         .clock(then)
         .build()
         .unwrap();
@@ -74,34 +88,12 @@ fn refreshed(size: usize) -> Option<(usize, usize)> {
     assert!(server.tell(&["DBSIZE"]) != redis::Value::Int(0));
     fake.stage().forget();
 
-    let fleet = (0..size).map(|_| start(&fake, &server.url(), SHIPPED));
-    let fleet: Vec<Child> = fleet.collect();
-    let (mut asked, mut cached, mut late) = (0, 0, 0);
-    for child in fleet {
-        let said = children::all_said(child);
-        asked += usize::from(said.contains("served from=api"));
-        cached += usize::from(said.contains("served from=cache"));
-        let is_late = ["going on without it", "does not answer"];
-        late += usize::from(is_late.iter().any(|words| said.contains(words)));
-    }
-    assert_eq!(asked + cached, size);
-    assert_eq!(fake.stage().requests(), 4 * asked);
+    let fleet = (0..size).map(|_| start(&fake, &server.url())).collect();
+    let (asked, late) = ended(fleet, &fake, 0);
+    let most = if cfg!(debug_assertions) { 1 + late } else { 1 };
+    assert!((1..=most).contains(&asked), "{asked}, {late} late");
     let told = format_args!("{size} processes, {asked} refreshed, {late} held up");
     count("a fleet on one Redis, its catalog expired", told, 0);
-    Some((asked, late))
-}
-
-/// 200 in the long lane, with the timeout that is shipped. Who was held up for so long that it went on without
-/// Redis may ask beside the others; nobody else does. Optimized, one of 200 on two cores asks; as tests are
-/// built, 200 processes that start at once are late themselves, so that figure is of the table, and of
-/// `docs/operators.md`.
-#[test]
-fn a_fleet_with_an_expired_catalog_refreshes_once() {
-    let size = if is_long() { 200 } else { 16 };
-    let Some((asked, late)) = refreshed(size) else {
-        return;
-    };
-    assert!((1..=1 + late).contains(&asked), "{asked}, {late} late");
 }
 
 #[test]
@@ -110,24 +102,17 @@ fn where_the_one_that_refreshes_is_killed_another_takes_over() {
     // The first that asks is answered never, or at least not in time.
     let stuck = Rule::new(Fault::Latency(Duration::from_secs(600))).requests(1..=1);
     let fake = FakeBedrock::start(stage().rule(stuck)).unwrap();
-    let mut first = start(&fake, &server.url(), PATIENT);
+    let mut first = start(&fake, &server.url());
     until("it asks", Duration::from_secs(30), || {
         fake.stage().requests() >= 4
     });
-    let others: Vec<Child> = (0..4)
-        .map(|_| start(&fake, &server.url(), PATIENT))
-        .collect();
+    let others = (0..4).map(|_| start(&fake, &server.url())).collect();
     let killed = Instant::now();
     first.kill().unwrap();
     first.wait().unwrap();
-    let mut sources: Vec<String> = others
-        .into_iter()
-        .map(|child| children::said(child, "from"))
-        .collect();
+    let (asked, late) = ended(others, &fake, 4);
     let took = killed.elapsed();
-    sources.sort();
-    assert_eq!(sources, ["api", "cache", "cache", "cache"]);
-    assert_eq!(fake.stage().requests(), 8);
+    assert!((1..=1 + late).contains(&asked), "{asked}, {late} late");
     // A lease without a sign of life lasts five seconds; the rest is the processes' own.
     assert!(took < Duration::from_secs(20), "{took:?}");
     println!("another took over, and all were served, within {took:?}");
