@@ -303,7 +303,9 @@ impl Inner {
         let look = |cache: &Cache| cache.get_shared(&Refused::key());
         let refused = self.look(cache, look).await?.into_hit()?;
         let refused: Refused = serde_json::from_slice(&refused.data).ok()?;
-        asked_since(refused.asked_at).then(|| {
+        // Of the future nothing is believed: it would be so for ever.
+        let is_past = refused.asked_at <= self.now();
+        (is_past && asked_since(refused.asked_at)).then(|| {
             let message = format!("another process asked just now: {}", refused.why);
             Err(Error::new(ErrorKind::Unavailable, message))
         })
