@@ -1,6 +1,7 @@
 //! What many rows share: one text that holds all texts, and distinct lists of words. Their sizes are
 //! checked here, where they are numbered.
 
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -40,43 +41,39 @@ impl Texts {
     }
 }
 
-/// Distinct lists of words, each sorted, numbered as they are met.
-pub(super) struct Lists<T>(Vec<Vec<T>>);
+/// Distinct lists of words, each sorted, numbered as they are met. Found in order, not one by one: a
+/// document may have many that differ at their ends only.
+pub(super) struct Lists<T>(BTreeMap<Vec<T>, u16>);
 
 impl<T: Clone + Ord> Lists<T> {
-    /// The most there can be: today there are some ten, and each is looked for one by one.
+    /// The most there can be: today there are some ten.
     const MOST: usize = 1024;
 
     pub(super) const fn new() -> Self {
-        Self(Vec::new())
+        Self(BTreeMap::new())
     }
 
     pub(super) fn number(&mut self, words: &[T]) -> Result<u16, Error> {
         // Mostly they are sorted already.
-        if let Some(number) = self.find(words) {
+        if let Some(&number) = self.0.get(words) {
             return Ok(number);
         }
         let mut words = words.to_vec();
         words.sort_unstable();
         words.dedup();
-        if let Some(number) = self.find(&words) {
-            return Ok(number);
-        }
-        if self.0.len() == Self::MOST {
+        let next = self.0.len();
+        if next == Self::MOST && !self.0.contains_key(&words) {
             return Err(too_many("lists of words", Self::MOST));
         }
-        self.0.push(words);
-        Ok((self.0.len() - 1) as u16)
-    }
-
-    fn find(&self, words: &[T]) -> Option<u16> {
-        let place = self.0.iter().position(|list| **list == *words)?;
-        u16::try_from(place).ok()
+        Ok(*self.0.entry(words).or_insert(next as u16))
     }
 
     /// The lists in the order of their numbers.
     pub(super) fn into_rows(self) -> Vec<StaticList<T>> {
-        self.0.into_iter().map(StaticList::Owned).collect()
+        let mut rows: Vec<_> = self.0.into_iter().collect();
+        rows.sort_unstable_by_key(|&(_, number)| number);
+        let rows = rows.into_iter();
+        rows.map(|(list, _)| StaticList::Owned(list)).collect()
     }
 }
 
@@ -101,6 +98,44 @@ mod tests {
         assert!(texts.put(&longest).is_ok());
         let error = texts.put(&(longest + "a")).unwrap_err();
         assert!(format!("{error}").contains("65536"), "{error}");
+    }
+
+    /// A word that counts how often it is compared.
+    #[derive(Clone, Debug)]
+    struct Counted<'c>(usize, &'c core::cell::Cell<usize>);
+
+    impl Ord for Counted<'_> {
+        fn cmp(&self, other: &Self) -> core::cmp::Ordering {
+            self.1.set(self.1.get() + 1);
+            self.0.cmp(&other.0)
+        }
+    }
+
+    impl PartialOrd for Counted<'_> {
+        fn partial_cmp(&self, other: &Self) -> Option<core::cmp::Ordering> {
+            Some(self.cmp(other))
+        }
+    }
+
+    impl PartialEq for Counted<'_> {
+        fn eq(&self, other: &Self) -> bool {
+            self.cmp(other).is_eq()
+        }
+    }
+
+    impl Eq for Counted<'_> {}
+
+    /// Long lists that differ at their ends only: not each is compared with all.
+    #[test]
+    fn many_lists_are_not_looked_for_one_by_one() {
+        let (compared, mut lists) = (core::cell::Cell::new(0), Lists::new());
+        for last in 0..Lists::<Counted<'_>>::MOST {
+            let words = (0..100).chain([100 + last]);
+            let words: Vec<_> = words.map(|word| Counted(word, &compared)).collect();
+            lists.number(&words).unwrap();
+        }
+        let most = Lists::<Counted<'_>>::MOST * 101 * 50;
+        assert!(compared.get() < most, "{}", compared.get());
     }
 
     #[test]

@@ -342,13 +342,19 @@ pub(crate) trait Row: DeserializeOwned {
     fn check(&self, region: &str) -> Result<(), String>;
 }
 
-/// The longest id that is taken; no real one has 100 bytes.
-const LONGEST_ID: usize = 16 << 10;
+/// The longest text that is taken; no real id has 100 bytes. A catalog takes none of 64 KiB.
+const LONGEST_TEXT: usize = 16 << 10;
 
 fn check_id(field: &str, id: &str) -> Result<(), String> {
-    match id.len() {
-        0 => Err(format!("{field} is empty")),
-        length if length > LONGEST_ID => Err(format!("{field} has {length} bytes")),
+    match id.is_empty() {
+        true => Err(format!("{field} is empty")),
+        false => check_text(field, Some(id)),
+    }
+}
+
+fn check_text(field: &str, text: Option<&str>) -> Result<(), String> {
+    match text.map_or(0, str::len) {
+        length if length > LONGEST_TEXT => Err(format!("{field} has {length} bytes")),
         _ => Ok(()),
     }
 }
@@ -356,6 +362,8 @@ fn check_id(field: &str, id: &str) -> Result<(), String> {
 impl Row for ModelSummary {
     fn check(&self, region: &str) -> Result<(), String> {
         check_id("modelId", &self.model_id)?;
+        check_text("modelName", self.model_name.as_deref())?;
+        check_text("providerName", self.provider_name.as_deref())?;
         if let Some(arn) = &self.model_arn {
             let parsed = ModelArn::parse(arn)
                 .ok_or_else(|| format!("modelArn {arn:?} is no ARN of a foundation model"))?;
@@ -383,6 +391,10 @@ impl Row for ModelSummary {
 impl Row for ProfileSummary {
     fn check(&self, _region: &str) -> Result<(), String> {
         check_id("inferenceProfileId", &self.inference_profile_id)?;
+        let name = self.inference_profile_name.as_deref();
+        check_text("inferenceProfileName", name)?;
+        check_text("description", self.description.as_deref())?;
+        check_text("status", self.status.as_deref())?;
         if self.models.is_empty() {
             return Err("models is empty".to_owned());
         }
@@ -464,13 +476,26 @@ mod tests {
     }
 
     #[test]
-    fn an_id_too_long_for_a_catalog_is_one_bad_row() {
-        let long = "a".repeat(LONGEST_ID + 1);
+    fn a_text_too_long_for_a_catalog_is_one_bad_row() {
+        let long = "a".repeat(LONGEST_TEXT + 1);
         let mut recording = recording("eu-west-1");
         let answers = recording.regions.get_mut("eu-west-1").unwrap();
         answers.models.push(ModelSummary {
             model_id: long.clone(),
             ..ModelSummary::default()
+        });
+        answers.models.push(ModelSummary {
+            model_id: "a".to_owned(),
+            model_name: Some("n".repeat(1 << 16)),
+            ..ModelSummary::default()
+        });
+        answers.profiles.push(ProfileSummary {
+            inference_profile_id: "p".to_owned(),
+            description: Some("d".repeat(1 << 16)),
+            models: vec![crate::recording::ProfileModel {
+                model_arn: "arn:aws:bedrock:eu-west-1::foundation-model/a".to_owned(),
+            }],
+            ..ProfileSummary::default()
         });
         for arn in [
             format!("arn:aws:bedrock:eu-west-1::foundation-model/{long}"),
@@ -483,7 +508,7 @@ mod tests {
             });
         }
         let (document, problems) = crate::transform(&recording, None);
-        assert_eq!(problems.len(), 3);
+        assert_eq!(problems.len(), 5);
         assert!(bedrock_catalog_data::Catalog::from_document(&document).is_ok());
     }
 }

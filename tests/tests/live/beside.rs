@@ -168,3 +168,16 @@ async fn of_files_too_the_catalog_stays_that_was_asked_for_last() {
         who_asked_later_has_the_last_word(forced, build).await;
     }
 }
+
+/// A planted note that somebody was refused, in a hundred years, keeps nobody from asking.
+#[tokio::test]
+async fn a_refusal_of_the_future_is_not_believed() {
+    let (folder, clock, wire) = (tempfile::tempdir().unwrap(), clock(), wire());
+    let live = in_files(&wire, &clock, folder.path()).build().unwrap();
+    let key = bedrock_catalog::cache::Key::new("catalog", "refused", "all");
+    let planted = r#"{"asked_at":"2126-01-01T00:00:00Z","why":"planted"}"#;
+    let terms = bedrock_catalog::cache::Terms::source("api");
+    live.cache().put(&key, planted, &terms);
+    live.refresh().await.unwrap();
+    assert_eq!(live.status().source, "api");
+}

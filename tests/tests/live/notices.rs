@@ -8,6 +8,7 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use bedrock_catalog::LiveCatalog;
 use bedrock_catalog::cache::testing::{FaultyTier, Op};
 use bedrock_catalog::cache::{Change, Changed, Key, Pattern, TierErrorKind};
+use bedrock_catalog_tests::fake_bedrock::{Fault, Memory, Operation, Rule};
 use tokio::sync::Semaphore;
 
 use crate::accounts::{config_of, credentials_of};
@@ -116,4 +117,28 @@ async fn no_notice_has_aws_asked() {
     clock.advance(30 * HOUR);
     live.load().await.unwrap();
     until(|| live.snapshot().observed_at() > last).await;
+}
+
+/// A catalog that others stored before is better than none, and no answer to who is to ask whatever the
+/// cache has.
+#[tokio::test]
+async fn what_is_told_does_not_put_off_what_is_forced() {
+    let (clock, shared) = (clock(), FaultyTier::new("shared"));
+    let other = in_memory(&wire(), &clock).tier(shared.clone());
+    other.build().unwrap().load().await.unwrap();
+    clock.advance(20 * HOUR);
+    // It cannot be read at first, and AWS gives nothing the first time.
+    shared.plan(|op| (op == Op::Get).then_some(TierErrorKind::Unavailable));
+    let once = Rule::new(Fault::access_denied()).operation(Operation::Models);
+    let wire = Memory::new(stage().rule(once.requests(1..=1)));
+    let live = in_memory(&wire, &clock).tier(shared.clone());
+    let live = live.force_refresh(true).build().unwrap();
+    assert_eq!(live.load().await.unwrap().source().as_str(), "bundle");
+    shared.plan(|_| None);
+    clock.advance(Duration::from_secs(45));
+    shared.tell(&changed(&live, Change::Written(later() + DAY)));
+    until(|| live.status().source == "cache").await;
+    clock.advance(Duration::from_secs(70));
+    live.load().await.unwrap();
+    until(|| live.status().source == "api").await;
 }

@@ -122,6 +122,26 @@ async fn who_has_nothing_asks_beside_another_that_does_not_end() {
     drop(lease);
 }
 
+/// One that may not be served, as after an update with a newer bundle, is nothing to serve meanwhile: who
+/// asks is waited for.
+#[tokio::test]
+async fn a_stale_catalog_that_may_not_be_served_is_nothing() {
+    let (folder, clock, wire) = (tempfile::tempdir().unwrap(), clock(), wire());
+    let live = in_files(&wire, &clock, folder.path()).deadline(Duration::from_secs(6));
+    let live = live.build().unwrap();
+    let before = Catalog::bundled().observed_at().unix() - 1;
+    plant(
+        &live,
+        bedrock_catalog::Timestamp::from_unix(before).unwrap(),
+    )
+    .await;
+    clock.advance(25 * HOUR);
+    let lease = lease_of_another(&live, &clock, folder.path());
+    let snapshot = live.load().await.unwrap();
+    assert_eq!(snapshot.source().as_str(), "api", "{:?}", snapshot.error());
+    drop(lease);
+}
+
 #[tokio::test]
 async fn while_another_process_asks_a_stale_catalog_serves_and_nothing_is_wrong() {
     let (folder, clock, wire) = (tempfile::tempdir().unwrap(), clock(), wire());

@@ -192,14 +192,18 @@ impl Inner {
             return asked.map(|asked| Others::Asked(Box::new(asked)));
         }
         match computed {
-            Ok(answer) if answer.is_fresh() => {
+            Ok(answer) => {
+                let is_stale = !answer.is_fresh();
                 let look = |cache: &Cache| Cached::of(answer, cache);
                 let cached = self.look(cache, look).await;
                 let usable = cached.and_then(|cached| self.usable(&cached, &mut Tried::default()));
-                let fresh = usable.filter(|snapshot| self.is_fresh(snapshot));
-                Ok(fresh.map_or(Others::HaveNothing, |fresh| Others::Asked(Box::new(fresh))))
+                Ok(match usable {
+                    // Served meanwhile; what may not be served is nothing to go on with.
+                    Some(_) if is_stale => Others::AreAsking,
+                    Some(fresh) if self.is_fresh(&fresh) => Others::Asked(Box::new(fresh)),
+                    _ => Others::HaveNothing,
+                })
             }
-            Ok(_) => Ok(Others::AreAsking),
             // Waited for, but not until the lease runs out: who holds it may have been killed.
             Err(error) if error.is_busy() => Ok(Others::HaveNothing),
             Err(error) => Err(Error::new(ErrorKind::Unavailable, error.to_string())),
@@ -299,7 +303,9 @@ impl Inner {
         let look = |cache: &Cache| cache.get_shared(&Refused::key());
         let refused = self.look(cache, look).await?.into_hit()?;
         let refused: Refused = serde_json::from_slice(&refused.data).ok()?;
-        asked_since(refused.asked_at).then(|| {
+        // Of the future nothing is believed: it would be so for ever.
+        let is_past = refused.asked_at <= self.now();
+        (is_past && asked_since(refused.asked_at)).then(|| {
             let message = format!("another process asked just now: {}", refused.why);
             Err(Error::new(ErrorKind::Unavailable, message))
         })

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::super::handle::{Inner, Renewal};
 use super::super::snapshot::Retry;
-use super::{Answered, LOOK_AGAIN, is_due};
+use super::{Answered, LOOK_AGAIN, RETRY, is_due};
 
 /// Why something is renewed.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -107,7 +107,13 @@ impl Inner {
         let _turn = self.turn.turn().await;
         if cause == Cause::Others {
             match self.stored_by_others().await {
-                Some(snapshot) => drop(self.adopt(snapshot)),
+                Some(mut snapshot) => {
+                    if self.forced.load(Ordering::Acquire) {
+                        // AWS is to be asked whatever others have.
+                        snapshot.renew_all_at(self.renewal(RETRY));
+                    }
+                    self.adopt(snapshot);
+                }
                 None => self.renew_when_due(),
             }
             return;
