@@ -61,6 +61,9 @@ impl Shared {
 
     /// What was in doubt for long enough is dropped for the last time.
     fn drop_what_is_due(self: &Arc<Self>) {
+        if self.doubtful.is_empty() {
+            return;
+        }
         for drops in self.doubtful.take_due(self.cache.steady()) {
             self.drop_in_doubt(drops, true);
         }
@@ -68,11 +71,8 @@ impl Shared {
 
     /// Whether this entry is not to be believed.
     pub(super) fn is_doubtful(self: &Arc<Self>, namespace: Namespace, key: &Key) -> bool {
-        if self.doubtful.is_empty() {
-            return false;
-        }
         self.drop_what_is_due();
-        self.doubtful.covers(namespace, key)
+        !self.doubtful.is_empty() && self.doubtful.covers(namespace, key)
     }
 }
 
@@ -92,6 +92,8 @@ impl Pending {
     /// that others read hold nothing old.
     pub(super) async fn begin(shared: Arc<Shared>, plan: Arc<Plan>, drops: Drops) -> Self {
         let drops = Arc::new(drops);
+        // Also where nobody reads in this process: others may.
+        shared.drop_what_is_due();
         let dropped = shared.drop_entries(&drops, false).await;
         Self {
             shared,
@@ -118,7 +120,6 @@ impl Pending {
         if !sure {
             self.shared.counts.in_doubt.one();
             self.shared.doubt_for_a_while(&self.drops);
-            self.shared.drop_what_is_due();
         }
         tracing::debug!(
             service = self.plan.service,
@@ -138,7 +139,6 @@ impl Drop for Pending {
         self.shared.counts.in_doubt.one();
         self.shared.doubtful.add(&self.drops);
         self.shared.drop_in_doubt(Arc::clone(&self.drops), false);
-        self.shared.drop_what_is_due();
     }
 }
 

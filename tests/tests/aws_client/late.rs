@@ -82,3 +82,42 @@ async fn what_is_read_before_a_write_in_doubt_is_done_is_not_kept() {
         assert_eq!(before, w.aws.requests("DescribeUser"), "kept again");
     }
 }
+
+/// Nobody reads in the process that wrote, and another one has read meanwhile.
+#[tokio::test]
+async fn a_process_that_only_writes_drops_it_once_more_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = ManualClock::at(SystemTime::now());
+    let process = || {
+        let disk = DiskTier::new(Locations::given([folder.path()]), Codec::new("0.1.0"));
+        let cache = Cache::builder().tier(Arc::new(disk) as Arc<dyn Tier>);
+        let cache = cache.clock(clock.clone()).build().unwrap();
+        cached(|builder| builder.cache(cache))
+    };
+    let w = World::with(process());
+    let user = w.user("ann").await;
+    let config = config(&w.aws.url(), credentials("AKIDONE", Some(ACCOUNT)));
+    let of_another = store(&config, &process());
+    let fault = Fault::Refused(500, "InternalServerException");
+    w.aws.fail_next("UpdateUser", fault);
+    let once = aws_config::retry::RetryConfig::standard().with_max_attempts(1);
+    let once = aws_sdk_identitystore::config::Builder::new().retry_config(once);
+    let write = w.store.update_user().identity_store_id(IDENTITY_STORE);
+    let write = write
+        .user_id(&user)
+        .operations(change("displayName", "Ann"));
+    let write = write.customize().config_override(once).send();
+    assert!(write.await.is_err());
+    assert_eq!(name(&of_another, &user).await.as_deref(), Some("ann"));
+    // And now it is done.
+    let late = aws_sdk_identitystore::Client::new(&config);
+    let late = late.update_user().identity_store_id(IDENTITY_STORE);
+    let late = late.user_id(&user).operations(change("displayName", "Ann"));
+    late.send().await.unwrap();
+    clock.advance(ON_ITS_WAY);
+    w.group("others").await;
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while name(&of_another, &user).await.as_deref() != Some("Ann") {
+        assert!(std::time::Instant::now() < deadline, "it is never dropped");
+    }
+}
