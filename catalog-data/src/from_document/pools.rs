@@ -6,7 +6,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::too_many;
+use super::{MOST_ROWS, too_many};
 use crate::error::Error;
 use crate::rows::Run;
 use crate::text::{StaticList, Text};
@@ -46,9 +46,6 @@ impl Texts {
 pub(super) struct Lists<T>(BTreeMap<Vec<T>, u16>);
 
 impl<T: Clone + Ord> Lists<T> {
-    /// The most there can be: today there are some ten.
-    const MOST: usize = 1024;
-
     pub(super) const fn new() -> Self {
         Self(BTreeMap::new())
     }
@@ -62,8 +59,8 @@ impl<T: Clone + Ord> Lists<T> {
         words.sort_unstable();
         words.dedup();
         let next = self.0.len();
-        if next == Self::MOST && !self.0.contains_key(&words) {
-            return Err(too_many("lists of words", Self::MOST));
+        if next == MOST_ROWS && !self.0.contains_key(&words) {
+            return Err(too_many("lists of words", MOST_ROWS));
         }
         Ok(*self.0.entry(words).or_insert(next as u16))
     }
@@ -100,6 +97,8 @@ mod tests {
         assert!(format!("{error}").contains("65536"), "{error}");
     }
 
+    const LISTS: usize = 1024;
+
     /// A word that counts how often it is compared.
     #[derive(Clone, Debug)]
     struct Counted<'c>(usize, &'c core::cell::Cell<usize>);
@@ -129,12 +128,12 @@ mod tests {
     #[test]
     fn many_lists_are_not_looked_for_one_by_one() {
         let (compared, mut lists) = (core::cell::Cell::new(0), Lists::new());
-        for last in 0..Lists::<Counted<'_>>::MOST {
+        for last in 0..LISTS {
             let words = (0..100).chain([100 + last]);
             let words: Vec<_> = words.map(|word| Counted(word, &compared)).collect();
             lists.number(&words).unwrap();
         }
-        let most = Lists::<Counted<'_>>::MOST * 101 * 50;
+        let most = LISTS * 101 * 50;
         assert!(compared.get() < most, "{}", compared.get());
     }
 
