@@ -179,7 +179,7 @@ impl Inner {
             tried.note("cache", "no answer");
         }
         // Those of nobody in particular may be of any account.
-        let cached = match self.is_open().await {
+        let cached = match self.is_open(&cache).await {
             true => {
                 tried.note("cache", "whose entries are meant is not known");
                 None
