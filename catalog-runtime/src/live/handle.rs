@@ -145,7 +145,7 @@ impl LiveCatalog {
     }
 
     pub(super) fn start(config: LiveCatalogBuilder, cache: Cache) -> Result<Self, Error> {
-        let mut before = Snapshot::before_loading(config.bundled_fallback);
+        let mut before = Snapshot::before_loading(&config);
         let mut laid_over = LaidOver::default();
         if let OverlaySource::Values(overlay) = &config.overlay {
             let overlay = Arc::new(overlay.clone());
@@ -183,7 +183,8 @@ impl LiveCatalog {
         })
     }
 
-    /// The catalog as it is now: the bundle, before the first load. Never waits, some 20 ns.
+    /// The catalog as it is now: the bundle, before the first load, or an empty one where no bundle may
+    /// serve (it is switched off, or of another partition). Never waits, some 20 ns.
     #[inline]
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.inner.current.load_full()
