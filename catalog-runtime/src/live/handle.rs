@@ -103,7 +103,7 @@ pub(super) struct Inner {
 #[derive(Default)]
 pub(super) struct Background {
     pub(super) renewal: Option<Renewal>,
-    /// Others stored a catalog while it worked.
+    /// Others stored a catalog while it worked, or before it could.
     pub(super) noticed: bool,
     /// Where it goes on.
     pub(super) runtime: Option<tokio::runtime::Handle>,
