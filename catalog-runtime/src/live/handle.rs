@@ -211,6 +211,10 @@ impl LiveCatalog {
     /// # Errors
     /// Never while the bundle may serve. Else, where there is nothing to serve: what was tried, and why
     /// each failed.
+    ///
+    /// # Panics
+    /// In Tokio, on one of its runtimes without timers: nothing tells them apart from those that have
+    /// them. So does all that waits here; off Tokio nothing does, and nobody is asked.
     pub async fn load(&self) -> Result<Arc<Snapshot>, Error> {
         self.inner.load().await
     }
