@@ -188,7 +188,7 @@ impl LiveCatalogBuilder {
         self
     }
 
-    /// The partition; `aws` if not said.
+    /// The partition; `aws` if not said, which is that of the bundle: no other is served it.
     #[must_use]
     pub fn partition(mut self, partition: impl Into<String>) -> Self {
         self.partition = partition.into();

@@ -152,7 +152,7 @@ impl Discovery {
             let key = key.clone();
             inner.look(cache, move |cache| cache.get(&key)).await
         };
-        if inner.is_open().await {
+        if inner.is_open(&cache).await {
             let asked = self.ask(&cache, list, region, None, answered).await;
             return match asked {
                 Err(error) if error.kind() == ErrorKind::NoCredentials => {

@@ -103,7 +103,7 @@ pub(super) struct Inner {
 #[derive(Default)]
 pub(super) struct Background {
     pub(super) renewal: Option<Renewal>,
-    /// Others stored a catalog while it worked.
+    /// Others stored a catalog while it worked, or before it could.
     pub(super) noticed: bool,
     /// Where it goes on.
     pub(super) runtime: Option<tokio::runtime::Handle>,
@@ -145,7 +145,7 @@ impl LiveCatalog {
     }
 
     pub(super) fn start(config: LiveCatalogBuilder, cache: Cache) -> Result<Self, Error> {
-        let mut before = Snapshot::before_loading(config.bundled_fallback);
+        let mut before = Snapshot::before_loading(&config);
         let mut laid_over = LaidOver::default();
         if let OverlaySource::Values(overlay) = &config.overlay {
             let overlay = Arc::new(overlay.clone());
@@ -183,7 +183,8 @@ impl LiveCatalog {
         })
     }
 
-    /// The catalog as it is now: the bundle, before the first load. Never waits, some 20 ns.
+    /// The catalog as it is now: the bundle, before the first load, or an empty one where no bundle may
+    /// serve (it is switched off, or of another partition). Never waits, some 20 ns.
     #[inline]
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.inner.current.load_full()
@@ -210,6 +211,10 @@ impl LiveCatalog {
     /// # Errors
     /// Never while the bundle may serve. Else, where there is nothing to serve: what was tried, and why
     /// each failed.
+    ///
+    /// # Panics
+    /// In Tokio, on one of its runtimes without timers: nothing tells them apart from those that have
+    /// them. So does all that waits here; off Tokio nothing does, and nobody is asked.
     pub async fn load(&self) -> Result<Arc<Snapshot>, Error> {
         self.inner.load().await
     }

@@ -68,10 +68,7 @@ impl Inner {
     pub(super) async fn identified(&self) -> Cache {
         #[cfg(feature = "aws")]
         if self.config.can_ask() {
-            // Where nothing can be asked, it stays open for a later load.
-            if tokio::runtime::Handle::try_current().is_ok() {
-                self.ask_for_account().await;
-            }
+            self.ask_for_account().await;
             return self.namespaced(self.known_account());
         }
         self.recalled().await
@@ -85,6 +82,10 @@ impl Inner {
         }
         let mut asked = self.account.asked.lock().await;
         if asked.is_none() && self.account.named.get().is_none() {
+            // Where nothing can be asked, it stays open for a later load.
+            if !self.config.aws.is_made() && tokio::runtime::Handle::try_current().is_err() {
+                return Some(NotNamed::NoCredentials);
+            }
             match self.config.aws.account(self.config.naming()).await {
                 Some(Some(account)) => {
                     self.account.named.get_or_init(|| account);
@@ -96,17 +97,22 @@ impl Inner {
         *asked
     }
 
-    /// Whether the credentials have not said yet whose entries are meant: those of nobody would be
-    /// anybody's whose credentials are as slow.
+    /// Whether the credentials had not said whose entries are meant when this cache was asked for, whatever
+    /// they said since: those of nobody would be anybody's whose credentials are as slow.
     #[cfg(feature = "aws")]
-    pub(super) async fn is_open(&self) -> bool {
-        let open = *self.account.asked.lock().await == Some(NotNamed::NoCredentials);
-        open && self.known_account().is_none()
+    pub(super) async fn is_open(&self, cache: &Cache) -> bool {
+        match self.known_account() {
+            Some(account) => cache.namespace() != self.namespaced(Some(account)).namespace(),
+            None => {
+                let asked = *self.account.asked.lock().await;
+                self.config.can_ask() && asked != Some(NotNamed::NamesNone)
+            }
+        }
     }
 
     #[cfg(not(feature = "aws"))]
     #[allow(clippy::unused_async)]
-    pub(super) async fn is_open(&self) -> bool {
+    pub(super) async fn is_open(&self, _: &Cache) -> bool {
         false
     }
 
@@ -125,14 +131,13 @@ impl Inner {
     /// there, and must not take another's for its own.
     pub(super) async fn meant(&self) -> Result<Cache, Error> {
         #[cfg(feature = "aws")]
-        let names_none =
-            match self.config.can_ask() && tokio::runtime::Handle::try_current().is_ok() {
-                true => match self.ask_for_account().await {
-                    None => return Ok(self.namespaced(self.known_account())),
-                    Some(why) => why == NotNamed::NamesNone,
-                },
-                false => false,
-            };
+        let names_none = match self.config.can_ask() {
+            true => match self.ask_for_account().await {
+                None => return Ok(self.namespaced(self.known_account())),
+                Some(why) => why == NotNamed::NamesNone,
+            },
+            false => false,
+        };
         #[cfg(not(feature = "aws"))]
         let names_none = false;
         // However long it takes: it is what was asked for.

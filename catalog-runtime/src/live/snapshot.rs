@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bedrock_catalog_data::{Catalog, Document, FORMAT, Timestamp};
 
+use super::builder::LiveCatalogBuilder;
 use crate::cache::Moment;
 use crate::error::ErrorKind;
 
@@ -27,7 +28,7 @@ pub enum Source {
     },
     /// Baked into the binary.
     Bundle,
-    /// Nothing was loaded yet, and there is no bundle: the catalog is empty.
+    /// Nothing was loaded yet, and no bundle may serve: the catalog is empty.
     Nothing,
 }
 
@@ -190,11 +191,11 @@ impl Snapshot {
         }
     }
 
-    /// The bundle, or an empty catalog where there is none or it is not wanted. Not settled.
-    pub(super) fn before_loading(with_bundle: bool) -> Self {
-        let snapshot = match bundle().filter(|_| with_bundle) {
-            Some(bundle) => Self::of(bundle, Source::Bundle),
-            None => Self::of(empty(), Source::Nothing),
+    /// The bundle, or an empty catalog where it may not serve. Not settled.
+    pub(super) fn before_loading(config: &LiveCatalogBuilder) -> Self {
+        let snapshot = match config.bundle() {
+            Ok(bundle) => Self::of(bundle, Source::Bundle),
+            Err(_) => Self::of(empty(&config.partition), Source::Nothing),
         };
         Self {
             settled: false,
@@ -212,22 +213,29 @@ impl Deref for Snapshot {
     }
 }
 
-/// The bundle, where this build has one.
-pub(super) fn bundle() -> Option<Held> {
+impl LiveCatalogBuilder {
+    /// The bundle, or why it may not serve. It serves no other partition than its own.
     #[cfg(feature = "bundle")]
-    {
-        Some(Held::Baked(Catalog::bundled()))
+    pub(super) fn bundle(&self) -> Result<Held, String> {
+        let bundle = Catalog::bundled();
+        let (of, wanted) = (bundle.partition(), &self.partition);
+        match self.bundled_fallback {
+            false => Err("switched off".to_owned()),
+            true if of != wanted => Err(format!("of partition {of}, not {wanted}")),
+            true => Ok(Held::Baked(bundle)),
+        }
     }
+
     #[cfg(not(feature = "bundle"))]
-    {
-        None
+    pub(super) fn bundle(&self) -> Result<Held, String> {
+        Err("this build has none".to_owned())
     }
 }
 
-fn empty() -> Held {
+fn empty(partition: &str) -> Held {
     let nothing = Document {
         format: FORMAT,
-        partition: "aws".into(),
+        partition: partition.into(),
         observed_at: Timestamp::baked(0),
         regions: Vec::new(),
         stale: BTreeMap::new(),

@@ -20,7 +20,7 @@ use std::time::Duration;
 use super::builder::PartialPolicy;
 use super::handle::Inner;
 use super::laid_over::OverlaySource;
-use super::snapshot::{Held, Snapshot, Source, bundle};
+use super::snapshot::{Held, Snapshot, Source};
 use crate::cache::{Cache, Key, Moment};
 use crate::error::{Error, ErrorKind};
 use cached::Cached;
@@ -179,7 +179,7 @@ impl Inner {
             tried.note("cache", "no answer");
         }
         // Those of nobody in particular may be of any account.
-        let cached = match self.is_open().await {
+        let cached = match self.is_open(&cache).await {
             true => {
                 tried.note("cache", "whose entries are meant is not known");
                 None
@@ -227,7 +227,7 @@ impl Inner {
                 error.kind()
             }
         };
-        let mut snapshot = match (stale, bundle().filter(|_| self.config.bundled_fallback)) {
+        let mut snapshot = match (stale, self.config.bundle()) {
             (Some(stale), _) => {
                 let age_seconds = stale.age(self.now()).as_secs();
                 let (tried, source) = (tried.told(), &stale.source);
@@ -239,7 +239,7 @@ impl Inner {
                 }
                 stale
             }
-            (None, Some(bundle)) => {
+            (None, Ok(bundle)) => {
                 let snapshot = Snapshot::of(bundle, Source::Bundle);
                 let age_seconds = snapshot.age(self.now()).as_secs();
                 let (tried, observed_at) = (tried.told(), snapshot.observed_at());
@@ -254,7 +254,8 @@ impl Inner {
                 }
                 snapshot
             }
-            (None, None) => {
+            (None, Err(why)) => {
+                tried.note("bundle", why);
                 let error = Error::new(kind, format!("no catalog: {}", tried.told()));
                 let advice = "give AWS credentials, a cache that can be read, or allow the bundle";
                 return Err(error.advising(advice));

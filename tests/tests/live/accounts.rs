@@ -9,6 +9,7 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use bedrock_catalog::cache::testing::FaultyTier;
 use bedrock_catalog::{Catalog, ErrorKind};
 use bedrock_catalog_tests::fake_bedrock::Memory;
+use futures_lite::future::block_on;
 
 use crate::stage::*;
 
@@ -280,4 +281,30 @@ async fn what_slow_credentials_get_is_their_accounts() {
         let third = load(&slow("333333333333"), false).await;
         assert_eq!(third, "api", "nor are they anybody's");
     }
+}
+
+/// Without a runtime the credentials cannot be asked whose entries are meant: none are served, neither those
+/// of nobody in particular nor those of the only account.
+#[test]
+fn where_the_credentials_cannot_be_asked_nothing_cached_is_served() {
+    let (folder, clock, wire) = (tempfile::tempdir().unwrap(), clock(), wire());
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let nobodys = in_files(&wire, &clock, folder.path()).build().unwrap();
+    let asked = runtime.block_on(nobodys.load()).unwrap();
+    assert_eq!(asked.source().as_str(), "api");
+    let config = config_of(&wire, "111111111111");
+    let live = in_files(&wire, &clock, folder.path()).sdk_config(&config);
+    let live = live.build().unwrap();
+    let (loaded, listed) = block_on(async {
+        let listed = live.discovery().models("eu-west-1").await;
+        (live.load().await.unwrap(), listed)
+    });
+    assert_eq!(loaded.source().as_str(), "bundle");
+    assert!(live.is_degraded());
+    assert!(listed.is_err(), "another's list");
+    // Who is known stays so.
+    let named = in_files(&wire, &clock, folder.path()).sdk_config(&config);
+    let named = named.build().unwrap();
+    runtime.block_on(named.refresh()).unwrap();
+    assert!(block_on(named.discovery().models("eu-west-1")).is_ok());
 }

@@ -93,3 +93,17 @@ async fn names_keep_factories_apart() {
     let live = in_files(&wire, &clock(), folder.path()).build().unwrap();
     assert_eq!(live.load().await.unwrap().source().as_str(), "api");
 }
+
+/// They name no account wherever they are asked: without a runtime too what is cached is that of the name.
+#[test]
+fn what_is_cached_under_a_name_is_served_without_a_runtime() {
+    let (folder, wire) = (tempfile::tempdir().unwrap(), wire());
+    let build = || {
+        let named = made(&wire).namespace("ours");
+        named.cache_dirs([folder.path()]).build().unwrap()
+    };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(build().load()).unwrap();
+    let cached = futures_lite::future::block_on(build().load()).unwrap();
+    assert_eq!(cached.source().as_str(), "cache");
+}

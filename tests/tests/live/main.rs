@@ -23,6 +23,7 @@ mod lambda;
 mod notices;
 mod overlay;
 mod partial;
+mod partitions;
 mod properties;
 mod settings;
 mod stage;

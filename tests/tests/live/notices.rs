@@ -39,6 +39,20 @@ impl ProvideCredentials for Held {
     }
 }
 
+/// Such credentials, not held yet, and an SDK configuration with them.
+fn held(wire: &Memory) -> (Arc<Held>, aws_config::SdkConfig) {
+    let held = Arc::new(Held {
+        held: AtomicBool::new(false),
+        asks: Semaphore::new(0),
+        go_on: Semaphore::new(0),
+    });
+    let provider: Arc<dyn ProvideCredentials> = Arc::clone(&held) as _;
+    let provider = SharedCredentialsProvider::new(provider);
+    let config = wire.sdk_config().into_builder();
+    let config = config.credentials_provider(provider).build();
+    (held, config)
+}
+
 /// That another process did this to the catalog.
 fn changed(live: &LiveCatalog, change: Change) -> Changed {
     Changed {
@@ -61,15 +75,7 @@ fn heard(live: &LiveCatalog) -> Arc<AtomicUsize> {
 #[tokio::test]
 async fn what_is_told_while_a_renewal_works_is_taken_up_after_it() {
     let (clock, wire, shared) = (clock(), wire(), FaultyTier::new("shared"));
-    let held = Arc::new(Held {
-        held: AtomicBool::new(false),
-        asks: Semaphore::new(0),
-        go_on: Semaphore::new(0),
-    });
-    let provider: Arc<dyn ProvideCredentials> = Arc::clone(&held) as _;
-    let provider = SharedCredentialsProvider::new(provider);
-    let config = wire.sdk_config().into_builder();
-    let slow = config.credentials_provider(provider).build();
+    let (held, slow) = held(&wire);
     let build = |config| {
         let live = in_memory(&wire, &clock).tier(shared.clone());
         live.sdk_config(config).build().unwrap()
@@ -88,6 +94,35 @@ async fn what_is_told_while_a_renewal_works_is_taken_up_after_it() {
     shared.tell(&changed(&one, Change::Written(later() + 40 * HOUR)));
     until(|| heard.load(Ordering::SeqCst) == 1).await;
     held.go_on.add_permits(100);
+    until(|| one.snapshot().observed_at() == newest).await;
+    assert_eq!(one.status().source, "cache");
+}
+
+/// As little is lost where it is told while the first load works, which no task is there for yet.
+#[tokio::test]
+async fn what_is_told_while_the_first_load_works_is_taken_up_after_it() {
+    let (clock, wire, shared) = (clock(), wire(), FaultyTier::new("shared"));
+    let (held, slow) = held(&wire);
+    let build = |config| {
+        let live = in_memory(&wire, &clock).tier(shared.clone());
+        live.sdk_config(config).build().unwrap()
+    };
+    let (one, other) = (build(&slow), build(&config_of(&wire, OURS)));
+    one.own_cache().await;
+    let heard = heard(&one);
+    held.held.store(true, Ordering::SeqCst);
+    let loads = tokio::spawn({
+        let one = one.clone();
+        async move { one.load().await.unwrap().source().to_string() }
+    });
+    held.asks.acquire().await.unwrap().forget();
+    // It has found nothing in the cache, and asks AWS. The other one asks later, and has its answer first.
+    clock.advance(Duration::from_secs(60));
+    let newest = other.refresh().await.unwrap().observed_at();
+    shared.tell(&changed(&one, Change::Written(later() + HOUR)));
+    until(|| heard.load(Ordering::SeqCst) == 1).await;
+    held.go_on.add_permits(100);
+    assert_eq!(loads.await.unwrap(), "api");
     until(|| one.snapshot().observed_at() == newest).await;
     assert_eq!(one.status().source, "cache");
 }

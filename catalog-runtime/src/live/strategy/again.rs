@@ -82,9 +82,6 @@ impl Inner {
     /// What others stored, where it is newer than what is served, or has regions that failed here.
     pub(super) async fn stored_by_others(&self) -> Option<Snapshot> {
         let cache = self.identified().await;
-        if self.is_open().await {
-            return None;
-        }
         let current = self.current.load_full();
         let observed_at = current.base.observed_at();
         let known = current.retry.as_ref().map(|retry| retry.tries);
@@ -104,6 +101,10 @@ impl Inner {
         cache: &Cache,
         wanted: impl Fn(&Snapshot, u32) -> bool,
     ) -> Option<Snapshot> {
+        // Those of nobody in particular may be of any account.
+        if self.is_open(cache).await {
+            return None;
+        }
         let look = |cache: &Cache| Cached::of(cache.get_shared(&catalog_key()), cache);
         let shared = self.look(cache, look).await?;
         let snapshot = self.usable(&shared, &mut Tried::default())?;

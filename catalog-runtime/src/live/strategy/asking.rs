@@ -130,7 +130,7 @@ impl Inner {
                     .map(|asked| Some(asked.snapshot))
                     .map_err(|in_vain| in_vain.error);
             }
-            if self.is_open().await {
+            if self.is_open(&cache).await {
                 // Nobody to ask with: the others may be of any account.
                 let within = config.asking();
                 let asked = self.ask_alone(&cache, within, answered);
@@ -391,7 +391,7 @@ impl Inner {
     pub(in crate::live) async fn last_good(&self, cache: &Cache) -> Option<Held> {
         let current = self.current.load_full();
         // Where it is not known who asks, it may be of any account.
-        let cached = match self.is_open().await {
+        let cached = match self.is_open(cache).await {
             true => None,
             false => self.look(cache, |cache| cache.get(&catalog_key())).await,
         };

@@ -25,13 +25,15 @@ impl Inner {
         self.spawn(Duration::ZERO, Cause::Due);
     }
 
-    /// Another process of the fleet has stored a catalog: takes it up, where tasks ran before.
+    /// Another process of the fleet has stored a catalog: takes it up, where tasks ran before, or else once
+    /// they may.
     pub(in crate::live) fn renew_from_others(self: &Arc<Self>) {
-        let background = self
+        let mut background = self
             .background
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         let runtime = background.runtime.clone();
+        background.noticed |= runtime.is_none();
         drop(background);
         if let Some(runtime) = runtime {
             let _entered = runtime.enter();
@@ -65,6 +67,12 @@ impl Inner {
             background.noticed |= cause == Cause::Others;
             return;
         }
+        let (wait, cause) = match background.noticed && !working && wait > Duration::ZERO {
+            // Told of before any task could run: looked for first.
+            true => (Duration::ZERO, Cause::Others),
+            false => (wait, cause),
+        };
+        background.noticed &= cause != Cause::Others;
         background.runtime = Some(runtime.clone());
         let weak = Arc::downgrade(self);
         // One that need not wait works already: the next one leaves it alone.

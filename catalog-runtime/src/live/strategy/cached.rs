@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bedrock_catalog_data::Catalog;
 
 use super::super::handle::Inner;
-use super::super::snapshot::{Held, Snapshot, Source, bundle};
+use super::super::snapshot::{Held, Snapshot, Source};
 use super::Tried;
 use super::reasons::Reasons;
 use crate::cache::{CLOCK_SKEW, Cache, Freshness, Hit};
@@ -96,8 +96,8 @@ impl Inner {
                 catalog.observed_at()
             ));
         }
-        match bundle().filter(|_| self.config.bundled_fallback) {
-            Some(bundle) if catalog.observed_at() < bundle.observed_at() => Err(format!(
+        match self.config.bundle() {
+            Ok(bundle) if catalog.observed_at() < bundle.observed_at() => Err(format!(
                 "it was observed at {}, before the bundle",
                 catalog.observed_at()
             )),
