@@ -219,11 +219,10 @@ impl Wire {
         let pending = Pending::begin(Arc::clone(&shared), plan, drops).await;
         let mut result = self.inner.call(request).await;
         let succeeded = matches!(&result, Ok(response) if response.status().is_success());
-        // A timeout that the service reports is in doubt like any other.
+        // A timeout that the service reports is in doubt like any other. What it did not take because it is
+        // asked too much is not: the reads would all go to it, just then.
         let refused = match &mut result {
-            Ok(response) if response.status().is_client_error() => {
-                !reply::is_timeout(response, self.sleep.as_ref()).await
-            }
+            Ok(response) if !succeeded => reply::is_refusal(response, self.sleep.as_ref()).await,
             _ => false,
         };
         let dropped = if refused {

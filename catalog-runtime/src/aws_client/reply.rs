@@ -89,28 +89,77 @@ pub(super) async fn look(
 /// So much of an error is read to see what it is.
 const LARGEST_ERROR: usize = 64 << 10;
 
-/// Whether an error (4xx) is a timeout that the service reports: by its status, its type in the header, or
-/// anywhere in its body, as each protocol writes the type elsewhere. A body that cannot be read may be
-/// one. Nothing of the response is lost.
-pub(super) async fn is_timeout(
+/// How services say that they are asked too much: the SDK's list. Many say it as a fault of their own (503).
+const THROTTLED: [&str; 14] = [
+    "Throttling",
+    "ThrottlingException",
+    "ThrottledException",
+    "RequestThrottledException",
+    "TooManyRequestsException",
+    "ProvisionedThroughputExceededException",
+    "TransactionInProgressException",
+    "RequestLimitExceeded",
+    "BandwidthLimitExceeded",
+    "LimitExceededException",
+    "RequestThrottled",
+    "SlowDown",
+    "PriorRequestNotComplete",
+    "EC2ThrottledException",
+];
+
+fn says_timeout(text: &[u8]) -> bool {
+    memchr::memmem::find(text, b"Timeout").is_some()
+}
+
+/// Whether a text is such a code or has one as a value of its own, in JSON, XML or CBOR, where a namespace
+/// may stand before it. A sentence with the word says nothing.
+fn says_throttled(text: &[u8]) -> bool {
+    THROTTLED.iter().any(|code| {
+        memchr::memmem::find_iter(text, code).any(|at| {
+            let before = at.checked_sub(1).and_then(|before| text.get(before));
+            let after = text.get(at + code.len());
+            match before {
+                Some(b'#') => true,
+                None | Some(b'"' | b'>') => matches!(after, None | Some(b'"' | b':' | b'<')),
+                _ => false,
+            }
+        })
+    })
+}
+
+/// Whether an answer says that nothing was done: any error of the caller's (4xx) that is no timeout, and of
+/// the service's own (5xx) one that throttles. That is in the status, in the type in the header, or
+/// anywhere in the body, as each protocol writes the type elsewhere. A body that cannot be read says
+/// nothing for sure. Nothing of the response is lost.
+pub(super) async fn is_refusal(
     response: &mut HttpResponse,
     sleep: Option<&SharedAsyncSleep>,
 ) -> bool {
-    let says = |text: &[u8]| text.windows(7).any(|word| word == b"Timeout");
+    let is_its_own = match response.status().as_u16() {
+        429 => return true,
+        408 => return false,
+        400..=499 => false,
+        500..=599 => true,
+        _ => return false,
+    };
+    let says = match is_its_own {
+        true => says_throttled,
+        false => says_timeout,
+    };
     let kind = response.headers().get("x-amzn-errortype");
-    if response.status().as_u16() == 408 || kind.is_some_and(|kind| says(kind.as_bytes())) {
-        return true;
+    if kind.is_some_and(|kind| says(kind.as_bytes())) {
+        return is_its_own;
     }
     let taken = std::mem::replace(response.body_mut(), SdkBody::taken());
     match collect(taken, LARGEST_ERROR, sleep).await {
         Ok(whole) => {
-            let is_timeout = says(&whole);
+            let is_said = says(&whole);
             *response.body_mut() = SdkBody::from(whole);
-            is_timeout
+            is_said == is_its_own
         }
         Err(rejoined) => {
             *response.body_mut() = SdkBody::from_body_1_x(*rejoined);
-            true
+            false
         }
     }
 }

@@ -25,6 +25,8 @@ pub struct TierHealth {
     pub name: &'static str,
     /// What it says of itself.
     pub health: Health,
+    /// Why an operation of it failed, the last time one did; it may be well again.
+    pub failure: Option<String>,
     /// What its breaker does.
     pub breaker: BreakerState,
     /// How much it holds, where it could be asked.
@@ -68,6 +70,7 @@ impl Cache {
         let health = |level: &Level| TierHealth {
             name: level.name(),
             health: level.tier.health(),
+            failure: level.failure(),
             breaker: level.breaker.state(),
             size: level.tier.size().ok(),
         };

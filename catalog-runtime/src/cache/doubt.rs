@@ -29,6 +29,7 @@ pub(super) enum Missed {
     /// To remove what matches.
     Removal,
     /// To store something written then; where several were missed, the last of them.
+    /// Also what another process says may be left of what was written until then.
     Write(SystemTime),
 }
 

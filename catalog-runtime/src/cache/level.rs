@@ -11,6 +11,7 @@ use super::breaker::{Breaker, BreakerLimits};
 use super::doubt::{Doubt, Doubts, Missed, Trust};
 use super::healing::Owed;
 use super::statistics::TierCounts;
+use super::sync::{Mutex, lock};
 use super::tier::{Begun, Found, Lease, Receipt, Tier, TierError, TierErrorKind};
 use super::{Clock, Entry, Envelope, Key, Namespace, Pattern, Standing};
 
@@ -26,6 +27,8 @@ pub(super) struct Level {
     /// Of all operations that did not end in time, the number of the last here.
     late: AtomicU64,
     lates: Lates,
+    /// Why an operation of it failed, the last time.
+    failure: Mutex<Option<String>>,
 }
 
 /// How many operations of a cache did not end in time. What one call has waited for it does not wait for
@@ -67,12 +70,17 @@ impl Level {
             is_instant,
             late: AtomicU64::new(0),
             lates,
+            failure: Mutex::new(None),
         }
     }
 
     /// Whether an operation did not end in time since then, whoever waited for it.
     pub(super) fn was_late_since(&self, mark: Mark) -> bool {
         self.late.load(Ordering::Acquire) > mark.0
+    }
+
+    pub(super) fn failure(&self) -> Option<String> {
+        lock(&self.failure).clone()
     }
 
     pub(super) fn name(&self) -> &'static str {
@@ -120,6 +128,7 @@ impl Level {
         if error.kind() == TierErrorKind::Foreign {
             tracing::debug!(tier = self.name(), action, of = %of, path, error = %error, "the cache entry is not ours to use");
         } else {
+            *lock(&self.failure) = Some(error.to_string());
             tracing::warn!(tier = self.name(), action, of = %of, path, error = %error, "a cache tier failed; going on without it");
         }
     }

@@ -119,6 +119,29 @@ async fn a_write_that_is_refused_changes_nothing() {
     assert_eq!(w.described(&user).await.as_deref(), Some("ann"));
 }
 
+/// A service that is asked too much does nothing, and says so with an error of its own fault. Just then
+/// the reads must not all go to it.
+#[tokio::test]
+async fn a_write_that_is_throttled_changes_nothing_and_sends_no_herd() {
+    for (status, code) in [
+        (503, "SlowDown"),
+        (503, "RequestLimitExceeded"),
+        (500, "com.amazon.coral.availability#ThrottlingException"),
+        (429, "TooManyRequestsException"),
+        (429, "SomethingNew"),
+    ] {
+        let w = World::new();
+        let user = w.user("ann").await;
+        w.aws.fail_next("UpdateUser", Fault::Refused(status, code));
+        assert!(!w.rename_in_doubt(&user, "Ann").await);
+        assert_eq!(w.cached.statistics().in_doubt, 0, "{status} {code}");
+        for _ in 0..100 {
+            assert_eq!(w.described(&user).await.as_deref(), Some("ann"));
+        }
+        assert_eq!(w.aws.requests("DescribeUser"), 1, "{status} {code}");
+    }
+}
+
 #[tokio::test]
 async fn a_read_that_a_write_overtakes_is_not_kept() {
     let w = World::new();

@@ -91,9 +91,14 @@ impl Rules {
             return (0..=body.len()).any(|at| is_secret(up_to(at)));
         }
         let is_quoted_secret = |name: &[u8]| {
-            let name = name.trim_ascii_end().strip_suffix(b"\"");
-            // JSON may be within a text of JSON.
-            name.is_some_and(|name| is_secret(name.strip_suffix(b"\\").unwrap_or(name)))
+            let Some(mut name) = name.trim_ascii_end().strip_suffix(b"\"") else {
+                return false;
+            };
+            // JSON may be within a text of JSON, and that within another.
+            while let Some(shorter) = name.strip_suffix(b"\\") {
+                name = shorter;
+            }
+            is_secret(name)
         };
         memchr::memchr_iter(b':', body).any(|at| is_quoted_secret(up_to(at)))
             || memchr::memchr2_iter(b'>', b'=', body).any(|at| is_secret(up_to(at)))

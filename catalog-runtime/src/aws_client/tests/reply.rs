@@ -14,7 +14,7 @@ use futures_lite::future::block_on;
 use http_body::{Body, Frame};
 use proptest::prelude::*;
 
-use super::super::reply::{NotKept, look, read};
+use super::super::reply::{NotKept, is_refusal, look, read};
 
 /// A body in pieces, of a length that is not announced; it may break off.
 struct Pieces(VecDeque<Bytes>, bool);
@@ -189,4 +189,43 @@ fn what_is_no_whole_success_passes() {
     }
     let mut announced = response(200, "image/png", SdkBody::from("png"));
     assert!(block_on(look(&mut announced, 10, None)).is_ok());
+}
+
+/// In whatever protocol, and not where the word only stands in a sentence.
+#[test]
+fn a_service_that_throttles_has_done_nothing_and_one_that_failed_may_have() {
+    let refused = |status, header: Option<&'static str>, body: &[u8]| {
+        let mut response = response(status, "", SdkBody::from(body));
+        if let Some(header) = header {
+            response.headers_mut().insert("x-amzn-errortype", header);
+        }
+        let is_refused = block_on(is_refusal(&mut response, None));
+        assert_eq!(received(response).0, body, "nothing is lost");
+        is_refused
+    };
+    let cbor = b"\xbf\x66__type\x78\x1cx.y.z#ThrottlingException\x67message\x61a\xff";
+    for body in [
+        br#"{"__type":"ThrottlingException","message":"m"}"#.as_slice(),
+        br#"{"__type":"com.amazon.coral#ThrottlingException"}"#,
+        br#"{"code":"SlowDown:http://internal.amazon.com/"}"#,
+        b"<Error><Code>SlowDown</Code><Message>m</Message></Error>",
+        b"<Errors><Error><Code>RequestLimitExceeded</Code></Error></Errors>",
+        cbor,
+    ] {
+        assert!(refused(503, None, body), "{}", body.escape_ascii());
+    }
+    for body in [
+        b"".as_slice(),
+        br#"{"__type":"InternalServerException","message":"no ThrottlingException"}"#,
+        b"<Error><Code>InternalError</Code><Message>Not Throttling</Message></Error>",
+        b"<Code>SlowDownloadFailed</Code>",
+    ] {
+        assert!(!refused(503, None, body), "{}", body.escape_ascii());
+    }
+    assert!(refused(500, Some("ThrottlingException:http://x/"), b""));
+    assert!(!refused(500, Some("InternalServerException"), b""));
+    assert!(refused(429, Some("Anything"), b""));
+    assert!(refused(400, None, b"{}") && !refused(408, None, b"{}"));
+    assert!(!refused(400, Some("OperationTimeoutException"), b"{}"));
+    assert!(!refused(302, None, b"{}"));
 }

@@ -35,17 +35,10 @@ fn operations_are_what_their_names_say() {
         ("ec2", "DescribeInstances", read.clone()),
         ("sts", "GetCallerIdentity", read),
         (
-            "ssm",
-            "GetParameter",
+            "dynamodb",
+            "GetItem",
             Kind::Read {
-                unless: vec!["WithDecryption".into()],
-            },
-        ),
-        (
-            "ssm",
-            "GetParametersByPath",
-            Kind::Read {
-                unless: vec!["WithDecryption".into()],
+                unless: vec!["ConsistentRead".into()],
             },
         ),
         ("secretsmanager", "GetSecretValue", Kind::Other),
@@ -112,6 +105,49 @@ fn operations_are_what_their_names_say() {
     }
     assert_eq!(service_word("SSO Admin"), "sso-admin");
     assert_eq!(service_word("Bedrock Runtime"), "bedrock-runtime");
+}
+
+/// People put secrets into what they are free to name: the name is a value there, which no look finds.
+#[test]
+fn what_is_answered_as_free_pairs_of_names_and_values_is_not_kept() {
+    let rules = shipped();
+    for (service, operations) in [
+        ("ecs", "DescribeTaskDefinition DescribeTasks"),
+        (
+            "lambda",
+            "GetFunction GetFunctionConfiguration ListFunctions ListVersionsByFunction",
+        ),
+        (
+            "cloudformation",
+            "DescribeStacks DescribeStackSet DescribeStackEvents DescribeChangeSet GetTemplate \
+             GetTemplateSummary",
+        ),
+        ("codebuild", "BatchGetProjects BatchGetBuilds"),
+        ("batch", "DescribeJobs DescribeJobDefinitions"),
+        (
+            "glue",
+            "GetConnection GetConnections GetJob GetJobs GetTrigger GetDevEndpoints",
+        ),
+        (
+            "ssm",
+            "GetParameter GetParameters GetParametersByPath GetParameterHistory",
+        ),
+        (
+            "ec2",
+            "DescribeInstanceAttribute DescribeLaunchTemplateVersions GetLaunchTemplateData",
+        ),
+        ("auto-scaling", "DescribeLaunchConfigurations"),
+        ("elastic-beanstalk", "DescribeConfigurationSettings"),
+        ("amplify", "GetApp ListApps GetBranch ListBranches"),
+        ("apprunner", "DescribeService"),
+        ("sagemaker", "DescribeModel"),
+        ("bedrock-agentcore-control", "GetAgentRuntime"),
+    ] {
+        for operation in operations.split_whitespace() {
+            let kind = rules.kind(service, operation);
+            assert_eq!(kind, Kind::Other, "{service}:{operation}");
+        }
+    }
 }
 
 /// What is computed, sent or looked up by a POST changes nothing that is kept.
@@ -278,12 +314,14 @@ fn what_changes_by_itself_or_is_good_once_is_asked_each_time() {
     for (service, operation) in [
         ("sqs", "GetQueueUrl"),
         ("codedeploy", "GetDeploymentGroup"),
-        ("ecs", "DescribeTaskDefinition"),
+        ("ecs", "DescribeServices"),
         ("ec2", "DescribeInstances"),
         ("route-53", "GetHealthCheck"),
         ("cloudfront", "ListDistributions"),
         ("cloudwatch-logs", "DescribeLogGroups"),
-        ("lambda", "ListVersionsByFunction"),
+        ("lambda", "ListAliases"),
+        ("cloudformation", "ListStackResources"),
+        ("glue", "GetTable"),
         ("lambda", "GetRuntimeManagementConfig"),
         ("emr", "DescribeCluster"),
         ("bedrock", "ListFoundationModels"),
@@ -503,6 +541,7 @@ fn an_answer_with_a_secret_is_known_by_its_members() {
         // Other ways to write it.
         "{ \"Password\" : \"s\" }",
         r#"{"document":"{\"password\":\"s\"}"}"#,
+        r#"{"a":"{\"b\":\"{\\\"password\\\":\\\"s\\\"}\"}"}"#,
     ] {
         assert!(rules.is_secret(secret.as_bytes()), "{secret}");
     }

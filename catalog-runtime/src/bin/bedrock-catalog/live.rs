@@ -162,7 +162,11 @@ fn done_in_all(cache: &Cache) -> Result<usize, No> {
         let undone = statistics.tier(tier.name).map_or(0, |counts| counts.undone);
         !tier.health.ok || undone > 0
     });
-    let failed = failed.map(|tier| format!("{}: {}", tier.name, tier.health.message));
+    let failed = failed.map(|tier| {
+        // A tier may be well that could not do all of it.
+        let reason = tier.failure.as_deref().filter(|_| tier.health.ok);
+        format!("{}: {}", tier.name, reason.unwrap_or(&tier.health.message))
+    });
     let failed: Vec<String> = failed.collect();
     match failed.is_empty() {
         true => Ok(shared.len()),

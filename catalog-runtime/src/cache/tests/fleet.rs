@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::*;
 use crate::cache::testing::Op;
 use crate::cache::tier::{Found, Health, Listed, Listener, News, Receipt, Size};
-use crate::cache::{Begun, Change, Changed, Clock, Entry, Pattern, Tier, TierError};
+use crate::cache::{Begun, CLOCK_SKEW, Change, Changed, Clock, Entry, Pattern, Tier, TierError};
 
 /// A tier that is told what to answer, over one that works.
 #[derive(Clone, Default)]
@@ -22,6 +22,8 @@ struct Told {
     instead: Option<fn(&Entry) -> Receipt>,
     listener: Option<Listener>,
     holds: Option<Key>,
+    /// When that was written.
+    since: Option<SystemTime>,
 }
 
 impl std::fmt::Debug for Shared {
@@ -35,9 +37,10 @@ impl Tier for Shared {
         "shared"
     }
     fn get(&self, namespace: &Namespace, key: &Key) -> Result<Option<Found>, TierError> {
-        let holds = self.0.lock().unwrap().holds.as_ref() == Some(key);
+        let told = self.0.lock().unwrap();
+        let holds = told.holds.as_ref() == Some(key);
+        let at = told.since.unwrap_or(SystemTime::UNIX_EPOCH);
         let entry = || {
-            let at = SystemTime::UNIX_EPOCH;
             crate::cache::testing::conformance::entry(*namespace, key, "theirs", at, 100_000 * DAY)
         };
         Ok(holds.then(|| Found::new(entry(), None)))
@@ -207,7 +210,7 @@ fn what_another_process_changed_is_not_believed_above() {
 #[test]
 fn what_another_process_could_not_remove_is_not_believed_here_either() {
     let shared = Shared::default();
-    let (cache, ..) = over(&shared);
+    let (cache, clock, _) = over(&shared);
     shared.0.lock().unwrap().holds = Some(key(1));
     assert_eq!(data(&cache).as_deref(), Some(b"theirs".as_slice()));
     let (told, hear) = std::sync::mpsc::channel();
@@ -220,6 +223,12 @@ fn what_another_process_could_not_remove_is_not_believed_here_either() {
     }));
     hear.recv_timeout(60 * SECOND).unwrap();
     assert_eq!(data(&cache), None);
+    // By a clock that is ahead it may have been written before the removal. A while later it was not.
+    shared.0.lock().unwrap().since = Some(clock.now() + CLOCK_SKEW);
+    assert_eq!(data(&cache), None);
+    clock.advance(CLOCK_SKEW + SECOND);
+    shared.0.lock().unwrap().since = Some(clock.now());
+    assert_eq!(data(&cache).as_deref(), Some(b"theirs".as_slice()));
 }
 
 #[test]

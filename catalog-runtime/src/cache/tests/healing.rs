@@ -144,3 +144,18 @@ fn a_tier_that_could_not_remove_is_not_waited_for_in_full_again() {
         .invalidate_of(&[ns()], &Pattern::under(["things"]), true);
     assert_eq!(asked(&stage), (1, 0));
 }
+
+/// As a sweep that came to no end: the tier is well, and yet it was not done.
+#[test]
+fn a_tier_that_is_well_says_why_it_did_not_do_what_was_asked() {
+    let stage = Stage::new();
+    let failure = || stage.cache.health()[2].failure.clone();
+    assert_eq!(failure(), None);
+    stage.lower[1].fail(TierErrorKind::TooLarge);
+    stage.cache.invalidate(&Pattern::glob("*:1"));
+    stage.lower[1].heal();
+    let health = &stage.cache.health()[2].health;
+    assert!(health.ok, "{health:?}");
+    let why = failure().unwrap();
+    assert!(why.contains("told to fail"), "{why}");
+}
