@@ -1,6 +1,6 @@
 //! The user that the manual tells operators to make: it may do all the tier does, and nothing else.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bedrock_catalog::cache::testing::conformance;
@@ -23,6 +23,21 @@ fn admit(server: &RedisServer, more: &str) -> String {
 /// What the user wanted to do and may not.
 fn refused(server: &RedisServer) -> redis::Value {
     server.tell(&["ACL", "LOG"])
+}
+
+/// Keeps the warnings of whoever listens, on whatever thread.
+#[derive(Clone, Default)]
+struct Warnings(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Warnings {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 const NOTHING: redis::Value = redis::Value::Array(vec![]);
@@ -55,6 +70,36 @@ fn the_user_of_the_manual_is_enough_and_no_more() {
     assert_eq!(error.kind(), TierErrorKind::Refused, "{error}");
     assert!(error.to_string().contains("ACL"), "{error}");
     assert_ne!(refused(&server), NOTHING);
+}
+
+#[test]
+fn a_user_who_may_not_listen_is_told_of_once() {
+    let Some(server) = server() else { return };
+    let warnings = Warnings::default();
+    let writer = warnings.clone();
+    let all = tracing_subscriber::fmt().with_max_level(tracing::Level::WARN);
+    all.with_writer(move || writer.clone()).init();
+    let url = admit(&server, " -subscribe");
+    let deaf = tier_under("bedrock-catalog", &url, &ManualClock::new());
+    deaf.on_change(Arc::new(drop));
+    assert_eq!(deaf.get(&ns(), &key(1)).unwrap().map(drop), None);
+    // It tries again, and does not say it again.
+    until("it tried twice", Duration::from_secs(20), || {
+        let counts = server.tell(&["INFO", "commandstats"]);
+        let counts: String = redis::FromRedisValue::from_redis_value(counts).unwrap();
+        let subscribing = counts
+            .lines()
+            .find(|line| line.starts_with("cmdstat_subscribe:"));
+        let refused =
+            subscribing.and_then(|line| line.split_once("rejected_calls=")?.1.split(',').next());
+        refused.is_some_and(|count| count.parse::<u64>().unwrap() >= 2)
+    });
+    let warnings = String::from_utf8(warnings.0.lock().unwrap().clone()).unwrap();
+    assert_eq!(
+        warnings.matches("listen (SUBSCRIBE").count(),
+        1,
+        "{warnings}"
+    );
 }
 
 #[test]

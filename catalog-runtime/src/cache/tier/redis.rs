@@ -6,8 +6,8 @@
 //! write to the server can still make up entries, so it is to be guarded like a folder. Redis 6.2 or
 //! later, or Valkey, alone or as a Cluster.
 //!
-//! Besides `SCAN`, `PUBLISH`, `SUBSCRIBE`, `INFO` and, in a Cluster, `CLUSTER SLOTS` and `DBSIZE`, everything is a
-//! script: a user of its own needs `EVAL`, `EVALSHA` and what the scripts call, on the keys and the
+//! Besides `SCAN`, `PUBLISH`, `SUBSCRIBE`, `PING`, `INFO` and, in a Cluster, `CLUSTER SLOTS` and `DBSIZE`,
+//! everything is a script: a user of its own needs `EVAL`, `EVALSHA` and what the scripts call, on the keys and the
 //! channel of the prefix.
 //!
 //! A caller is held by one operation no longer than [`RedisOptions::timeout`], connecting included.

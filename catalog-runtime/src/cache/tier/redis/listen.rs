@@ -18,7 +18,7 @@ use super::link::connect;
 use super::options::RedisOptions;
 use crate::cache::entry::{from_millis, to_millis};
 use crate::cache::tier::{Change, Changed, Listener, News};
-use crate::cache::{Namespace, Pattern};
+use crate::cache::{Namespace, Pattern, TierError, TierErrorKind};
 
 /// The version of the messages, their first word.
 const VERSION: &str = "1";
@@ -118,7 +118,7 @@ impl Ear {
             return;
         };
         let [first, most] = PAUSES;
-        let (mut pause, mut turn) = (first, 0);
+        let (mut pause, mut turn, mut is_said) = (first, 0, false);
         loop {
             let Some(node) = options.nodes.get(turn % options.nodes.len().max(1)) else {
                 return;
@@ -128,14 +128,23 @@ impl Ear {
                 let stream = connect(node).await.map_err(redis::RedisError::from)?;
                 let mut heard = PubSub::new(node.redis_settings(), stream).await?;
                 heard.subscribe(&*self.channel).await?;
-                // As after each silence: who may not ask learns it now.
+                // As after each silence. A refusal is an answer too: the server is there.
                 heard.ping::<redis::Value>().await?;
                 Ok::<_, Fault>(heard)
             };
-            if let Ok(Ok(heard)) = tokio::time::timeout(PATIENCE, subscribing).await {
-                pause = first;
-                listener(News::Gap);
-                self.hear(heard, &listener).await;
+            match tokio::time::timeout(PATIENCE, subscribing).await {
+                Ok(Ok(heard)) => {
+                    pause = first;
+                    listener(News::Gap);
+                    self.hear(heard, &listener).await;
+                }
+                // Nobody waits for this, so nobody else would say it.
+                Ok(Err(fault)) if fault.kind == TierErrorKind::Refused && !is_said => {
+                    is_said = true;
+                    let error = TierError::from(fault);
+                    tracing::warn!(%error, "Redis does not let this user listen (SUBSCRIBE, the channel): what other processes change is noticed late");
+                }
+                _ => {}
             }
             tracing::debug!("not told of changes in Redis for a while");
             tokio::time::sleep(pause).await;
