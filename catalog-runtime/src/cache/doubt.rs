@@ -29,8 +29,9 @@ pub(super) enum Missed {
     /// To remove what matches.
     Removal,
     /// To store something written then; where several were missed, the last of them.
-    /// Also what another process says may be left of what was written until then.
     Write(SystemTime),
+    /// Another process was to remove what matches of what was written until then, and did not get to the end.
+    Others(SystemTime),
 }
 
 #[derive(Debug, Clone)]
@@ -71,15 +72,17 @@ impl Doubt {
     }
 
     fn is_like(&self, other: &Self) -> bool {
-        let same_kind =
-            matches!(self.missed, Missed::Removal) == matches!(other.missed, Missed::Removal);
+        let kind = std::mem::discriminant::<Missed>;
+        let same_kind = kind(&self.missed) == kind(&other.missed);
         same_kind && self.namespace == other.namespace && self.pattern == other.pattern
     }
 
     /// Takes over what is `newer`, of the same kind and within what this one is about.
     fn absorb(&mut self, newer: &Self) {
         self.trusted.retain(|key| !newer.pattern.matches(key));
-        if let (Missed::Write(at), Missed::Write(then)) = (&mut self.missed, newer.missed) {
+        if let (Missed::Write(at), Missed::Write(then))
+        | (Missed::Others(at), Missed::Others(then)) = (&mut self.missed, newer.missed)
+        {
             *at = then.max(*at);
         }
     }
@@ -141,8 +144,10 @@ impl Doubts {
             if doubt.doubts(namespace, key) {
                 trust = match (trust, doubt.missed) {
                     (Trust::None, _) | (_, Missed::Removal) => Trust::None,
-                    (Trust::After(one), Missed::Write(other)) => Trust::After(one.max(other)),
-                    (Trust::Full, Missed::Write(at)) => Trust::After(at),
+                    (Trust::After(one), Missed::Write(at) | Missed::Others(at)) => {
+                        Trust::After(one.max(at))
+                    }
+                    (Trust::Full, Missed::Write(at) | Missed::Others(at)) => Trust::After(at),
                 };
             }
         }
@@ -177,7 +182,7 @@ impl Doubts {
         let is_within = |narrow: &Pattern| *pattern == *narrow || *pattern == Pattern::all();
         let mut list = lock(&self.list);
         list.retain(|doubt| {
-            let is_removal = doubt.missed == Missed::Removal;
+            let is_removal = !matches!(doubt.missed, Missed::Write(_));
             !(is_removal && doubt.namespace == *namespace && is_within(&doubt.pattern))
         });
         self.any.store(!list.is_empty(), Ordering::Release);

@@ -352,10 +352,10 @@ impl Level {
     pub(super) fn heal(&self, doubt: &Doubt) -> bool {
         let (namespace, pattern) = (doubt.namespace(), doubt.pattern());
         self.call("heal", pattern, |tier| match doubt.missed() {
-            Missed::Removal if !doubt.has_exceptions() => {
+            Missed::Removal | Missed::Others(_) if !doubt.has_exceptions() => {
                 tier.invalidate(namespace, pattern).map(|_| true)
             }
-            Missed::Removal => {
+            Missed::Removal | Missed::Others(_) => {
                 let held = Self::doubted(tier, doubt, |_| true)?;
                 for key in held {
                     tier.remove(namespace, &key)?;

@@ -216,10 +216,10 @@ impl Inner {
                     above.remove(of, pattern, false);
                 }
                 // What that process could not get to is no more to be believed here than there. To make up
-                // for it is its part, and when it has is not known here: another's removal may have begun
-                // earlier. What is written after is believed, by whichever clock.
+                // for it is its part, or a cleanup's, and when it has is not known here: another's removal
+                // may have begun earlier. What is written after is believed, by whichever clock.
                 if let (Change::PartlyRemoved, Some(there)) = (change, self.levels.get(level)) {
-                    let missed = Missed::Write(self.clock.now() + CLOCK_SKEW);
+                    let missed = Missed::Others(self.clock.now() + CLOCK_SKEW);
                     there.doubts.add(*namespace, pattern.clone(), missed);
                 }
             }),

@@ -52,7 +52,8 @@ pub use options::RedisOptions;
 /// lease is an hour.
 const FENCE_FOR: Duration = Duration::from_secs(2 * 3600);
 /// How long removing by a pattern may take in all. What is left then is not believed by any process that
-/// hears of it; nor is what others write in its place, for [`CLOCK_SKEW`](crate::cache::CLOCK_SKEW).
+/// hears of it, until its cleanup has removed it; nor, for [`CLOCK_SKEW`](crate::cache::CLOCK_SKEW), is
+/// what others write in its place.
 pub const SWEEP: Duration = Duration::from_secs(2);
 /// How long any other look through all keys may take.
 const LOOK: Duration = Duration::from_secs(10);
