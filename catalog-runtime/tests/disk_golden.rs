@@ -1,7 +1,7 @@
 //! Files of every format version ever released load for ever.
 //!
-//! `tests/golden/v1` is a location as the first release wrote it: an entry with a name and a hashed one.
-//! Never change these files; a new format gets a folder of its own beside them. The writer is
+//! `tests/golden/v1` is a location as it was first written, with SHA-256 for a checksum: an entry with a name
+//! and a hashed one; `v1-xxh3` is the same as it is written now. Never change these files; a new format gets a folder of its own beside them. The writer is
 //! deterministic, so what it writes today must be these bytes: where it is not, the test says so and, with
 //! `BEDROCK_CATALOG_BLESS=1`, writes the files of a format that has none yet.
 #![cfg(feature = "disk")]
@@ -24,11 +24,11 @@ use support::{at, files, key, namespace, tier_of};
 const TEXT: &str = r#"{"text":"grüße, 世界","number":9007199254740992,"list":[1,null,true]}"#;
 
 /// The repository keeps no modes: the files are laid out anew, as a user would have them.
-fn laid_out() -> (tempfile::TempDir, PathBuf) {
+fn laid_out(golden: &Path) -> (tempfile::TempDir, PathBuf) {
     let root = tempfile::tempdir().unwrap();
     let folder = root.path().join("cache");
-    for file in files(&golden(), ".jsonl") {
-        let to = folder.join("v1").join(file.strip_prefix(golden()).unwrap());
+    for file in files(golden, ".jsonl") {
+        let to = folder.join("v1").join(file.strip_prefix(golden).unwrap());
         make_private(to.parent().unwrap());
         fs::copy(&file, &to).unwrap();
         #[cfg(unix)]
@@ -47,8 +47,13 @@ fn make_private(folder: &Path) {
     builder.recursive(true).create(folder).unwrap();
 }
 
-fn golden() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/v1")
+const FIRST: &str = "v1";
+const NOW: &str = "v1-xxh3";
+
+fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(name)
 }
 
 /// What the golden files hold.
@@ -61,8 +66,14 @@ fn entries() -> [Entry; 2] {
 }
 
 #[test]
-fn files_of_the_first_format_load() {
-    let (_root, folder) = laid_out();
+fn files_of_every_format_load() {
+    for name in [FIRST, NOW] {
+        loads(&golden(name));
+    }
+}
+
+fn loads(golden: &Path) {
+    let (_root, folder) = laid_out(golden);
     // As this build reads them, not as the version that wrote them would.
     let codec = Codec::new(env!("CARGO_PKG_VERSION"));
     let clock = std::sync::Arc::new(bedrock_catalog::cache::ManualClock::at(at(1_000_000)));
@@ -80,7 +91,7 @@ fn files_of_the_first_format_load() {
 }
 
 #[test]
-fn the_first_format_is_still_written_the_same() {
+fn the_format_of_now_is_still_written_the_same() {
     let root = tempfile::tempdir().unwrap();
     let tier = tier_of(&[root.path()]);
     for entry in entries() {
@@ -92,7 +103,7 @@ fn the_first_format_is_still_written_the_same() {
             .strip_prefix(root.path().join("v1"))
             .unwrap()
             .to_path_buf();
-        let kept = golden().join(&name);
+        let kept = golden(NOW).join(&name);
         if bless && !kept.exists() {
             fs::create_dir_all(kept.parent().unwrap()).unwrap();
             fs::copy(&file, &kept).unwrap();

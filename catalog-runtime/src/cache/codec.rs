@@ -11,13 +11,14 @@
 //! payload and both line ends. A payload of JSON is one line of JSON; a compressed one has
 //! `"compression":"lz4"` and `"plain_length"` in its envelope and is not text.
 //!
-//! The checksum is XXH3 of 128 bits. It finds accidents. It does not stop someone who may write the file: whoever stores
+//! The checksum is XXH3 of 128 bits; one of 64 digits, as was written before, is SHA-256. It finds accidents. It does not stop someone who may write the file: whoever stores
 //! these bytes must guard them, and readers must treat a payload as untrusted.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use twox_hash::XxHash3_128;
 
 use super::entry::{duration_millis, from_millis, to_millis};
@@ -29,6 +30,8 @@ use super::{Entry, Envelope, Horizons, Key, Namespace};
 const MAX_ENVELOPE: usize = 4096;
 const MARK: &[u8] = b"\"checksum\":\"";
 const DIGITS: usize = 32;
+/// Those of SHA-256, which was written before.
+const SHA_DIGITS: usize = 64;
 /// The broken build in which no checksum is compared: the tests must notice.
 const CHECKSUM_IS_BROKEN: bool = cfg!(broken = "no-checksum");
 
@@ -188,23 +191,25 @@ impl Codec {
             return Err(too_large(bytes.len(), self.max_len));
         }
         let end = line_end(&bytes)?;
-        let digits = end
-            .checked_sub(DIGITS + 2)
-            .ok_or_else(|| corrupt("the envelope is too short"))?;
-        let mark = digits
-            .checked_sub(MARK.len())
-            .ok_or_else(|| corrupt("the envelope is too short"))?;
-        if bytes.get(mark..digits) != Some(MARK) || bytes.get(digits + DIGITS..end) != Some(b"\"}")
-        {
-            return Err(corrupt("the envelope has no checksum"));
-        }
+        let head = bytes.get(..end).unwrap_or_default();
+        let digits = head.strip_suffix(b"\"}").and_then(|head| {
+            let marked = |&digits: &usize| {
+                let before = head.get(..head.len().checked_sub(digits)?)?;
+                before.ends_with(MARK).then_some(before.len())
+            };
+            [DIGITS, SHA_DIGITS].iter().find_map(marked)
+        });
+        let digits = digits.ok_or_else(|| corrupt("the envelope has no checksum"))?;
         let last = bytes.len().saturating_sub(1);
         if last <= end || bytes.get(last) != Some(&b'\n') {
             return Err(corrupt("the payload is cut off"));
         }
-        if !CHECKSUM_IS_BROKEN
-            && bytes.get(digits..digits + DIGITS) != Some(checksum(&bytes, digits).as_bytes())
-        {
+        let told = bytes.get(digits..end - 2).unwrap_or_default();
+        let sum = match told.len() {
+            DIGITS => checksum(&bytes, digits),
+            _ => checksum_of_old(&bytes, digits),
+        };
+        if !CHECKSUM_IS_BROKEN && told != sum.as_bytes() {
             return Err(corrupt("the checksum does not agree"));
         }
         let (envelope, written) = self.envelope(bytes.get(..end).unwrap_or_default())?;
@@ -368,6 +373,14 @@ fn checksum(bytes: &[u8], digits: usize) -> String {
     sum.write(bytes.get(..digits).unwrap_or_default());
     sum.write(bytes.get(digits + DIGITS..).unwrap_or_default());
     hex::lower(&sum.finish_128().to_be_bytes())
+}
+
+/// As [`checksum`], of entries that were written before it was XXH3.
+fn checksum_of_old(bytes: &[u8], digits: usize) -> String {
+    let mut sum = Sha256::new();
+    sum.update(bytes.get(..digits).unwrap_or_default());
+    sum.update(bytes.get(digits + SHA_DIGITS..).unwrap_or_default());
+    hex::lower(&sum.finalize())
 }
 
 /// `MAJOR.MINOR` of a version.
