@@ -32,7 +32,7 @@ impl Run {
             .unwrap_or_default()
     }
 
-    /// The text of the run in [`Tables::texts`]; empty where there is none such, as [`Run::of`].
+    /// The text of the run in [`Tables::texts`]; empty where there is none such, as the rows are.
     #[inline]
     pub fn text(self, texts: &str) -> &str {
         let start = self.start as usize;
