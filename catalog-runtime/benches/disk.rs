@@ -64,8 +64,8 @@ fn main() {
                 fresh_for: Duration::from_secs(3_600),
                 keep_for: Duration::from_secs(86_400),
             },
-            source: "bench".to_owned(),
-            package_version: "0.1.0".to_owned(),
+            source: "bench".into(),
+            package_version: "0.1.0".into(),
         },
         payload.clone().into(),
     );

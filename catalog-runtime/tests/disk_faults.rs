@@ -289,7 +289,7 @@ fn another_version_in_the_same_folder_is_left_alone() {
     let before = fs::read(file_in(root.path())).unwrap();
     assert!(theirs.get(&namespace(), &key()).unwrap().is_none());
     let mut envelope = entry(3, 100).envelope().clone();
-    envelope.package_version = "0.9.0".to_owned();
+    envelope.package_version = "0.9.0".into();
     let newer = bedrock_catalog::cache::Entry::new(envelope, "theirs".into());
     theirs.put(&newer).unwrap();
     assert_eq!(theirs.cleanup(at(1_000)).unwrap(), 0);

@@ -2,7 +2,7 @@
 //! the same SDK call, of the same client configuration, on the connector that answers at once with the same
 //! bytes, and that the caching client asks too.
 //!
-//! With `instructions WHAT COUNT` after `--` it makes so many calls and nothing else, for a count of
+//! With `instructions WHAT COUNT USERS` after `--` it makes so many calls and nothing else, for a count of
 //! instructions (`canned`, `hit`, `miss`): `valgrind --tool=callgrind`, two counts, the difference.
 #![allow(
     missing_docs,
@@ -62,18 +62,18 @@ impl HttpConnector for Canned {
     }
 }
 
-/// A page of twenty users.
-fn page() -> Bytes {
+/// A page of so many users.
+fn page(users: usize) -> Bytes {
     let user = |n: usize| {
         format!(
             r#"{{"UserName":"user{n}","UserId":"9067-{n:032x}","DisplayName":"User {n}","IdentityStoreId":"d-1234567890"}}"#
         )
     };
-    let users: Vec<_> = (0..20).map(user).collect();
+    let users: Vec<_> = (0..users).map(user).collect();
     format!(r#"{{"Users":[{}]}}"#, users.join(",")).into()
 }
 
-fn client(cached: Option<&CachedClient>) -> Client {
+fn client(cached: Option<&CachedClient>, users: usize) -> Client {
     let credentials = Credentials::builder()
         .access_key_id("AKIDEXAMPLE")
         .secret_access_key("secret")
@@ -84,7 +84,7 @@ fn client(cached: Option<&CachedClient>) -> Client {
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
         .credentials_provider(credentials);
-    let canned = Canned(page());
+    let canned = Canned(page(users));
     let config = match cached {
         None => config.http_client(canned),
         Some(cached) => config
@@ -115,14 +115,16 @@ fn main() {
         Some(_) => cached(ManualClock::at(SystemTime::now())),
         None => cached(SystemClock),
     };
-    let (plain, caching) = (client(None), client(Some(&cached)));
+    let users = counted.and_then(|at| arguments.get(at + 3));
+    let users = users.map_or(20, |users| users.parse().unwrap());
+    let (plain, caching) = (client(None, users), client(Some(&cached), users));
     let pages = Cell::new(0);
     let call = |client: &Client, page: Option<u32>| {
         let call = client.list_users().identity_store_id("d-1234567890");
         // Both name a page, so that both send the same.
         let call = call.next_token(page.unwrap_or_default().to_string());
-        let users = runtime.block_on(call.send()).unwrap().users;
-        assert_eq!(black_box(users).len(), 20);
+        let page = runtime.block_on(call.send()).unwrap();
+        assert_eq!(black_box(page.users).len(), users);
     };
     let next = || {
         pages.set(pages.get() + 1);

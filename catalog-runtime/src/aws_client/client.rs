@@ -20,7 +20,7 @@ use super::mark::Mark;
 use super::rules::{Kind, Rules, service_word};
 use super::statistics::{ClientStatistics, Counts};
 use super::writes::{Doubtful, Drops};
-use crate::cache::{Cache, Horizons, Namespace, Terms};
+use crate::cache::{Cache, Horizons, Namespace, Pattern, Terms};
 use crate::{Error, ErrorKind};
 
 /// How long an SDK read is fresh, where nothing is said.
@@ -74,6 +74,8 @@ type Plans = HashMap<String, HashMap<String, Arc<Plan>, RandomState>, RandomStat
 pub(super) struct Plan {
     pub(super) service: String,
     pub(super) operation: String,
+    /// Both, as keys have them.
+    pub(super) leading: String,
     pub(super) kind: Kind,
     /// Reads of it go past the cache.
     pub(super) is_off: bool,
@@ -174,6 +176,7 @@ impl Shared {
             keep_for: fresh_for,
         };
         let plan = Arc::new(Plan {
+            leading: Pattern::under([&*key.0, operation]).prefix().to_owned(),
             kind: self.rules.kind(&key.0, operation),
             is_off: fresh_for.is_zero(),
             terms: Terms::source("api").holding(horizons).giving_up_when_busy(),

@@ -95,7 +95,12 @@ impl HttpConnector for Connector {
             wire.shared.counts.passed.one();
             return wire.inner.call(request);
         };
-        HttpConnectorFuture::new(wire.clone().read(place, request))
+        let asking = Box::new(Asking {
+            wire: wire.clone(),
+            request: Some(request),
+            answer: None,
+        });
+        HttpConnectorFuture::new(asking.read(place))
     }
 }
 
@@ -112,24 +117,28 @@ impl HttpConnector for Connector {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Dropped(pub u64);
 
-impl Wire {
-    async fn read(
-        self,
-        Place { cache, key, plan }: Place,
-        request: HttpRequest,
-    ) -> Result<HttpResponse, ConnectorError> {
-        let terms = &plan.terms;
-        let (mut request, mut asked) = (Some(request), None);
+/// A read that may have to be asked. In a box: futures hold what they are given twice.
+struct Asking {
+    wire: Wire,
+    request: Option<HttpRequest>,
+    /// The service's own, once it is asked.
+    answer: Option<Result<HttpResponse, ConnectorError>>,
+}
+
+impl Asking {
+    async fn read(mut self: Box<Self>, place: Place) -> Result<HttpResponse, ConnectorError> {
+        let Place { cache, key, plan } = place;
         let answer = cache
-            .get_or_compute_async(&key, terms, || self.ask(&mut request, &mut asked))
+            .get_or_compute_async(&key, &plan.terms, || self.ask())
             .await;
-        if let Some(asked) = asked {
+        if let Some(asked) = self.answer {
             return asked;
         }
+        let shared = &self.wire.shared;
         if let Ok(Freshness::Fresh(hit)) = answer
             && let Some(response) = reply::read(&hit.data, hit.age())
         {
-            self.shared.counts.answered.one();
+            shared.counts.answered.one();
             tracing::debug!(%key, age_seconds = hit.age().as_secs(), "an AWS read was answered from the cache");
             return Ok(response);
         }
@@ -138,12 +147,12 @@ impl Wire {
         let watched = cache
             .off_thread(move |cache| cache.watch_shared(&key))
             .await;
-        if let Ok(written) = self.ask(&mut request, &mut asked).await {
-            let terms = terms.clone();
-            let put = move |cache: &Cache| cache.put_unless_overtaken(&watched, written, &terms);
+        if let Ok(written) = self.ask().await {
+            let put =
+                move |cache: &Cache| cache.put_unless_overtaken(&watched, written, &plan.terms);
             cache.off_thread(put).await;
         }
-        asked.unwrap_or_else(|| {
+        self.answer.unwrap_or_else(|| {
             Err(ConnectorError::other(
                 "the request was sent already".into(),
                 None,
@@ -151,44 +160,45 @@ impl Wire {
         })
     }
 
-    /// Asks the service. The answer, whatever it is, is left in `asked`; it is written down if it is one to
-    /// keep.
-    async fn ask(
-        &self,
-        request: &mut Option<HttpRequest>,
-        asked: &mut Option<Result<HttpResponse, ConnectorError>>,
-    ) -> Result<Bytes, NotKept> {
-        let Some(request) = request.take() else {
+    /// Asks the service, and keeps its answer, whatever it is; written down if it is one to store.
+    async fn ask(&mut self) -> Result<Bytes, NotKept> {
+        let Some(request) = self.request.take() else {
             return Err(NotKept("the request was sent already"));
         };
-        self.shared.counts.asked.one();
-        let mut response = match self.inner.call(request).await {
+        let Wire {
+            inner,
+            shared,
+            sleep,
+        } = &self.wire;
+        shared.counts.asked.one();
+        let mut response = match inner.call(request).await {
             Ok(response) => response,
             Err(error) => {
-                self.shared.counts.not_kept.one();
-                *asked = Some(Err(error));
+                shared.counts.not_kept.one();
+                self.answer = Some(Err(error));
                 return Err(NotKept("the request failed"));
             }
         };
-        let (bound, sleep) = (self.shared.largest_body, self.sleep.as_ref());
-        let looked = reply::look(&mut response, bound, sleep).await;
+        let looked = reply::look(&mut response, shared.largest_body, sleep.as_ref()).await;
         let kept = looked.and_then(|(written, body)| {
             let body = written.get(body..).unwrap_or_default();
-            let why = self.shared.rules.why_not_kept(body);
+            let why = shared.rules.why_not_kept(body);
             why.map_or(Ok(written), |why| Err(NotKept(why)))
         });
         if let Err(NotKept(why)) = &kept {
-            self.shared.counts.not_kept.one();
+            shared.counts.not_kept.one();
             tracing::debug!(
                 status = response.status().as_u16(),
                 why,
                 "an AWS answer is not kept"
             );
         }
-        *asked = Some(Ok(response));
+        self.answer = Some(Ok(response));
         kept
     }
+}
 
+impl Wire {
     async fn write(
         self,
         Marked { plan, credentials }: Marked,
@@ -265,8 +275,8 @@ impl Wire {
         let tags = parameters.tags(&plan.operation, self.shared.rules.scopes(&plan.service));
         let nothing = tags.is_empty().then_some(ALL);
         let tags = tags.iter().map(String::as_str).chain(nothing);
-        let operation = [plan.service.as_str(), &plan.operation];
-        let key = Key::of(operation.into_iter().chain(tags).chain([&*digest]));
+        let leading = std::iter::once(plan.leading.as_str());
+        let key = Key::of_escaped(leading.chain(tags).chain([&*digest]));
         if self.shared.is_doubtful(scope.namespace, &key) {
             return None;
         }

@@ -113,7 +113,7 @@ impl CacheBuilder {
             order: Arc::new(Order::new()),
             flights: Flights::new(),
             counts: Counts::new(&self.name, None),
-            package_version: self.package_version,
+            package_version: self.package_version.into(),
             last_written: AtomicU64::new(0),
             listeners: RwLock::default(),
             heard: Mutex::default(),

@@ -274,8 +274,8 @@ impl Codec {
                 fresh_for: Duration::from_millis(read.fresh_for),
                 keep_for: Duration::from_millis(read.keep_for),
             },
-            source: read.source,
-            package_version: read.package_version,
+            source: read.source.into(),
+            package_version: read.package_version.into(),
         };
         Ok((envelope, written))
     }

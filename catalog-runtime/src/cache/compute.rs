@@ -171,17 +171,16 @@ impl Cache {
         compute: impl FnOnce() -> F,
     ) -> Result<Freshness, ComputeError<E>> {
         let since = self.inner.lates.mark();
-        let first = self.get_async(key).await;
-        if first.is_fresh() {
-            return Ok(first);
+        if let fresh @ Freshness::Fresh(_) = self.get_async(key).await {
+            return Ok(fresh);
         }
-        let name = self.name_of(key);
-        let ticket = self.inner.flights.join(&name, self.inner.clock.steady());
+        let name = &self.name_of(key);
+        let ticket = self.inner.flights.join(name, self.inner.clock.steady());
         let mut lead = ticket.lead().await;
         if let Some(landed) = self.landed(&lead, terms) {
             return landed;
         }
-        let watch = self.inner.order.watch(&name);
+        let watch = self.inner.order.watch(name);
         let (owned, asked) = (key.clone(), terms.clone());
         if let Some(failure) = lead.recent_failure(self.inner.clock.steady()) {
             let stale = self
@@ -193,7 +192,7 @@ impl Cache {
             Next::Compute(claim) => Next::Compute(claim.in_a_future()),
             other => other,
         });
-        let claim = match self.claimed(&name, next.await, &watch, &mut lead) {
+        let claim = match self.claimed(name, next.await, &watch, &mut lead) {
             Ok(claim) => claim,
             Err(answer) => return answer,
         };

@@ -61,7 +61,7 @@ pub(super) struct Inner {
     pub(super) order: Arc<Order<Name>>,
     pub(super) flights: Flights<Name, Outcome>,
     pub(super) counts: Counts,
-    pub(super) package_version: String,
+    pub(super) package_version: Arc<str>,
     /// When the last entry was written, in milliseconds.
     pub(super) last_written: AtomicU64,
     pub(super) listeners: RwLock<Vec<ChangeListener>>,
@@ -354,8 +354,8 @@ impl Cache {
             namespace: self.namespace,
             written_at: self.inner.written_now(),
             horizons: terms.horizons.unwrap_or_else(|| self.settings().horizons),
-            source: terms.source.as_ref().into(),
-            package_version: self.inner.package_version.clone(),
+            source: Arc::clone(&terms.source),
+            package_version: Arc::clone(&self.inner.package_version),
         };
         Entry::new(envelope, value)
     }

@@ -34,9 +34,9 @@ pub struct Envelope {
     pub horizons: Horizons,
     /// Where the value came from, in the writer's words, such as `api`. At most
     /// [`Envelope::MAX_SOURCE`] bytes.
-    pub source: String,
+    pub source: Arc<str>,
     /// The version of the package that wrote it.
-    pub package_version: String,
+    pub package_version: Arc<str>,
 }
 
 impl Envelope {
@@ -166,6 +166,9 @@ fn whole_millis(duration: Duration) -> Duration {
     Duration::from_millis(duration_millis(duration))
 }
 
-fn cut(text: &mut String, max: usize) {
-    text.truncate(text.floor_char_boundary(max));
+fn cut(text: &mut Arc<str>, max: usize) {
+    let (kept, rest) = text.split_at(text.floor_char_boundary(max));
+    if !rest.is_empty() {
+        *text = kept.into();
+    }
 }

@@ -1,26 +1,24 @@
 //! Bytes as hexadecimal digits. This file may not know what the bytes are.
 
-const LOWER: &[u8; 16] = b"0123456789abcdef";
-const UPPER: &[u8; 16] = b"0123456789ABCDEF";
-
 /// Two lower-case digits for each byte.
 pub(crate) fn lower(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(2 * bytes.len());
-    bytes.iter().for_each(|byte| push(*byte, LOWER, &mut text));
-    text
+    let mut text = vec![0; 2 * bytes.len()];
+    let (pairs, _) = text.as_chunks_mut();
+    for (pair, byte) in pairs.iter_mut().zip(bytes) {
+        *pair = digits(*byte, b'a');
+    }
+    String::from_utf8(text).unwrap_or_default()
 }
 
 /// Two upper-case digits, at the end of `text`.
 pub(super) fn push_upper(byte: u8, text: &mut String) {
-    push(byte, UPPER, text);
+    text.extend(digits(byte, b'A').map(char::from));
 }
 
-fn push(byte: u8, digits: &[u8; 16], text: &mut String) {
-    for nibble in [byte >> 4, byte & 15] {
-        if let Some(digit) = digits.get(usize::from(nibble)) {
-            text.push(char::from(*digit));
-        }
-    }
+/// The digits of a byte; those after `9` begin with `ten`.
+fn digits(byte: u8, ten: u8) -> [u8; 2] {
+    let digit = |of: u8| of + if of < 10 { b'0' } else { ten - 10 };
+    [digit(byte >> 4), digit(byte & 15)]
 }
 
 /// Whether all of it is lower-case digits.

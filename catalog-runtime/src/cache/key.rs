@@ -1,8 +1,10 @@
 //! Keys and the patterns that select them. This file may not know what a key's parts mean.
 
 use std::fmt;
-use std::sync::Arc;
+use std::hash::{BuildHasher, Hash, Hasher};
+use std::sync::{Arc, LazyLock};
 
+use foldhash::quality::RandomState;
 use sha2::{Digest, Sha256};
 
 use super::hex;
@@ -20,8 +22,12 @@ use super::hex;
 /// let key = Key::new("reports", "list", "berlin").sub("page:2");
 /// assert_eq!(key.as_str(), "reports:list:berlin:page%3A2");
 /// ```
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key(Arc<str>);
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key {
+    text: Arc<str>,
+    /// Of the text, within this process: a key is looked for in a dozen tables on its way.
+    hash: u64,
+}
 
 impl Key {
     /// The longest text of a key, in bytes.
@@ -30,26 +36,33 @@ impl Key {
     /// The key of these three parts.
     #[must_use]
     pub fn new(resource: &str, operation: &str, identifier: &str) -> Self {
-        Self::of([resource, operation, identifier])
-    }
-
-    /// The key of these parts, three or more: without a key for each of the leading ones.
-    pub(crate) fn of<'a>(parts: impl IntoIterator<Item = &'a str>) -> Self {
         let mut text = String::with_capacity(Self::MAX_LEN);
-        for (index, part) in parts.into_iter().enumerate() {
-            if index > 0 {
-                text.push(':');
-            }
+        escape(resource, &mut text);
+        for part in [operation, identifier] {
+            text.push(':');
             escape(part, &mut text);
         }
+        Self::bounded(text)
+    }
+
+    /// The key of these parts, three or more in all, each as a key has it.
+    #[cfg(feature = "aws-client")]
+    pub(crate) fn of_escaped<'a>(parts: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut text = String::with_capacity(Self::MAX_LEN);
+        for part in parts {
+            text.push_str(part);
+            text.push(':');
+        }
+        text.pop();
+        debug_assert!(text.split(':').all(is_escaped), "{text}");
         Self::bounded(text)
     }
 
     /// This key with one more part.
     #[must_use]
     pub fn sub(&self, part: &str) -> Self {
-        let mut text = String::with_capacity(self.0.len() + 1 + part.len());
-        text.push_str(&self.0);
+        let mut text = String::with_capacity(self.text.len() + 1 + part.len());
+        text.push_str(&self.text);
         text.push(':');
         escape(part, &mut text);
         Self::bounded(text)
@@ -73,13 +86,14 @@ impl Key {
             }
         };
         let mut parts = whole.split(':').chain(short.unwrap_or("").split(':'));
-        (is_key && text.len() <= Self::MAX_LEN && parts.all(is_escaped)).then(|| Self(text.into()))
+        (is_key && text.len() <= Self::MAX_LEN && parts.all(is_escaped))
+            .then(|| Self::written(text.into()))
     }
 
     /// The text of the key: ASCII, without spaces or control characters.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 
     /// Whether the key's text begins with `prefix`, or *may* have done so before it was shortened.
@@ -87,17 +101,23 @@ impl Key {
     /// not far enough.
     #[must_use]
     pub fn starts_with(&self, prefix: &str) -> bool {
-        self.0.starts_with(prefix) || self.kept().is_some_and(|kept| prefix.starts_with(kept))
+        self.text.starts_with(prefix) || self.kept().is_some_and(|kept| prefix.starts_with(kept))
     }
 
     /// What is left of the leading parts, where the key was shortened.
     fn kept(&self) -> Option<&str> {
-        self.0.split_once('~').map(|(kept, _)| kept)
+        self.text.split_once('~').map(|(kept, _)| kept)
+    }
+
+    fn written(text: Arc<str>) -> Self {
+        static SEED: LazyLock<RandomState> = LazyLock::new(RandomState::default);
+        let hash = SEED.hash_one(&*text);
+        Self { text, hash }
     }
 
     fn bounded(text: String) -> Self {
         if text.len() <= Self::MAX_LEN {
-            return Self(text.into());
+            return Self::written(text.into());
         }
         let room = Self::MAX_LEN - 65;
         // Whole parts only; an already shortened key is cut before its mark.
@@ -108,19 +128,25 @@ impl Key {
             .and_then(|colon| text.get(..=colon))
             .unwrap_or("");
         let hash = hex::lower(&Sha256::digest(text.as_bytes()));
-        Self(format!("{kept}~{hash}").into())
+        Self::written(format!("{kept}~{hash}").into())
+    }
+}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
     }
 }
 
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Key({})", self.0)
+        write!(f, "Key({})", self.text)
     }
 }
 
@@ -362,8 +388,9 @@ fn glob_may_go_on(glob: &[u8], kept: &[u8]) -> bool {
     true
 }
 
+/// Letters, digits and `. _ - / @ + =`, as they stand in a row.
 fn is_plain(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'/' | b'@' | b'+' | b'=')
+    matches!(byte, b'+' | b'-'..=b'9' | b'=' | b'@'..=b'Z' | b'_' | b'a'..=b'z')
 }
 
 fn escape(part: &str, into: &mut String) {

@@ -85,8 +85,8 @@ pub fn entry(generation: u64, len: usize) -> Entry {
                 fresh_for: Duration::from_secs(3_600),
                 keep_for: Duration::from_secs(86_400),
             },
-            source: "test".to_owned(),
-            package_version: VERSION.to_owned(),
+            source: "test".into(),
+            package_version: VERSION.into(),
         },
         text.into_bytes().into(),
     )

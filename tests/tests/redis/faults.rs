@@ -281,7 +281,7 @@ fn poisoned_foreign_and_strange_values_are_refused() {
     let stranger = codec().encode(&stranger).unwrap().bytes;
     let newer = bedrock_catalog::cache::Codec::new("0.2.0");
     let mut other_version = entry(&key(1), "newer", &clock).envelope().clone();
-    other_version.package_version = "0.2.0".to_owned();
+    other_version.package_version = "0.2.0".into();
     let other_version = bedrock_catalog::cache::Entry::new(other_version, "newer".into());
     let other_version = newer.encode(&other_version).unwrap().bytes;
     use TierErrorKind::{Corrupt, Foreign};

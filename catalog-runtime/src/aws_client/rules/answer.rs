@@ -1,12 +1,19 @@
 //! What an answer says that is not to be kept: that something is on its way, or a secret. This file may not
 //! know who asked what.
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+use wide::u8x32;
+
 use super::Rules;
 
 /// Whether there is a word for a status or a state anywhere: it may say how far something is.
 fn has_status(body: &[u8]) -> bool {
+    static TA: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"ta"));
     let is_status = |rest: &[u8]| rest.starts_with(b"tus") || rest.starts_with(b"te");
-    memchr::memmem::find_iter(body, b"ta").any(|at| body.get(at + 2..).is_some_and(is_status))
+    TA.find_iter(body)
+        .any(|at| body.get(at + 2..).is_some_and(is_status))
 }
 
 /// The longest word for a status that is looked at.
@@ -82,27 +89,68 @@ impl Rules {
     /// Whether an answer has a member that is called like a secret, or a link with such a parameter,
     /// whatever the operation is called. A name may be longer than the word: `MasterUserPassword`.
     pub(in super::super) fn is_secret(&self, body: &[u8]) -> bool {
-        let is_secret = |name: &[u8]| {
-            self.ends.may_have(name) && self.secrets.iter().any(|word| ends_with(name, word))
-        };
-        let up_to = |at| body.get(..at).unwrap_or_default();
         if !matches!(body.trim_ascii_start().first(), Some(b'{' | b'[' | b'<')) {
             // A format where nothing stands after a name.
-            return (0..=body.len()).any(|at| is_secret(up_to(at)));
+            return (0..=body.len())
+                .any(|at| self.ends_in_secret(body.get(..at).unwrap_or_default()));
         }
-        let is_quoted_secret = |name: &[u8]| {
-            let Some(mut name) = name.trim_ascii_end().strip_suffix(b"\"") else {
-                return false;
-            };
-            // JSON may be within a text of JSON, and that within another.
-            while let Some(shorter) = name.strip_suffix(b"\\") {
-                name = shorter;
-            }
-            is_secret(name)
-        };
-        memchr::memchr_iter(b':', body).any(|at| is_quoted_secret(up_to(at)))
-            || memchr::memchr2_iter(b'>', b'=', body).any(|at| is_secret(up_to(at)))
+        any_mark(body, |text| match text {
+            [.., b'\\', b'"', b':'] => self.is_after_secret(text),
+            // Nearly all are told apart here.
+            [name @ .., b'"', b':'] => self.ends.may_have(name) && self.ends_in_secret(name),
+            [.., b':' | b'=' | b'>'] => self.is_after_secret(text),
+            _ => false,
+        })
     }
+
+    /// Whether the text ends in a secret's name and a sign.
+    #[cold]
+    fn is_after_secret(&self, text: &[u8]) -> bool {
+        match text {
+            [name @ .., b':'] => self.ends_in_secret(unquoted(name)),
+            [name @ .., _] => self.ends_in_secret(name),
+            [] => false,
+        }
+    }
+
+    fn ends_in_secret(&self, text: &[u8]) -> bool {
+        self.ends.may_have(text) && self.secrets.iter().any(|word| ends_with(text, word))
+    }
+}
+
+/// A name without the end of its quotes; empty where it has none. JSON may be within a text of JSON, and that
+/// within another.
+fn unquoted(text: &[u8]) -> &[u8] {
+    let text = text.trim_ascii_end();
+    let mut text = text.strip_suffix(b"\"").unwrap_or_default();
+    while let [shorter @ .., b'\\'] = text {
+        text = shorter;
+    }
+    text
+}
+
+/// Whether a text is it that ends where a name may end: after each `:`, `=` and `>`, and some others. There
+/// is one every few bytes, and to begin a search anew at each takes longer than to look at all bytes.
+fn any_mark(body: &[u8], is_it: impl Fn(&[u8]) -> bool) -> bool {
+    const WIDTH: usize = 32;
+    let (blocks, rest) = body.as_chunks::<WIDTH>();
+    let mut last = [0; WIDTH];
+    last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+    let mut from = 0;
+    for block in blocks.iter().chain([&last]) {
+        let above = u8x32::from(*block) - u8x32::splat(b':');
+        let is_mark = above.min(u8x32::splat(b'>' - b':')).simd_eq(above);
+        let mut open = is_mark.to_bitmask();
+        while open != 0 {
+            let end = from + open.trailing_zeros() as usize;
+            if body.get(..=end).is_some_and(&is_it) {
+                return true;
+            }
+            open &= open - 1;
+        }
+        from += WIDTH;
+    }
+    false
 }
 
 fn ends_with(name: &[u8], word: &str) -> bool {
@@ -120,21 +168,23 @@ impl Ends {
         let mut ends = Self::default();
         for (at, bit) in words.iter().filter_map(|word| Self::place(word.as_bytes())) {
             if let Some(bits) = ends.0.get_mut(at) {
-                *bits |= bit;
+                *bits |= 1 << bit;
             }
         }
         ends
     }
 
     fn may_have(&self, name: &[u8]) -> bool {
-        Self::place(name)
-            .is_some_and(|(at, bit)| self.0.get(at).is_some_and(|bits| bits & bit != 0))
+        let Some((at, bit)) = Self::place(name) else {
+            return false;
+        };
+        self.0.get(at).is_some_and(|bits| bits >> bit & 1 != 0)
     }
 
     /// A place among 16 times 64, the same for either case.
-    fn place(name: &[u8]) -> Option<(usize, u64)> {
+    fn place(name: &[u8]) -> Option<(usize, u32)> {
         let letters = u32::from_le_bytes(*name.last_chunk()?) | 0x2020_2020;
         let hash = letters.wrapping_mul(0x9E37_79B1) >> 22;
-        Some((hash as usize / 64, 1 << (hash % 64)))
+        Some((hash as usize / 64, hash % 64))
     }
 }

@@ -80,7 +80,7 @@ pub const DEFAULT_MAX_BYTES: u64 = 64 << 20;
 ///             keep_for: Duration::from_secs(3_600),
 ///         },
 ///         source: "example".to_owned(),
-///         package_version: "0.1.0".to_owned(),
+///         package_version: "0.1.0".into(),
 ///     },
 ///     r#""hello""#.into(),
 /// );

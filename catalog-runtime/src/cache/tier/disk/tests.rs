@@ -106,8 +106,8 @@ fn entry(key: &Key, payload: &str, written_at: SystemTime) -> Entry {
                 fresh_for: HOUR,
                 keep_for: 24 * HOUR,
             },
-            source: "test".to_owned(),
-            package_version: VERSION.to_owned(),
+            source: "test".into(),
+            package_version: VERSION.into(),
         },
         bytes::Bytes::copy_from_slice(payload.as_bytes()),
     )

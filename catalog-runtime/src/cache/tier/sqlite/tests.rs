@@ -165,7 +165,7 @@ fn versions_share_a_file_and_no_row() {
         let entry = stage.entry(1, version.to_owned());
         let (envelope, payload) = entry.into_parts();
         let envelope = crate::cache::Envelope {
-            package_version: version.to_owned(),
+            package_version: version.into(),
             ..(*envelope).clone()
         };
         Entry::new(envelope, payload)

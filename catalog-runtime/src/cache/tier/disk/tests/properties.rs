@@ -63,7 +63,7 @@ fn prepare(stage: &Stage, index: usize, there: There, payload: &str) {
             if there == There::OtherNamespace {
                 envelope.namespace = Namespace::of(["other"]);
             } else {
-                envelope.package_version = "0.2.0".to_owned();
+                envelope.package_version = "0.2.0".into();
             }
             let bytes = codec.encode(&Entry::new(envelope, payload)).unwrap().bytes;
             std::fs::write(&path, bytes).unwrap();
