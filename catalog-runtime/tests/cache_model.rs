@@ -9,6 +9,8 @@ mod breaker;
 mod doubt;
 #[path = "../src/cache/flight.rs"]
 mod flight;
+#[path = "../src/cache/joint.rs"]
+mod joint;
 #[path = "../src/cache/order.rs"]
 mod order;
 
@@ -77,7 +79,7 @@ use flight::{Failure, Flights};
 use order::Order;
 use shuttle::sync::Mutex;
 use shuttle::thread;
-use sync::lock;
+use sync::{AtomicU64, Ordering, lock};
 
 fn schedules() -> usize {
     let long = std::env::var("PROPTEST_CASES")
@@ -173,6 +175,35 @@ fn nothing_read_before_a_gap_comes_above_after_it() {
             }),
         ]);
         assert_eq!((tiers.read(), tiers.order.watched_now()), (None, 0));
+    };
+    shuttle::check_random(model, schedules());
+    shuttle::check_pct(model, schedules(), 3);
+}
+
+/// Whoever does it, it begins after it was asked for, is done by one at a time, and for each once.
+#[test]
+fn work_that_is_done_together_begins_after_each_has_asked() {
+    let model = || {
+        let joint = Arc::new(joint::Joint::<u64, (u64, u64)>::default());
+        let (time, done) = <(Arc<AtomicU64>, Arc<Mutex<Vec<u64>>>)>::default();
+        let asks = |who| -> Box<dyn FnOnce() + Send> {
+            let (joint, time, done) = (joint.clone(), time.clone(), done.clone());
+            Box::new(move || {
+                let before = time.fetch_add(1, Ordering::AcqRel);
+                let work = |all: &[u64]| {
+                    let begins = time.fetch_add(1, Ordering::AcqRel);
+                    thread::yield_now();
+                    lock(&done).extend(all);
+                    all.iter().map(|who| (*who, begins)).collect()
+                };
+                let (answered, begins) = joint.ask(who, work).unwrap();
+                assert_eq!(answered, who);
+                assert!(begins > before, "begun at {begins}, asked at {before}");
+            })
+        };
+        spawn_all((0..4).map(asks).collect());
+        lock(&done).sort_unstable();
+        assert_eq!(*lock(&done), [0, 1, 2, 3]);
     };
     shuttle::check_random(model, schedules());
     shuttle::check_pct(model, schedules(), 3);

@@ -218,12 +218,12 @@ impl Inner {
             pattern,
             change,
         } = changed;
-        let of = std::slice::from_ref(namespace);
+        let what = [(*namespace, pattern.clone())];
         match pattern.as_exact() {
             Some(key) => self.changed_one(level, namespace, key, *change),
-            None => self.sweep(of, pattern, || {
+            None => self.sweep(&what, || {
                 for above in self.levels.iter().take(level) {
-                    above.remove(of, pattern, false);
+                    above.remove(&what, false);
                 }
                 // What that process could not get to is no more to be believed here than there. To make up
                 // for it is its part, or a cleanup's, and when it has is not known here: another's removal

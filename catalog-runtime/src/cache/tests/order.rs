@@ -71,6 +71,46 @@ fn while_many_are_invalidated_other_keys_are_written_and_promoted() {
     assert!(in_time.load(Ordering::SeqCst), "other keys had to wait");
 }
 
+/// Each looks through all there is: those that wait for one are one.
+#[test]
+fn removals_that_wait_for_another_are_done_in_one_turn() {
+    let stage = Stage::new();
+    for n in 0..10 {
+        stage.cache.put(&key(n), "v", &terms());
+        stage.cache.put(&key(n + 100), "v", &terms());
+    }
+    // The first waits in the last tier for all the others, which come while it has its turn.
+    let (turns, most) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let (cache, seen, waited) = (stage.cache.clone(), turns.clone(), most.clone());
+    let once = AtomicBool::new(true);
+    stage.lower[1].before(move |op| {
+        if op == Op::Scan {
+            seen.fetch_add(1, Ordering::SeqCst);
+        }
+        if op == Op::Scan && once.swap(false, Ordering::SeqCst) {
+            let start = std::time::Instant::now();
+            while cache.inner.joined.waiting() < 9 && start.elapsed() < 20 * SECOND {
+                std::thread::yield_now();
+            }
+            waited.store(cache.inner.joined.waiting() as u64, Ordering::SeqCst);
+        }
+    });
+    std::thread::scope(|scope| {
+        for n in 0..10 {
+            let cache = &stage.cache;
+            let one = |n: u32| Pattern::exact(&key(n));
+            let pattern = Pattern::any([one(n), one(n + 100)]);
+            scope.spawn(move || assert_eq!(cache.invalidate(&pattern), 2));
+        }
+    });
+    assert_eq!(
+        (most.load(Ordering::SeqCst), turns.load(Ordering::SeqCst)),
+        (9, 2)
+    );
+    stage.lower[1].unhook();
+    assert!((0..200).all(|n| stage.cache.get(&key(n)).is_missing()));
+}
+
 /// The end of the removal overtakes it in any case.
 #[test]
 fn a_miss_does_not_wait_for_a_removal_that_it_has_lost_to() {
