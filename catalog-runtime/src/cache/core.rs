@@ -168,10 +168,10 @@ impl Cache {
         self.namespace
     }
 
-    /// The steady time of its clock.
+    /// Its clock.
     #[cfg(feature = "aws-client")]
-    pub(crate) fn steady(&self) -> std::time::Duration {
-        self.inner.clock.steady()
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.inner.clock
     }
 
     /// What the cache has for the key.
