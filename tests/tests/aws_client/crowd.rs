@@ -6,7 +6,7 @@ use bedrock_catalog_tests::fake_aws::{Fault, IDENTITY_STORE};
 use tokio::task::JoinSet;
 
 use crate::doubt::Gate;
-use crate::stage::{ACCOUNT, World, change, config, credentials};
+use crate::stage::{ACCOUNT, World, config, credentials, rename_once};
 
 async fn crowd(w: &World, callers: usize) -> (usize, usize) {
     let mut tasks = JoinSet::new();
@@ -39,14 +39,9 @@ async fn a_hundred_callers_are_one_request() {
 
 /// A write that nobody knows the outcome of.
 async fn leave_in_doubt(w: &World, user: &str, name: &str) {
-    let once = aws_config::retry::RetryConfig::standard().with_max_attempts(1);
-    let once = aws_sdk_identitystore::config::Builder::new().retry_config(once);
     let done = Fault::DoneBut(500, "InternalServerException");
     w.aws.fail_next("UpdateUser", done);
-    let write = w.store.update_user().identity_store_id(IDENTITY_STORE);
-    let write = write.user_id(user).operations(change("displayName", name));
-    let write = write.customize().config_override(once).send();
-    assert!(write.await.is_err());
+    assert!(!rename_once(&w.store, user, name).await);
 }
 
 /// Nothing is answered from the cache then, and yet they ask together.
@@ -95,9 +90,7 @@ async fn while_a_write_is_in_doubt_nobody_is_answered_from_before_another() {
             "in doubt" => leave_in_doubt(&w, &user, name).await,
             "done" => w.rename(&user, name).await,
             _ => {
-                let write = elsewhere.update_user().identity_store_id(IDENTITY_STORE);
-                let write = write.user_id(&user).operations(change("displayName", name));
-                write.send().await.unwrap();
+                assert!(rename_once(&elsewhere, &user, name).await);
                 let of = [("UserId", &*user)];
                 w.cached.forget("identitystore", "UpdateUser", of).await;
             }
