@@ -146,6 +146,9 @@ impl Drop for Pending {
 }
 
 /// What is going to be dropped, and not to be believed until then.
+///
+/// Unlike a doubt of the cache it is not about what a tier missed but about what the service may still do:
+/// no tier is believed, nothing that is stored ends it, and only time does.
 #[derive(Debug, Default)]
 pub(super) struct Doubtful {
     count: AtomicUsize,
