@@ -9,6 +9,8 @@ mod breaker;
 mod doubt;
 #[path = "../src/cache/flight.rs"]
 mod flight;
+#[path = "../src/cache/joint.rs"]
+mod joint;
 #[path = "../src/cache/order.rs"]
 mod order;
 
@@ -77,13 +79,15 @@ use flight::{Failure, Flights};
 use order::Order;
 use shuttle::sync::Mutex;
 use shuttle::thread;
-use sync::lock;
+use sync::{AtomicU64, Ordering, lock};
 
-fn schedules() -> usize {
+fn check(model: impl Fn() + Send + Sync + Copy + 'static) {
     let long = std::env::var("PROPTEST_CASES")
         .ok()
         .and_then(|cases| cases.parse::<usize>().ok());
-    long.map_or(1000, |cases| cases.max(10) * 10)
+    let schedules = long.map_or(1000, |cases| cases.max(10) * 10);
+    shuttle::check_random(model, schedules);
+    shuttle::check_pct(model, schedules, 3);
 }
 
 /// Two tiers of one key.
@@ -121,6 +125,14 @@ impl Tiers {
     }
 }
 
+/// Somebody who reads once.
+fn reads(tiers: &Arc<Tiers>) -> Box<dyn FnOnce() + Send> {
+    let reader = tiers.clone();
+    Box::new(move || {
+        let _ = reader.read();
+    })
+}
+
 fn spawn_all(all: Vec<Box<dyn FnOnce() + Send>>) {
     let threads: Vec<_> = all.into_iter().map(thread::spawn).collect();
     threads
@@ -132,14 +144,10 @@ fn spawn_all(all: Vec<Box<dyn FnOnce() + Send>>) {
 fn nothing_invalidated_comes_back_through_a_promotion() {
     let model = || {
         let tiers = Tiers::new(Some(1));
-        let (reader, other, invalidates) = (tiers.clone(), tiers.clone(), tiers.clone());
+        let invalidates = tiers.clone();
         spawn_all(vec![
-            Box::new(move || {
-                let _ = reader.read();
-            }),
-            Box::new(move || {
-                let _ = other.read();
-            }),
+            reads(&tiers),
+            reads(&tiers),
             Box::new(move || {
                 invalidates
                     .order
@@ -149,8 +157,7 @@ fn nothing_invalidated_comes_back_through_a_promotion() {
         ]);
         assert_eq!((tiers.read(), tiers.order.watched_now()), (None, 0));
     };
-    shuttle::check_random(model, schedules());
-    shuttle::check_pct(model, schedules(), 3);
+    check(model);
 }
 
 /// Another process removes below, and nobody hears of it.
@@ -158,14 +165,10 @@ fn nothing_invalidated_comes_back_through_a_promotion() {
 fn nothing_read_before_a_gap_comes_above_after_it() {
     let model = || {
         let tiers = Tiers::new(Some(1));
-        let (reader, other, misses) = (tiers.clone(), tiers.clone(), tiers.clone());
+        let misses = tiers.clone();
         spawn_all(vec![
-            Box::new(move || {
-                let _ = reader.read();
-            }),
-            Box::new(move || {
-                let _ = other.read();
-            }),
+            reads(&tiers),
+            reads(&tiers),
             Box::new(move || {
                 *lock(&misses.below) = None;
                 misses.order.repeat_nothing_read_so_far();
@@ -174,8 +177,35 @@ fn nothing_read_before_a_gap_comes_above_after_it() {
         ]);
         assert_eq!((tiers.read(), tiers.order.watched_now()), (None, 0));
     };
-    shuttle::check_random(model, schedules());
-    shuttle::check_pct(model, schedules(), 3);
+    check(model);
+}
+
+/// Whoever does it, it begins after it was asked for, is done by one at a time, and for each once.
+#[test]
+fn work_that_is_done_together_begins_after_each_has_asked() {
+    let model = || {
+        let joint = Arc::new(joint::Joint::<u64, (u64, u64)>::default());
+        let (time, done) = <(Arc<AtomicU64>, Arc<Mutex<Vec<u64>>>)>::default();
+        let asks = |who| -> Box<dyn FnOnce() + Send> {
+            let (joint, time, done) = (joint.clone(), time.clone(), done.clone());
+            Box::new(move || {
+                let before = time.fetch_add(1, Ordering::AcqRel);
+                let work = |all: &[u64]| {
+                    let begins = time.fetch_add(1, Ordering::AcqRel);
+                    thread::yield_now();
+                    lock(&done).extend(all);
+                    all.iter().map(|who| (*who, begins)).collect()
+                };
+                let (answered, begins) = joint.ask(who, work).unwrap();
+                assert_eq!(answered, who);
+                assert!(begins > before, "begun at {begins}, asked at {before}");
+            })
+        };
+        spawn_all((0..4).map(asks).collect());
+        lock(&done).sort_unstable();
+        assert_eq!(*lock(&done), [0, 1, 2, 3]);
+    };
+    check(model);
 }
 
 /// A sweep holds no turns; what it sweeps is written before or after it in both tiers, and what was
@@ -210,19 +240,16 @@ fn a_sweep_and_writes_of_what_it_sweeps_are_one_after_another() {
         assert!(matches!(below, None | Some(2)), "{below:?}");
         assert_eq!(tiers.order.watched_now(), 0);
     };
-    shuttle::check_random(model, schedules());
-    shuttle::check_pct(model, schedules(), 3);
+    check(model);
 }
 
 #[test]
 fn nothing_newer_is_replaced_by_a_promotion() {
     let model = || {
         let tiers = Tiers::new(Some(1));
-        let (reader, writer) = (tiers.clone(), tiers.clone());
+        let writer = tiers.clone();
         spawn_all(vec![
-            Box::new(move || {
-                let _ = reader.read();
-            }),
+            reads(&tiers),
             Box::new(move || {
                 writer.order.write(&[1], || writer.set(Some(2)));
                 assert_eq!(writer.read(), Some(2));
@@ -230,8 +257,7 @@ fn nothing_newer_is_replaced_by_a_promotion() {
         ]);
         assert_eq!(tiers.read(), Some(2));
     };
-    shuttle::check_random(model, schedules());
-    shuttle::check_pct(model, schedules(), 3);
+    check(model);
 }
 
 #[test]
@@ -258,8 +284,7 @@ fn nothing_newer_is_replaced_by_a_slower_fetch() {
             _ => assert_eq!(below, Some(2)),
         }
     };
-    shuttle::check_random(model, schedules());
-    shuttle::check_pct(model, schedules(), 3);
+    check(model);
 }
 
 /// Removed once it is known at AWS that nothing is there any more; a fetch that asked before, and readers of both
@@ -295,8 +320,7 @@ fn invalidate_against_fetch_against_read(fetch: fn(&Tiers, &dyn Fn() -> u32)) {
         assert_ne!(*lock(&tiers.below), Some(OLD), "came back below");
         assert_eq!(tiers.order.watched_now(), 0);
     };
-    shuttle::check_random(model, schedules());
-    shuttle::check_pct(model, schedules(), 3);
+    check(model);
 }
 
 #[test]
@@ -342,8 +366,7 @@ fn one_of_many_leads_and_no_lane_is_left() {
         spawn_all(vec![caller(false), caller(true), caller(false)]);
         assert_eq!((*lock(&computed), flights.len()), (1, 0));
     };
-    shuttle::check_random(model, schedules());
-    shuttle::check_pct(model, schedules(), 3);
+    check(model);
 }
 
 #[test]
@@ -368,7 +391,7 @@ fn a_failure_is_seen_by_all_who_waited() {
         spawn_all(vec![caller(), caller(), caller()]);
         assert_eq!(*lock(&computed), 1);
     };
-    shuttle::check_random(model, schedules());
+    check(model);
 }
 
 #[test]
@@ -405,8 +428,7 @@ fn one_probe_at_a_time() {
         spawn_all(vec![caller(), caller(), caller()]);
         assert_eq!((lock(&probing).1, breaker.state()), (1, BreakerState::Open));
     };
-    shuttle::check_random(model, schedules());
-    shuttle::check_pct(model, schedules(), 3);
+    check(model);
 }
 
 /// The tier missed a removal. While it is healed it is read and written; what was to be removed does
@@ -461,8 +483,7 @@ fn nothing_invalidated_comes_back_through_healing() {
         assert_ne!(*lock(&tiers.above), Some(1));
         assert_eq!(read(&tiers, &doubts), Some(2));
     };
-    shuttle::check_random(model, schedules());
-    shuttle::check_pct(model, schedules(), 3);
+    check(model);
 }
 
 /// With nowhere to store it, the answer of one leader is that of all who joined before it was there.
@@ -496,6 +517,5 @@ fn who_waited_for_a_leader_has_its_answer() {
             assert_eq!(*lock(&computed), 1);
         }
     };
-    shuttle::check_random(model, schedules());
-    shuttle::check_pct(model, schedules(), 3);
+    check(model);
 }

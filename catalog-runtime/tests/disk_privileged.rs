@@ -152,7 +152,7 @@ fn after_a_power_cut_an_entry_is_old_or_new_and_whole() {
         "the control without a sync survived: the cut proves nothing"
     );
     let told = format_args!("{done} cycles, without a sync {lost} of {done} lost");
-    count(name, told, 0);
+    count(name, told);
 }
 
 #[test]
@@ -201,7 +201,7 @@ fn on_a_full_file_system_the_old_entry_stays_or_the_next_location_takes_it() {
             fs::remove_dir_all(&filler).unwrap();
             let _ = fs::remove_dir_all(&second);
         }
-        count(name, format_args!("{levels} fill levels"), 0);
+        count(name, format_args!("{levels} fill levels"));
     }
 }
 
@@ -349,7 +349,7 @@ fn killed_at_every_system_call_an_entry_is_old_or_new() {
         kills >= 40,
         "{kills} children were killed: the calls are counted wrong"
     );
-    count(name, format_args!("{kills} kills"), 0);
+    count(name, format_args!("{kills} kills"));
 }
 
 #[test]
@@ -487,7 +487,7 @@ fn errors_of_system_calls_never_surface_and_keep_an_entry() {
     let told = format!(
         "{runs} of {once} once, {for_ever} for ever, {pairs} in pairs; {kept} kept the old entry"
     );
-    count(name, told, 0);
+    count(name, told);
 }
 
 #[test]

@@ -47,7 +47,7 @@ fn slice(target: &str, check: fn(&[u8])) {
     }
     let mutated = seeds.len() as u64 * mutations;
     let told = format_args!("{mutated} mutations");
-    count(&format!("{target}, mutated"), told, 0);
+    count(&format!("{target}, mutated"), told);
 }
 
 /// What makes JSON something else at a stroke.

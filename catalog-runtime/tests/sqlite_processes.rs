@@ -158,7 +158,7 @@ fn killed_at_any_moment_an_entry_is_whole_and_never_goes_back() {
             .all(|item| { !item.file_name().to_string_lossy().contains("damaged") })
     );
     let told = format_args!("{rounds} kills, {last} generations");
-    count("sqlite, killed at random", told, 0);
+    count("sqlite, killed at random", told);
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn every_read_of_many_processes_is_one_whole_generation() {
         "{processes} writers, {processes} readers, {} reads",
         processes * reads
     );
-    count("sqlite, processes in parallel", told, 0);
+    count("sqlite, processes in parallel", told);
 }
 
 #[test]
@@ -220,7 +220,7 @@ fn a_file_that_another_process_holds_costs_a_quarter_second_and_the_reads_go_on(
     tier.put(&entry(2, 4_000)).unwrap();
     assert_eq!(read(&tier), Some(2));
     let told = format!("{} writes left out, half within {middle:?}", took.len());
-    count("sqlite, held by another process", told, 0);
+    count("sqlite, held by another process", told);
 }
 
 #[test]

@@ -41,6 +41,8 @@ pub struct CachedClient {
 
 pub(super) struct Shared {
     pub(super) cache: Cache,
+    /// For reads of what is in doubt.
+    pub(super) apart: Cache,
     pub(super) names: Names,
     pub(super) rules: Rules,
     pub(super) largest_body: usize,
@@ -325,8 +327,13 @@ impl CachedClientBuilder {
         if names.into_iter().flatten().any(String::is_empty) {
             return Err(wrong("the name of a namespace or an identity is empty"));
         }
+        // Without tiers it remembers nothing: those who ask at once ask once, and that is all.
+        let apart = Cache::builder().name("aws-client-in-doubt");
+        let apart = apart.clock(Arc::clone(cache.clock())).build();
+        let apart = apart.map_err(|_| wrong("a cache without tiers cannot be made"))?;
         let shared = Shared {
             cache,
+            apart,
             names: self.names,
             rules: self.rules,
             largest_body: self.largest_body,

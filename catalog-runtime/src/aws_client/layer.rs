@@ -277,12 +277,14 @@ impl Wire {
         let tags = tags.iter().map(String::as_str).chain(nothing);
         let leading = std::iter::once(plan.leading.as_str());
         let key = Key::of_escaped(leading.chain(tags).chain([&*digest]));
-        if self.shared.is_doubtful(scope.namespace, &key) {
-            return None;
-        }
         self.shared.serves(scope.namespace);
+        let (cache, key) = match self.shared.in_doubt(scope.namespace, &key) {
+            // Nothing is kept there, and who asks after another write does not meet who asked before it.
+            Some(writes) => (&self.shared.apart, key.sub(&writes.to_string())),
+            None => (&self.shared.cache, key),
+        };
         Some(Place {
-            cache: self.shared.cache.in_namespace(scope.namespace),
+            cache: cache.in_namespace(scope.namespace),
             key,
             plan: Arc::clone(plan),
         })

@@ -2,12 +2,12 @@
 //! nobody knows whether it was done, it may be done later, after somebody read again: then they are not
 //! believed for a while, and dropped once more. This file may not know what any write changes.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::client::{Plan, Shared};
-use crate::cache::{Cache, Key, Namespace, Pattern};
+use crate::cache::{Cache, Clock, Key, Namespace, Pattern};
 
 /// So long after its end a write in doubt may still be on its way to the service, or at work there.
 const ON_ITS_WAY: Duration = Duration::from_secs(5);
@@ -24,6 +24,7 @@ pub(super) struct Drops {
 impl Shared {
     /// Drops these entries; how many. `again`: a moment ago it was tried already.
     pub(super) async fn drop_entries(self: &Arc<Self>, drops: &Arc<Drops>, again: bool) -> u64 {
+        self.doubtful.writes.fetch_add(1, Ordering::AcqRel);
         let (shared, drops) = (Arc::clone(self), Arc::clone(drops));
         let work = move |_: &Cache| shared.drop_now(&drops, again);
         self.cache.off_thread(work).await
@@ -43,6 +44,7 @@ impl Shared {
     /// The same on another thread: tiers may block, and this may be an async one. In doubt they are until
     /// then, or for a while longer.
     fn drop_in_doubt(self: &Arc<Self>, drops: Arc<Drops>, is_last: bool) {
+        self.doubtful.writes.fetch_add(1, Ordering::AcqRel);
         let shared = Arc::clone(self);
         blocking::unblock(move || {
             shared.drop_now(&drops, false);
@@ -55,7 +57,7 @@ impl Shared {
     }
 
     fn doubt_for_a_while(&self, drops: &Arc<Drops>) {
-        let due = self.cache.steady().saturating_add(ON_ITS_WAY);
+        let due = self.cache.clock().steady().saturating_add(ON_ITS_WAY);
         self.doubtful.until(drops, due);
     }
 
@@ -64,15 +66,16 @@ impl Shared {
         if self.doubtful.is_empty() {
             return;
         }
-        for drops in self.doubtful.take_due(self.cache.steady()) {
+        for drops in self.doubtful.take_due(self.cache.clock().steady()) {
             self.drop_in_doubt(drops, true);
         }
     }
 
-    /// Whether this entry is not to be believed.
-    pub(super) fn is_doubtful(self: &Arc<Self>, namespace: Namespace, key: &Key) -> bool {
+    /// Where this entry is not to be believed, how often writes dropped some so far.
+    pub(super) fn in_doubt(self: &Arc<Self>, namespace: Namespace, key: &Key) -> Option<u64> {
         self.drop_what_is_due();
-        !self.doubtful.is_empty() && self.doubtful.covers(namespace, key)
+        let is_doubtful = !self.doubtful.is_empty() && self.doubtful.covers(namespace, key);
+        is_doubtful.then(|| self.doubtful.writes.load(Ordering::Acquire))
     }
 }
 
@@ -143,9 +146,14 @@ impl Drop for Pending {
 }
 
 /// What is going to be dropped, and not to be believed until then.
+///
+/// Unlike a doubt of the cache it is not about what a tier missed but about what the service may still do:
+/// no tier is believed, nothing that is stored ends it, and only time does.
 #[derive(Debug, Default)]
 pub(super) struct Doubtful {
     count: AtomicUsize,
+    /// How often writes dropped anything, counted before they do and before their callers go on.
+    writes: AtomicU64,
     doubts: Mutex<Vec<Doubt>>,
 }
 

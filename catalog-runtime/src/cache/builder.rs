@@ -7,6 +7,7 @@ use super::core::Inner;
 use super::flight::Flights;
 use super::level::{Lates, Level};
 use super::order::Order;
+use super::removal::Joined;
 use super::statistics::Counts;
 use super::{
     Cache, Clock, ConfigError, MemoryLimits, MemoryTier, Namespace, Settings, SystemClock, Tier,
@@ -111,6 +112,7 @@ impl CacheBuilder {
             clock: self.clock,
             settings: RwLock::new(self.settings),
             order: Arc::new(Order::new()),
+            joined: Joined::default(),
             flights: Flights::new(),
             counts: Counts::new(&self.name, None),
             package_version: self.package_version.into(),

@@ -14,6 +14,7 @@ use super::flight::Flights;
 use super::level::{Done, Lates, Level};
 use super::order::{Order, Watch};
 use super::others::{Begins, ChangeListener, Heard};
+use super::removal::Joined;
 use super::search::Search;
 use super::statistics::Counts;
 use super::{
@@ -59,6 +60,7 @@ pub(super) struct Inner {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) settings: RwLock<Settings>,
     pub(super) order: Arc<Order<Name>>,
+    pub(super) joined: Joined,
     pub(super) flights: Flights<Name, Outcome>,
     pub(super) counts: Counts,
     pub(super) package_version: Arc<str>,
@@ -166,10 +168,10 @@ impl Cache {
         self.namespace
     }
 
-    /// The steady time of its clock.
+    /// Its clock.
     #[cfg(feature = "aws-client")]
-    pub(crate) fn steady(&self) -> std::time::Duration {
-        self.inner.clock.steady()
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.inner.clock
     }
 
     /// What the cache has for the key.
@@ -309,7 +311,6 @@ impl Cache {
     /// Writes to every tier. Only within a turn.
     fn write(&self, entries: &[Entry], begins: Option<&Begins>) -> Vec<Stored> {
         let mut stored = vec![Stored::default(); entries.len()];
-        let of = std::slice::from_ref(&self.namespace);
         for (index, level) in self.inner.levels.iter().enumerate() {
             let begun = begins.map(|begins| begins.of(index));
             let done = match begins.is_some_and(|begins| begins.late.contains(&index)) {
@@ -317,7 +318,7 @@ impl Cache {
                 false => level.put(entries, begun.as_ref()),
             };
             for ((stored, entry), done) in stored.iter_mut().zip(entries).zip(done) {
-                let name = Pattern::exact(&entry.envelope().key);
+                let name = || [(self.namespace, Pattern::exact(&entry.envelope().key))];
                 match done {
                     Done::Stored(path) => {
                         stored.tiers.push(level.name());
@@ -329,7 +330,7 @@ impl Cache {
                         for above in self.inner.levels.iter().take(index) {
                             // Ours may have the later time and yet be the older.
                             if !by_clock {
-                                above.remove(of, &name, false);
+                                above.remove(&name(), false);
                             }
                             above.promote(&newer);
                         }
@@ -337,7 +338,7 @@ impl Cache {
                     // As if it had been removed just after.
                     Done::Removed => {
                         for above in self.inner.levels.iter().take(index) {
-                            above.remove(of, &name, false);
+                            above.remove(&name(), false);
                         }
                         *stored = Stored::default();
                     }

@@ -29,15 +29,31 @@ impl Cache {
     ///
     /// The key is the file's content hash and the purpose. Up to 1 MiB all of the content counts;
     /// beyond, the size, the modification time and the first, middle and last 64 KiB. Where the
-    /// content cannot be read, path and modification time serve.
+    /// content cannot be read, path and modification time serve. Files of the same content share an
+    /// entry, and it goes when any of them changes.
+    ///
+    /// Each call reads the file, up to 1 MiB of it, and asks the tiers which key it had the last time.
+    /// It blocks as they do.
+    ///
+    /// ```
+    /// use bedrock_catalog::cache::{Cache, MemoryLimits, Terms};
+    ///
+    /// let cache = Cache::builder().memory(MemoryLimits::default()).build()?;
+    /// let file = "Cargo.toml".as_ref();
+    /// assert!(cache.get_for_file(file, "lines").is_missing());
+    /// cache.put_for_file(file, "lines", "170", &Terms::source("count"));
+    /// assert!(cache.get_for_file(file, "lines").is_fresh());
+    /// # Ok::<(), bedrock_catalog::cache::ConfigError>(())
+    /// ```
     #[must_use]
     pub fn get_for_file(&self, file: &Path, purpose: &str) -> Freshness {
         let key = self.file_key(file, purpose);
         self.get(&key)
     }
 
-    /// Stores what was made of the file for a purpose. To be safe against a file that changes while
-    /// it is being read, take [`Cache::file_key`] first and [`Cache::put`] under it.
+    /// Stores what was made of the file for a purpose, under the key that the file has by now. To be
+    /// safe against a file that changes while it is being read, take [`Cache::file_key`] first and
+    /// [`Cache::put`] under it. Costs what [`Cache::get_for_file`] does, and the write.
     pub fn put_for_file(
         &self,
         file: &Path,
@@ -50,7 +66,7 @@ impl Cache {
     }
 
     /// The key for this file, as it is now, and purpose. If it is not the key the file had the last
-    /// time, the entry of that earlier key is removed from every tier.
+    /// time, the entry of that earlier key is removed from every tier, and this one is noted in them.
     #[must_use]
     pub fn file_key(&self, file: &Path, purpose: &str) -> Key {
         let key = key_of(file, purpose);

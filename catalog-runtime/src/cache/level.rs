@@ -157,31 +157,47 @@ impl Level {
             .iter()
             .map(|key| self.doubts.trust(namespace, key))
             .collect();
-        let mut answers = Vec::new();
-        let asked = self.call("get", &Many(keys.len()), |tier| {
+        let answers = self.call_many("get", keys, |tier| tier.get_many(namespace, keys));
+        keys.iter()
+            .zip(trusts)
+            .zip(answers)
+            .map(|((key, trust), found)| self.believe(namespace, key, trust, found??))
+            .collect()
+    }
+
+    /// Asks for many at once; `None` for each that the tier was not asked for or failed to do, which is
+    /// logged here.
+    fn call_many<R>(
+        &self,
+        action: &'static str,
+        of: &[impl std::fmt::Display],
+        call: impl FnOnce(&dyn Tier) -> Vec<Result<R, TierError>>,
+    ) -> Vec<Option<R>> {
+        let many = Many(of.len());
+        let all: &dyn std::fmt::Display = match of {
+            [one] => one,
+            _ => &many,
+        };
+        let mut done = Vec::with_capacity(of.len());
+        let _ = self.call(action, all, |tier| {
             let mut broken = None;
-            for (key, answer) in keys.iter().zip(tier.get_many(namespace, keys)) {
-                answers.push(match answer {
-                    Ok(found) => found,
-                    Err(error) if error.is_tier_failure() => {
+            for (one, answer) in of.iter().zip(call(tier)) {
+                done.push(match answer {
+                    Ok(answer) => Some(answer),
+                    Err(error) if error.is_tier_failure() || of.len() == 1 => {
                         broken = Some(error);
                         None
                     }
                     Err(error) => {
-                        self.failed("get", key, &error);
+                        self.failed(action, one, &error);
                         None
                     }
                 });
             }
             broken.map_or(Ok(()), Err)
         });
-        let _ = asked;
-        answers.resize_with(keys.len(), || None);
-        keys.iter()
-            .zip(trusts)
-            .zip(answers)
-            .map(|((key, trust), found)| self.believe(namespace, key, trust, found?))
-            .collect()
+        done.resize_with(of.len(), || None);
+        done
     }
 
     #[inline]
@@ -211,36 +227,21 @@ impl Level {
     /// either; it stays, as the last good one for others. `begun` is when the computation of what is
     /// stored began, where it was computed. Only within a turn.
     pub(super) fn put(&self, entries: &[Entry], begun: Option<&Begun>) -> Vec<Done> {
-        let mut done = Vec::new();
-        let of: &dyn std::fmt::Display = match entries {
-            [entry] => &entry.envelope().key,
-            _ => &Many(entries.len()),
-        };
-        let _ = self.call("put", of, |tier| {
-            let mut broken = None;
-            let mut note = |(entry, receipt): (&Entry, Result<Receipt, TierError>)| {
-                done.push(match receipt {
-                    Ok(receipt) => self.written(entry, receipt),
-                    Err(error) if error.is_tier_failure() || entries.len() == 1 => {
-                        broken = Some(error);
-                        Done::Missed
-                    }
-                    Err(error) => {
-                        self.failed("put", &entry.envelope().key, &error);
-                        Done::Missed
-                    }
-                });
-            };
-            match (entries, begun) {
-                (_, Some(begun)) => entries
-                    .iter()
-                    .for_each(|entry| note((entry, tier.put_begun(entry, begun)))),
-                ([entry], None) => note((entry, tier.put(entry))),
-                (_, None) => entries.iter().zip(tier.put_many(entries)).for_each(note),
-            }
-            broken.map_or(Ok(()), Err)
+        let keys: Vec<&Key> = entries.iter().map(|entry| &entry.envelope().key).collect();
+        let receipts = self.call_many("put", &keys, |tier| match (entries, begun) {
+            (_, Some(begun)) => entries
+                .iter()
+                .map(|entry| tier.put_begun(entry, begun))
+                .collect(),
+            ([entry], None) => vec![tier.put(entry)],
+            (_, None) => tier.put_many(entries),
         });
-        done.resize_with(entries.len(), || Done::Missed);
+        let done = entries.iter().zip(receipts);
+        let done: Vec<Done> = done
+            .map(|(entry, receipt)| {
+                receipt.map_or(Done::Missed, |of_it| self.written(entry, of_it))
+            })
+            .collect();
         self.doubt_what_was_missed(entries, &done);
         done
     }
@@ -314,23 +315,16 @@ impl Level {
         Some(true)
     }
 
-    /// Removes what matches, of each of these namespaces; how many. What the tier cannot be told now, it is
-    /// not believed later. A tier that could not do it once, in this call or, where it is tried `again`,
-    /// before it, is not waited for in full any more. Only within a turn.
-    pub(super) fn remove(&self, namespaces: &[Namespace], pattern: &Pattern, again: bool) -> u64 {
-        let since = self.lates.mark();
-        let (mut is_brief, mut all) = (again && self.owed.is_any(), 0);
-        for namespace in namespaces {
-            let ask = |tier: &dyn Tier| match is_brief {
-                false => tier.invalidate(namespace, pattern).map(Some),
-                true => tier.invalidate_or_disown(namespace, pattern),
-            };
-            let removed = if self.was_late_since(since) {
-                self.counts.skipped.one();
-                None
-            } else {
-                self.call("remove", pattern, ask).flatten()
-            };
+    /// Removes what matches of each of these; how many of each. What the tier cannot be told now, it is not
+    /// believed later. Where it is tried `again`, a tier that could not do it is not waited for in full any
+    /// more. Only within a turn.
+    pub(super) fn remove(&self, what: &[(Namespace, Pattern)], again: bool) -> Vec<u64> {
+        let is_brief = again && self.owed.is_any();
+        let patterns: Vec<&Pattern> = what.iter().map(|(_, pattern)| pattern).collect();
+        let ask = |tier: &dyn Tier| tier.invalidate_many(what, is_brief);
+        let mut all = self.call_many("remove", &patterns, ask).into_iter();
+        let note = |(namespace, pattern): &(Namespace, Pattern)| {
+            let removed = all.next().flatten().flatten();
             match (removed, pattern.as_exact()) {
                 (None, _) => {
                     self.counts.undone.one();
@@ -341,10 +335,9 @@ impl Level {
                 (Some(_), Some(key)) => self.doubts.settle(namespace, key),
                 (Some(_), None) => self.doubts.removed(namespace, pattern),
             }
-            is_brief |= removed.is_none();
-            all += removed.unwrap_or(0);
-        }
-        all
+            removed.unwrap_or(0)
+        };
+        what.iter().map(note).collect()
     }
 
     /// Makes up for what a doubt is about, if the tier lets us; whether the doubt is over. Only within

@@ -26,6 +26,7 @@ mod flight;
 mod freshness;
 mod healing;
 pub(crate) mod hex;
+mod joint;
 mod key;
 mod lease;
 mod level;

@@ -18,7 +18,7 @@ use super::{Cache, Key, MemoryTier, Namespace, Pattern};
 /// So many keys that others changed are told apart while they wait; beyond, it is all of their namespace.
 const MAX_KEYS: usize = 4096;
 /// So many removals of others are told apart while they wait to be repeated here; beyond, each is widened
-/// to all of its namespace, and of too many namespaces they are missed.
+/// to all of its namespace, and of too many namespaces it is a gap.
 const MAX_HEARD: usize = 256;
 
 /// Who is told of changes that other processes make.
@@ -32,6 +32,8 @@ pub(super) struct Heard {
     waiting: VecDeque<(usize, Changed)>,
     /// Single keys, by level.
     keys: HashMap<(usize, Name), Change>,
+    /// For some there was no room.
+    has_gap: bool,
     is_at_work: bool,
 }
 
@@ -65,8 +67,13 @@ impl Heard {
             changed.pattern = Pattern::all();
         }
         let new = (level, changed);
-        if !self.waiting.contains(&new) && self.waiting.len() < 2 * MAX_HEARD {
+        if self.waiting.contains(&new) {
+            return;
+        }
+        if self.waiting.len() < 2 * MAX_HEARD {
             self.waiting.push_back(new);
+        } else {
+            self.has_gap = true;
         }
     }
 
@@ -186,11 +193,14 @@ impl Inner {
     fn repeat_what_was_heard(&self) {
         loop {
             let mut heard = lock(&self.heard);
-            let next = heard.next();
-            heard.is_at_work = !next.is_empty();
-            drop(heard);
-            if next.is_empty() {
+            let (next, has_gap) = (heard.next(), std::mem::take(&mut heard.has_gap));
+            heard.is_at_work = has_gap || !next.is_empty();
+            if !heard.is_at_work {
                 return;
+            }
+            drop(heard);
+            if has_gap && let Some(memory) = &self.memory {
+                ask_below_for_all(&self.order, memory);
             }
             for (level, changed) in next {
                 // A listener that panics must not keep all further messages from being heard.
@@ -208,12 +218,12 @@ impl Inner {
             pattern,
             change,
         } = changed;
-        let of = std::slice::from_ref(namespace);
+        let what = [(*namespace, pattern.clone())];
         match pattern.as_exact() {
             Some(key) => self.changed_one(level, namespace, key, *change),
-            None => self.sweep(of, pattern, || {
+            None => self.sweep(&what, || {
                 for above in self.levels.iter().take(level) {
-                    above.remove(of, pattern, false);
+                    above.remove(&what, false);
                 }
                 // What that process could not get to is no more to be believed here than there. To make up
                 // for it is its part, or a cleanup's, and when it has is not known here: another's removal

@@ -3,6 +3,7 @@
 use std::slice;
 
 use super::core::{Inner, Name};
+use super::joint::Joint;
 use super::{Cache, Key, Namespace, Pattern};
 
 impl Cache {
@@ -25,8 +26,9 @@ impl Cache {
 
     /// Removes what matches from one tier; a tier below may bring it back.
     pub fn invalidate_in(&self, tier: &str, pattern: &Pattern) -> u64 {
-        let of = slice::from_ref(&self.namespace);
-        self.invalidate_where(of, pattern, false, |name| name == tier)
+        let asked = (vec![self.namespace], pattern.clone());
+        let removed = self.inner.remove(&[asked], false, |name| name == tier);
+        self.removed(pattern, removed.first().copied())
     }
 
     /// Removes everything of this namespace from every tier.
@@ -42,44 +44,80 @@ impl Cache {
         pattern: &Pattern,
         again: bool,
     ) -> u64 {
-        self.invalidate_where(namespaces, pattern, again, |_| true)
+        let asked = (namespaces.to_vec(), pattern.clone());
+        let remove = |all: &[Asked]| self.inner.remove(all, again, |_| true);
+        let removed = match pattern.as_exact() {
+            Some(_) => remove(slice::from_ref(&asked)).first().copied(),
+            None => self.inner.joined.of(again).ask(asked, remove),
+        };
+        self.removed(pattern, removed)
     }
 
-    fn invalidate_where(
-        &self,
-        namespaces: &[Namespace],
-        pattern: &Pattern,
-        again: bool,
-        tier: impl Fn(&str) -> bool,
-    ) -> u64 {
-        let remove = || {
-            let levels = self.inner.levels.iter().filter(|level| tier(level.name()));
-            let removed = levels.map(|level| level.remove(namespaces, pattern, again));
-            removed.max().unwrap_or(0)
-        };
-        let removed = match pattern.as_exact() {
-            Some(key) => {
-                let names = namespaces.iter().map(|of| (*of, key.clone()));
-                self.inner.order.write(&names.collect::<Vec<_>>(), remove)
-            }
-            None => self.inner.sweep(namespaces, pattern, remove),
-        };
+    fn removed(&self, pattern: &Pattern, removed: Option<u64>) -> u64 {
+        let removed = removed.unwrap_or(0);
         self.inner.counts.invalidated.add(removed);
         tracing::debug!(%pattern, removed, "cache entries invalidated");
         removed
     }
 }
 
+/// What one caller wants to be removed.
+type Asked = (Vec<Namespace>, Pattern);
+
+/// Removals that look through all entries: those that wait for one under way are one when their turn
+/// comes. What is tried for the first time, and what is tried again.
+#[derive(Debug, Default)]
+pub(super) struct Joined([Joint<Asked, u64>; 2]);
+
+impl Joined {
+    fn of(&self, again: bool) -> &Joint<Asked, u64> {
+        let Self([first, second]) = self;
+        if again { second } else { first }
+    }
+
+    /// How many wait for one that is under way.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.0.iter().map(Joint::waiting).sum()
+    }
+}
+
 impl Inner {
-    /// Writes every entry of these namespaces that matches, in a turn; other entries go on.
-    pub(super) fn sweep<R>(
-        &self,
-        namespaces: &[Namespace],
-        pattern: &Pattern,
-        write: impl FnOnce() -> R,
-    ) -> R {
-        let (namespaces, pattern) = (namespaces.to_vec(), pattern.clone());
-        let is_written = move |(of, key): &Name| namespaces.contains(of) && pattern.matches(key);
+    /// Removes all of this from these tiers, in a turn; how many of each, counted in the tier that held
+    /// most.
+    fn remove(&self, all: &[Asked], again: bool, tier: impl Fn(&str) -> bool) -> Vec<u64> {
+        let mut what = Vec::new();
+        for (namespaces, pattern) in all {
+            what.extend(namespaces.iter().map(|of| (*of, pattern.clone())));
+        }
+        let remove = || {
+            let mut most = vec![0; all.len()];
+            for level in self.levels.iter().filter(|level| tier(level.name())) {
+                let mut removed = level.remove(&what, again).into_iter();
+                for (most, (namespaces, _)) in most.iter_mut().zip(all) {
+                    *most = removed
+                        .by_ref()
+                        .take(namespaces.len())
+                        .sum::<u64>()
+                        .max(*most);
+                }
+            }
+            most
+        };
+        let exact = |(of, pattern): &(Namespace, Pattern)| Some((*of, pattern.as_exact()?.clone()));
+        match what.iter().map(exact).collect::<Option<Vec<Name>>>() {
+            Some(names) => self.order.write(&names, remove),
+            None => self.sweep(&what, remove),
+        }
+    }
+
+    /// Writes every entry that matches one of these, in a turn; other entries go on.
+    pub(super) fn sweep<R>(&self, what: &[(Namespace, Pattern)], write: impl FnOnce() -> R) -> R {
+        let what = what.to_vec();
+        let is_written = move |(of, key): &Name| {
+            let mut all = what.iter();
+            all.any(|(swept, pattern)| swept == of && pattern.matches(key))
+        };
         self.order.write_matching(is_written, write)
     }
 }

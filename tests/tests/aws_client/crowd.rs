@@ -5,7 +5,8 @@ use std::time::Duration;
 use bedrock_catalog_tests::fake_aws::{Fault, IDENTITY_STORE};
 use tokio::task::JoinSet;
 
-use crate::stage::World;
+use crate::doubt::Gate;
+use crate::stage::{ACCOUNT, World, config, credentials, rename_once};
 
 async fn crowd(w: &World, callers: usize) -> (usize, usize) {
     let mut tasks = JoinSet::new();
@@ -34,6 +35,71 @@ async fn a_hundred_callers_are_one_request() {
     assert_eq!(w.aws.requests("ListUsers"), 1);
     let statistics = w.cached.statistics();
     assert_eq!((statistics.asked, statistics.answered), (1, 99));
+}
+
+/// A write that nobody knows the outcome of.
+async fn leave_in_doubt(w: &World, user: &str, name: &str) {
+    let done = Fault::DoneBut(500, "InternalServerException");
+    w.aws.fail_next("UpdateUser", done);
+    assert!(!rename_once(&w.store, user, name).await);
+}
+
+/// Nothing is answered from the cache then, and yet they ask together.
+#[tokio::test]
+async fn a_hundred_callers_are_one_request_while_a_write_is_in_doubt() {
+    let (w, gate) = (World::new(), Gate::of_answers());
+    let user = w.user("ann").await;
+    let config = config(&w.aws.url(), credentials("AKIDONE", Some(ACCOUNT)));
+    leave_in_doubt(&w, &user, "Ann").await;
+    for round in 1..=2 {
+        let store = gate.before(&config, &w.cached);
+        let mut readers = JoinSet::new();
+        for _ in 0..100 {
+            let read = store.list_users().identity_store_id(IDENTITY_STORE);
+            readers.spawn(read.send());
+        }
+        gate.waiting.notified().await;
+        // All that the others do before they wait is done on this thread.
+        for _ in 0..1000 {
+            tokio::task::yield_now().await;
+        }
+        gate.open.notify_one();
+        let answers = tokio::time::timeout(Duration::from_secs(60), readers.join_all()).await;
+        assert!(answers.unwrap().iter().all(Result::is_ok));
+        assert_eq!(w.aws.requests("ListUsers"), round, "and nothing is kept");
+    }
+    let statistics = w.cached.statistics();
+    assert_eq!((statistics.asked, statistics.answered), (2, 198));
+}
+
+/// One that was asked before another write is no answer to who comes after it, nor is it waited for.
+#[tokio::test]
+async fn while_a_write_is_in_doubt_nobody_is_answered_from_before_another() {
+    let (w, gate) = (World::new(), Gate::of_answers());
+    let user = w.user("ann").await;
+    let config = config(&w.aws.url(), credentials("AKIDONE", Some(ACCOUNT)));
+    leave_in_doubt(&w, &user, "Ann").await;
+    let elsewhere = aws_sdk_identitystore::Client::new(&config);
+    for name in ["in doubt", "done", "elsewhere"] {
+        let before = w.described(&user).await;
+        let slow = gate.before(&config, &w.cached);
+        let read = slow.describe_user().identity_store_id(IDENTITY_STORE);
+        let read = tokio::spawn(read.user_id(&user).send());
+        gate.waiting.notified().await;
+        match name {
+            "in doubt" => leave_in_doubt(&w, &user, name).await,
+            "done" => w.rename(&user, name).await,
+            _ => {
+                assert!(rename_once(&elsewhere, &user, name).await);
+                let of = [("UserId", &*user)];
+                w.cached.forget("identitystore", "UpdateUser", of).await;
+            }
+        }
+        let soon = tokio::time::timeout(Duration::from_secs(60), w.described(&user));
+        assert_eq!(soon.await.unwrap().as_deref(), Some(name));
+        gate.open.notify_one();
+        assert_eq!(read.await.unwrap().unwrap().display_name, before);
+    }
 }
 
 /// The one who asks gives up: another one asks, and nobody waits for ever.

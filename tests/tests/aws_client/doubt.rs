@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
-use aws_config::timeout::TimeoutConfig;
 use aws_sdk_identitystore::error::SdkError;
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
@@ -18,26 +17,16 @@ use bedrock_catalog_tests::fake_bedrock::Delivery;
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use crate::stage::{ACCOUNT, World, cached, change, config, credentials, memory};
+use crate::stage::{
+    ACCOUNT, World, cached, change, config, credentials, memory, once, rename_once,
+};
 
 impl World {
     /// Renames a user once, without a retry, and does not wait long.
     async fn rename_in_doubt(&self, user: &str, name: &str) -> bool {
-        let once = aws_config::retry::RetryConfig::standard().with_max_attempts(1);
-        let soon = TimeoutConfig::builder()
-            .operation_timeout(Duration::from_millis(150))
-            .build();
-        let config = aws_sdk_identitystore::config::Builder::new()
-            .retry_config(once)
-            .timeout_config(soon);
-        let write = self.store.update_user().identity_store_id(IDENTITY_STORE);
-        let write = write.user_id(user).operations(change("displayName", name));
-        write
-            .customize()
-            .config_override(config)
-            .send()
-            .await
-            .is_ok()
+        let write = rename_once(&self.store, user, name);
+        let soon = tokio::time::timeout(Duration::from_millis(150), write);
+        soon.await.unwrap_or(false)
     }
 }
 
@@ -266,10 +255,8 @@ async fn errors_are_not_kept() {
         let before = w.aws.requests("ListUsers");
         w.cached.forget("identitystore", "CreateUser", []).await;
         w.aws.fail_next("ListUsers", Fault::Refused(status, code));
-        let once = aws_config::retry::RetryConfig::standard().with_max_attempts(1);
-        let once = aws_sdk_identitystore::config::Builder::new().retry_config(once);
         let read = w.store.list_users().identity_store_id(IDENTITY_STORE);
-        let failed = read.customize().config_override(once).send().await;
+        let failed = read.customize().config_override(once()).send().await;
         assert!(
             matches!(failed, Err(SdkError::ServiceError(_))),
             "{code}: the service's own error"

@@ -1,18 +1,28 @@
 //! A write that reaches the service after its caller gave up, and after somebody has read again.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_identitystore::Client;
+use bedrock_catalog::aws_client::CachedClient;
 use bedrock_catalog::cache::tier::disk::{DiskTier, Locations};
 use bedrock_catalog::cache::{Cache, Codec, ManualClock, Tier};
 use bedrock_catalog_tests::fake_aws::{Fault, IDENTITY_STORE};
 
 use crate::doubt::Gate;
-use crate::stage::{ACCOUNT, World, cached, change, config, credentials, store};
+use crate::stage::{ACCOUNT, World, cached, config, credentials, rename_once, store};
 
 /// How long a write may be on its way, as the manual has it.
 const ON_ITS_WAY: Duration = Duration::from_secs(5);
+
+/// A client over this folder, as each process has one.
+fn over(folder: &Path, clock: &ManualClock) -> CachedClient {
+    let disk = DiskTier::new(Locations::given([folder]), Codec::new("0.1.0"));
+    let cache = Cache::builder().tier(Arc::new(disk) as Arc<dyn Tier>);
+    let cache = cache.clock(clock.clone()).build().unwrap();
+    cached(|builder| builder.cache(cache))
+}
 
 async fn name(client: &Client, user: &str) -> Option<String> {
     let read = client.describe_user().identity_store_id(IDENTITY_STORE);
@@ -23,12 +33,7 @@ async fn name(client: &Client, user: &str) -> Option<String> {
 async fn what_is_read_before_a_write_in_doubt_is_done_is_not_kept() {
     let folder = tempfile::tempdir().unwrap();
     let clock = ManualClock::at(SystemTime::now());
-    let process = || {
-        let disk = DiskTier::new(Locations::given([folder.path()]), Codec::new("0.1.0"));
-        let cache = Cache::builder().tier(Arc::new(disk) as Arc<dyn Tier>);
-        let cache = cache.clock(clock.clone()).build().unwrap();
-        cached(|builder| builder.cache(cache))
-    };
+    let process = || over(folder.path(), &clock);
     // The caller gives up, or the service says that something went wrong.
     for gives_up in [true, false] {
         let w = World::with(process());
@@ -44,15 +49,8 @@ async fn what_is_read_before_a_write_in_doubt_is_done_is_not_kept() {
             let fault = Fault::Refused(500, "InternalServerException");
             w.aws.fail_next("UpdateUser", fault);
         }
-        let once = aws_config::retry::RetryConfig::standard().with_max_attempts(1);
-        let once = aws_sdk_identitystore::config::Builder::new().retry_config(once);
-        let write = client.update_user().identity_store_id(IDENTITY_STORE);
-        let write = write
-            .user_id(&user)
-            .operations(change("displayName", "Ann"));
-        let write = write.customize().config_override(once).send();
         tokio::select! {
-            done = write => assert!(!gives_up && done.is_err()),
+            done = rename_once(&client, &user, "Ann") => assert!(!gives_up && !done),
             () = gate.waiting.notified() => assert!(gives_up),
         }
         assert_eq!(w.cached.statistics().in_doubt, 1);
@@ -60,10 +58,8 @@ async fn what_is_read_before_a_write_in_doubt_is_done_is_not_kept() {
         assert_eq!(name(&w.store, &user).await.as_deref(), Some("ann"));
         assert_eq!(name(&of_another, &user).await.as_deref(), Some("ann"));
         // And now it is done.
-        let late = aws_sdk_identitystore::Client::new(&config);
-        let late = late.update_user().identity_store_id(IDENTITY_STORE);
-        let late = late.user_id(&user).operations(change("displayName", "Ann"));
-        late.send().await.unwrap();
+        let late = Client::new(&config);
+        assert!(rename_once(&late, &user, "Ann").await);
         assert_eq!(name(&w.store, &user).await.as_deref(), Some("Ann"));
         // After its time it is dropped once more, for the others too, and reads are kept again.
         clock.advance(ON_ITS_WAY);
@@ -88,32 +84,18 @@ async fn what_is_read_before_a_write_in_doubt_is_done_is_not_kept() {
 async fn a_process_that_only_writes_drops_it_once_more_too() {
     let folder = tempfile::tempdir().unwrap();
     let clock = ManualClock::at(SystemTime::now());
-    let process = || {
-        let disk = DiskTier::new(Locations::given([folder.path()]), Codec::new("0.1.0"));
-        let cache = Cache::builder().tier(Arc::new(disk) as Arc<dyn Tier>);
-        let cache = cache.clock(clock.clone()).build().unwrap();
-        cached(|builder| builder.cache(cache))
-    };
+    let process = || over(folder.path(), &clock);
     let w = World::with(process());
     let user = w.user("ann").await;
     let config = config(&w.aws.url(), credentials("AKIDONE", Some(ACCOUNT)));
     let of_another = store(&config, &process());
     let fault = Fault::Refused(500, "InternalServerException");
     w.aws.fail_next("UpdateUser", fault);
-    let once = aws_config::retry::RetryConfig::standard().with_max_attempts(1);
-    let once = aws_sdk_identitystore::config::Builder::new().retry_config(once);
-    let write = w.store.update_user().identity_store_id(IDENTITY_STORE);
-    let write = write
-        .user_id(&user)
-        .operations(change("displayName", "Ann"));
-    let write = write.customize().config_override(once).send();
-    assert!(write.await.is_err());
+    assert!(!rename_once(&w.store, &user, "Ann").await);
     assert_eq!(name(&of_another, &user).await.as_deref(), Some("ann"));
     // And now it is done.
-    let late = aws_sdk_identitystore::Client::new(&config);
-    let late = late.update_user().identity_store_id(IDENTITY_STORE);
-    let late = late.user_id(&user).operations(change("displayName", "Ann"));
-    late.send().await.unwrap();
+    let late = Client::new(&config);
+    assert!(rename_once(&late, &user, "Ann").await);
     clock.advance(ON_ITS_WAY);
     w.group("others").await;
     let deadline = std::time::Instant::now() + Duration::from_secs(20);

@@ -228,6 +228,20 @@ impl World {
     }
 }
 
+/// A call that is not tried again.
+pub fn once() -> aws_sdk_identitystore::config::Builder {
+    let once = RetryConfig::standard().with_max_attempts(1);
+    aws_sdk_identitystore::config::Builder::new().retry_config(once)
+}
+
+/// Renames a user in one attempt; whether it was answered well.
+pub async fn rename_once(store: &aws_sdk_identitystore::Client, user: &str, name: &str) -> bool {
+    let write = store.update_user().identity_store_id(IDENTITY_STORE);
+    let write = write.user_id(user).operations(change("displayName", name));
+    let write = write.customize().config_override(once());
+    write.send().await.is_ok()
+}
+
 pub fn change(attribute: &str, value: &str) -> aws_sdk_identitystore::types::AttributeOperation {
     aws_sdk_identitystore::types::AttributeOperation::builder()
         .attribute_path(attribute)

@@ -10,6 +10,7 @@ use bedrock_catalog::cache::testing::FaultyTier;
 use bedrock_catalog::{Catalog, ErrorKind};
 use bedrock_catalog_tests::fake_bedrock::Memory;
 use futures_lite::future::block_on;
+use tokio::sync::Semaphore;
 
 use crate::stage::*;
 
@@ -27,6 +28,51 @@ pub fn config_of(wire: &Memory, account: &str) -> aws_config::SdkConfig {
     let config = wire.sdk_config().into_builder();
     let provider = SharedCredentialsProvider::new(credentials_of(account));
     config.credentials_provider(provider).build()
+}
+
+/// Credentials that are given at once so many times more, and then wait until they are let go.
+#[derive(Debug)]
+pub struct Held {
+    pub at_once: AtomicUsize,
+    pub asks: Semaphore,
+    pub go_on: Semaphore,
+    credentials: Credentials,
+}
+
+impl ProvideCredentials for Held {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(async {
+            let one_less = |left: usize| left.checked_sub(1);
+            let (set, get) = (Ordering::SeqCst, Ordering::SeqCst);
+            if self.at_once.fetch_update(set, get, one_less).is_err() {
+                self.asks.add_permits(1);
+                self.go_on.acquire().await.unwrap().forget();
+            }
+            Ok(self.credentials.clone())
+        })
+    }
+}
+
+/// Such credentials, and an SDK configuration with them.
+pub fn held(
+    wire: &Memory,
+    credentials: Credentials,
+    at_once: usize,
+) -> (Arc<Held>, aws_config::SdkConfig) {
+    let held = Arc::new(Held {
+        at_once: AtomicUsize::new(at_once),
+        asks: Semaphore::new(0),
+        go_on: Semaphore::new(0),
+        credentials,
+    });
+    let provider: Arc<dyn ProvideCredentials> = Arc::clone(&held) as _;
+    let provider = SharedCredentialsProvider::new(provider);
+    let config = wire.sdk_config().into_builder();
+    let config = config.credentials_provider(provider).build();
+    (held, config)
 }
 
 /// The account parts the entries of those who share a folder, and is written nowhere.

@@ -2,17 +2,14 @@
 //! would have been told the same.
 
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use bedrock_catalog::cache::ManualClock;
 use bedrock_catalog::{LiveCatalog, LiveCatalogBuilder, PartialPolicy};
 use bedrock_catalog_tests::fake_bedrock::{Fault, Memory, Rule};
-use tokio::sync::Semaphore;
 
+use crate::accounts::held;
 use crate::stage::*;
 use crate::strategy::lease_of_another;
 
@@ -87,30 +84,6 @@ async fn who_was_denied_is_denied_alone() {
     }
 }
 
-/// Credentials that are there at once to name no account, and to ask when they are let.
-#[derive(Debug)]
-struct Held {
-    named: AtomicBool,
-    asks: Semaphore,
-    go_on: Semaphore,
-}
-
-impl ProvideCredentials for Held {
-    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        future::ProvideCredentials::new(async {
-            if self.named.swap(true, Ordering::SeqCst) {
-                self.asks.add_permits(1);
-                self.go_on.acquire().await.unwrap().forget();
-            }
-            let keys = Credentials::new("AKIDEXAMPLE", "secret", None, None, "test");
-            Ok(keys)
-        })
-    }
-}
-
 /// One process begins to ask, and another one beside it asks later and has its answer first. The one
 /// fails in one region, the other in another: what is cached afterwards is the other's, with its reasons.
 async fn who_asked_later_has_the_last_word(
@@ -120,15 +93,10 @@ async fn who_asked_later_has_the_last_word(
     let clock = clock();
     let wire = |fails| Memory::new(stage().rule(Rule::new(Fault::html()).region(fails)));
     let (slow, prompt) = (wire("eu-west-1"), wire("us-east-1"));
-    let held = Arc::new(Held {
-        named: AtomicBool::new(false),
-        asks: Semaphore::new(0),
-        go_on: Semaphore::new(0),
-    });
-    let provider: Arc<dyn ProvideCredentials> = Arc::clone(&held) as _;
-    let config = slow.sdk_config().into_builder();
-    let config = config.credentials_provider(SharedCredentialsProvider::new(provider));
-    let one = build(&slow, &clock).sdk_config(&config.build());
+    // There at once to name no account, and to ask when they are let.
+    let keys = Credentials::new("AKIDEXAMPLE", "secret", None, None, "test");
+    let (held, config) = held(&slow, keys, 1);
+    let one = build(&slow, &clock).sdk_config(&config);
     let one = one.deadline(Duration::from_secs(20)).build().unwrap();
     let asking = tokio::spawn(async move {
         let asked = match forced {

@@ -240,7 +240,7 @@ fn processes_that_refresh_are_no_storm() {
     let (api, cache) = (api.copied().unwrap_or(0), cache.copied().unwrap_or(0));
     assert_eq!(api + cache, many, "{sources:?} {said:#?}");
     let told = format_args!("{many} processes, {api} asked, {cache} used what these cached");
-    count("files, refreshed by a crowd", told, 0);
+    count("files, refreshed by a crowd", told);
     assert!((1..=12).contains(&api), "{sources:?}");
     assert_eq!(fake.stage().requests(), 4 * api);
 }
@@ -254,7 +254,7 @@ fn processes_that_refresh_in_vain_are_no_storm_either() {
     let fake = FakeBedrock::start(stage().rule(slow).rule(failing)).unwrap();
     let (sources, _) = processes(24, "refresh", &fake.url(), folder.path());
     let told = format_args!("24 processes, {} requests", fake.stage().requests());
-    count("files, refreshed by a crowd in vain", told, 0);
+    count("files, refreshed by a crowd in vain", told);
     for (source, times) in &sources {
         assert!(source.contains("no region answered"), "{source}: {times}");
     }

@@ -1,57 +1,18 @@
 //! What other processes of a fleet tell of: a catalog that they stored is taken up, and nobody is asked.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use bedrock_catalog::LiveCatalog;
 use bedrock_catalog::cache::testing::{FaultyTier, Op};
 use bedrock_catalog::cache::{Change, Changed, Key, Pattern, TierErrorKind};
 use bedrock_catalog_tests::fake_bedrock::{Fault, Memory, Operation, Rule};
-use tokio::sync::Semaphore;
 
-use crate::accounts::{config_of, credentials_of};
+use crate::accounts::{config_of, credentials_of, held};
 use crate::stage::*;
 
 const OURS: &str = "111111111111";
-
-/// Credentials that, once they are held, wait until they are let go.
-#[derive(Debug)]
-struct Held {
-    held: AtomicBool,
-    asks: Semaphore,
-    go_on: Semaphore,
-}
-
-impl ProvideCredentials for Held {
-    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        future::ProvideCredentials::new(async {
-            if self.held.load(Ordering::SeqCst) {
-                self.asks.add_permits(1);
-                self.go_on.acquire().await.unwrap().forget();
-            }
-            Ok(credentials_of(OURS))
-        })
-    }
-}
-
-/// Such credentials, not held yet, and an SDK configuration with them.
-fn held(wire: &Memory) -> (Arc<Held>, aws_config::SdkConfig) {
-    let held = Arc::new(Held {
-        held: AtomicBool::new(false),
-        asks: Semaphore::new(0),
-        go_on: Semaphore::new(0),
-    });
-    let provider: Arc<dyn ProvideCredentials> = Arc::clone(&held) as _;
-    let provider = SharedCredentialsProvider::new(provider);
-    let config = wire.sdk_config().into_builder();
-    let config = config.credentials_provider(provider).build();
-    (held, config)
-}
 
 /// That another process did this to the catalog.
 fn changed(live: &LiveCatalog, change: Change) -> Changed {
@@ -75,7 +36,7 @@ fn heard(live: &LiveCatalog) -> Arc<AtomicUsize> {
 #[tokio::test]
 async fn what_is_told_while_a_renewal_works_is_taken_up_after_it() {
     let (clock, wire, shared) = (clock(), wire(), FaultyTier::new("shared"));
-    let (held, slow) = held(&wire);
+    let (held, slow) = held(&wire, credentials_of(OURS), usize::MAX);
     let build = |config| {
         let live = in_memory(&wire, &clock).tier(shared.clone());
         live.sdk_config(config).build().unwrap()
@@ -85,7 +46,7 @@ async fn what_is_told_while_a_renewal_works_is_taken_up_after_it() {
     assert_eq!(one.load().await.unwrap().source().as_str(), "cache");
     let heard = heard(&one);
     clock.advance(30 * HOUR);
-    held.held.store(true, Ordering::SeqCst);
+    held.at_once.store(0, Ordering::SeqCst);
     one.load().await.unwrap();
     held.asks.acquire().await.unwrap().forget();
     // It has looked at the cache, and asks AWS. The other one asks later, and has its answer first.
@@ -102,7 +63,7 @@ async fn what_is_told_while_a_renewal_works_is_taken_up_after_it() {
 #[tokio::test]
 async fn what_is_told_while_the_first_load_works_is_taken_up_after_it() {
     let (clock, wire, shared) = (clock(), wire(), FaultyTier::new("shared"));
-    let (held, slow) = held(&wire);
+    let (held, slow) = held(&wire, credentials_of(OURS), usize::MAX);
     let build = |config| {
         let live = in_memory(&wire, &clock).tier(shared.clone());
         live.sdk_config(config).build().unwrap()
@@ -110,7 +71,7 @@ async fn what_is_told_while_the_first_load_works_is_taken_up_after_it() {
     let (one, other) = (build(&slow), build(&config_of(&wire, OURS)));
     one.own_cache().await;
     let heard = heard(&one);
-    held.held.store(true, Ordering::SeqCst);
+    held.at_once.store(0, Ordering::SeqCst);
     let loads = tokio::spawn({
         let one = one.clone();
         async move { one.load().await.unwrap().source().to_string() }

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use bedrock_catalog::cache::tier::redis::RedisOptions;
 use bedrock_catalog::cache::{
-    BreakerState, Cache, Clock, ManualClock, Pattern, Tier, TierErrorKind,
+    BreakerState, Cache, Clock, ManualClock, Namespace, Pattern, Tier, TierErrorKind,
 };
 use bedrock_catalog::{CacheMode, Catalog, LiveCatalog};
 use bedrock_catalog_tests::fake_bedrock::{FakeBedrock, Stage, sdk_config};
@@ -214,6 +214,29 @@ fn a_database_too_large_to_be_looked_through_is_not_believed_by_anyone() {
     assert_eq!(cached(&other, &key(1)).as_deref(), Some("new"));
 }
 
+/// As those of many callers who waited for one another.
+#[test]
+fn many_removals_at_once_are_one_scan_and_are_told_each() {
+    let Some(server) = server() else { return };
+    let clock = clock();
+    let tier = tier(&server.url(), &clock);
+    let entries: Vec<_> = (0..10).map(|n| entry(&key(n), "v", &clock)).collect();
+    assert!(tier.put_many(&entries).iter().all(Result::is_ok));
+    let of = [ns(), ns(), Namespace::of(["another"])];
+    let patterns = ["*:1", "things:*", "*"].map(Pattern::glob);
+    let what: Vec<_> = of.into_iter().zip(patterns).collect();
+    server.tell(&["CONFIG", "RESETSTAT"]);
+    let told = messages(&server, || {
+        let removed = tier.invalidate_many(&what, false).into_iter();
+        let removed: Vec<_> = removed.map(Result::unwrap).collect();
+        assert_eq!(removed, [Some(1), Some(9), Some(0)]);
+    });
+    assert_eq!(told.len(), 3, "{told:?}");
+    let info = server.tell(&["INFO", "commandstats"]);
+    let info: String = redis::FromRedisValue::from_redis_value(info).unwrap();
+    assert!(info.contains("cmdstat_scan:calls=1,"), "{info}");
+}
+
 /// Where there is no time to look through all keys, the others are told not to believe what matches.
 #[test]
 fn what_is_disowned_is_told_and_stays() {
@@ -223,17 +246,20 @@ fn what_is_disowned_is_told_and_stays() {
     tier.put(&entry(&key(1), "v", &clock)).unwrap();
     let things = Pattern::under(["things"]);
     let told = messages(&server, || {
-        let done = tier.invalidate_or_disown(&ns(), &things);
-        assert_eq!(done.unwrap(), None);
+        let mut done = tier.invalidate_many(&[(ns(), things.clone())], true);
+        assert_eq!(done.remove(0).unwrap(), None);
     });
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].ends_with(" ? /things"), "{told:?}");
     assert_eq!(text(&tier, &key(1)).as_deref(), Some("v"));
     // One key is removed as fast.
-    let done = tier.invalidate_or_disown(&ns(), &Pattern::exact(&key(1)));
-    assert_eq!(done.unwrap(), Some(1));
+    let mut done = tier.invalidate_many(&[(ns(), Pattern::exact(&key(1)))], true);
+    assert_eq!(done.remove(0).unwrap(), Some(1));
     server.freeze();
-    let error = tier.invalidate_or_disown(&ns(), &things).unwrap_err();
+    let of_two = [ns(), Namespace::of(["another"])].map(|of| (of, things.clone()));
+    let failed = tier.invalidate_many(&of_two, true);
+    assert_eq!(failed.len(), 1, "the other would take as long");
+    let error = failed[0].as_ref().unwrap_err();
     assert_eq!(error.kind(), TierErrorKind::Timeout);
     server.thaw();
 }

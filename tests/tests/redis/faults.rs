@@ -48,7 +48,7 @@ fn ask_a_server_that_hangs(cache: &Cache) {
         "{typical:?} behind an open breaker"
     );
     let told = format_args!("at most {slowest:?}, then {typical:?}");
-    count("redis, hanging", told, 0);
+    count("redis, hanging", told);
 }
 
 #[test]
@@ -350,7 +350,7 @@ fn restarted_again_and_again_it_is_back_within_two_seconds() {
     let limit = Duration::from_secs(2);
     assert!(slowest <= limit + 8 * slack(), "{slowest:?}");
     let told = format_args!("{cycles} restarts, back within {slowest:?}");
-    count("redis, restarted", told, 0);
+    count("redis, restarted", told);
 }
 
 #[test]

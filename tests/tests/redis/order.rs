@@ -340,7 +340,6 @@ fn in_any_order_nothing_older_replaces_newer() {
     count(
         "redis, orders of computing and removing",
         format_args!("{cases} interleavings"),
-        0,
     );
 }
 

@@ -245,6 +245,34 @@ fn invalidates_by_pattern(clock: &dyn Clock, tier: &dyn Tier) {
         tier.invalidate(&ns(), &Pattern::all()).expect("invalidate"),
         0
     );
+    // Several at once, of two namespaces: what the first took the second has not.
+    let other = Namespace::of(["conformance", "other"]);
+    for (of, key) in [ns(), other]
+        .iter()
+        .flat_map(|of| all.iter().map(move |key| (*of, key)))
+    {
+        tier.put(&entry(of, key, "{}", clock.now(), HOUR))
+            .expect("put");
+    }
+    let what = [
+        (ns(), Pattern::under(["models", "list"])),
+        (ns(), Pattern::glob("*:list:?")),
+        (other, Pattern::under(["models"])),
+        (other, Pattern::under(["nothing"])),
+    ];
+    let removed = tier.invalidate_many(&what, false).into_iter();
+    let removed: Vec<_> = removed
+        .map(|removed| removed.expect("invalidate"))
+        .collect();
+    assert_eq!(removed, [Some(1), Some(1), Some(2), Some(0)]);
+    assert_eq!(keys(tier, ns(), ""), [all[1].clone()].into());
+    assert_eq!(keys(tier, other, ""), [all[2].clone()].into());
+    let left = [(ns(), Pattern::exact(&all[1])), (other, Pattern::all())];
+    let removed = tier.invalidate_many(&left, false).into_iter();
+    assert_eq!(
+        removed.map(|n| n.ok().flatten()).collect::<Vec<_>>(),
+        [Some(1); 2]
+    );
 }
 
 fn cleans_up_what_has_expired(clock: &dyn Clock, tier: &dyn Tier) {

@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use crate::cache::tier::{
     Changed, Found, Health, Held, Lease, LeaseOutcome, Listed, Listener, News, Receipt, Size, Tier,
-    TierError, TierErrorKind,
+    TierError, TierErrorKind, one_by_one,
 };
 use crate::cache::{Codec, Entry, Key, Namespace, Pattern, Standing};
 
@@ -25,7 +25,7 @@ pub enum Op {
     Put,
     /// `remove`
     Remove,
-    /// `invalidate_or_disown`, which removes nothing here.
+    /// `invalidate_many` that is brief, which removes nothing here.
     Disown,
     /// `scan`
     Scan,
@@ -283,8 +283,29 @@ impl Tier for FaultyTier {
         })
     }
 
-    fn invalidate_or_disown(&self, _: &Namespace, _: &Pattern) -> Result<Option<u64>, TierError> {
-        self.call(Op::Disown, None, |_| Ok(None))
+    fn invalidate_many(
+        &self,
+        what: &[(Namespace, Pattern)],
+        is_brief: bool,
+    ) -> Vec<Result<Option<u64>, TierError>> {
+        let is_one = |(_, pattern): &(_, Pattern)| pattern.as_exact().is_some();
+        if is_brief || what.len() < 2 || what.iter().any(is_one) {
+            return one_by_one(what, |of, pattern| match is_brief {
+                true => self.call(Op::Disown, None, |_| Ok(None)),
+                false => self.invalidate(of, pattern).map(Some),
+            });
+        }
+        // As a tier that has one pass for all.
+        let removed = self.call(Op::Scan, None, |state| {
+            let remove = |(of, pattern): &(Namespace, Pattern)| {
+                let before = state.entries.len();
+                let stays = |key: &(Namespace, Key)| key.0 != *of || !pattern.matches(&key.1);
+                state.entries.retain(|key, _| stays(key));
+                Ok(Some((before - state.entries.len()) as u64))
+            };
+            Ok(what.iter().map(remove).collect())
+        });
+        removed.unwrap_or_else(|error| vec![Err(error)])
     }
 
     fn size(&self) -> Result<Size, TierError> {

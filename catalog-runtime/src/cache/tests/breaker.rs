@@ -123,7 +123,7 @@ fn the_breaker_follows_its_rules_a_million_times() {
             }),
         );
     }
-    crate::say::count("the breaker", "1000000 histories", 0);
+    crate::say::count("the breaker", "1000000 histories");
 }
 
 #[test]

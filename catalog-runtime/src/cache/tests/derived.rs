@@ -168,6 +168,24 @@ fn a_pipe_has_a_key_and_nobody_waits_for_its_other_end() {
     });
 }
 
+/// What cannot be read has a key by its path, so two such files do not meet.
+#[test]
+fn files_of_one_content_share_what_was_made_and_those_that_are_not_there_do_not() {
+    let stage = Stage::new();
+    let folder = tempfile::tempdir().unwrap();
+    let [one, other, gone, away] = ["one", "other", "gone", "away"].map(|f| folder.path().join(f));
+    fs::write(&one, "x").unwrap();
+    fs::write(&other, "x").unwrap();
+    stage.cache.put_for_file(&one, "p", "made", &terms());
+    assert!(stage.cache.get_for_file(&other, "p").is_fresh());
+    fs::write(&one, "y").unwrap();
+    assert!(stage.cache.get_for_file(&one, "p").is_missing());
+    assert!(stage.cache.get_for_file(&other, "p").is_missing());
+    stage.cache.put_for_file(&gone, "p", "made", &terms());
+    assert!(stage.cache.get_for_file(&gone, "p").is_fresh());
+    assert!(stage.cache.get_for_file(&away, "p").is_missing());
+}
+
 #[test]
 fn a_question_about_a_file_counts_once() {
     let stage = Stage::new();

@@ -263,6 +263,51 @@ fn many_messages_at_once_are_one_after_another_and_none_is_missed() {
     assert!(told <= 520, "{told} sweeps for what is one");
 }
 
+/// Of so many namespaces that not all removals can be told apart.
+#[test]
+fn messages_that_find_no_room_are_a_gap() {
+    let shared = Shared::default();
+    let (cache, clock, files) = over(&shared);
+    let tell = shared.0.lock().unwrap().listener.clone().unwrap();
+    let (told, hear) = std::sync::mpsc::channel();
+    cache.on_change(move |_, _| told.send(()).unwrap_or(()));
+    let namespaces: Vec<_> = (0..600).map(|n| Namespace::of([&n.to_string()])).collect();
+    let of: Vec<_> = namespaces.iter().map(|n| cache.in_namespace(*n)).collect();
+    for cache in &of {
+        cache.put(&key(1), "v", &terms());
+        files.remove(&cache.namespace(), &key(1)).unwrap();
+    }
+    clock.advance(SECOND);
+    // The first waits in the tier until all are there.
+    let (begun, begins) = std::sync::mpsc::channel();
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let wait = Mutex::new(wait);
+    files.before(move |op| {
+        if op == Op::Scan {
+            let _ = begun.send(());
+            let _ = wait.lock().unwrap().recv();
+        }
+    });
+    for (n, namespace) in namespaces.iter().enumerate() {
+        tell(News::Changed(Changed {
+            namespace: *namespace,
+            pattern: Pattern::under(["things"]),
+            change: Change::Removed,
+        }));
+        if n == 0 {
+            begins.recv_timeout(60 * SECOND).unwrap();
+        }
+    }
+    drop(go);
+    for _ in 0..1 + 512 {
+        hear.recv_timeout(60 * SECOND).unwrap();
+    }
+    let believed = of.iter().filter(|cache| cache.get(&key(1)).is_fresh());
+    assert_eq!(believed.count(), 0, "still believed");
+    of[599].put(&key(1), "w", &terms());
+    assert!(of[599].get(&key(1)).is_fresh(), "from then on");
+}
+
 /// Each would be a thread that waits for a turn.
 #[test]
 fn messages_about_one_key_are_one_after_another_too() {

@@ -76,7 +76,7 @@ fn many_tasks_on_one_expired_key_compute_once() {
     assert_eq!(computed.load(Ordering::SeqCst), 1);
     assert_eq!(cache.inner.flights.len(), 0);
     let told = format_args!("{callers} callers");
-    crate::say::count("callers on an expired entry", told, 0);
+    crate::say::count("callers on an expired entry", told);
 }
 
 fn poll_once<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {

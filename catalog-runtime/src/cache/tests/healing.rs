@@ -105,7 +105,7 @@ fn asked(stage: &Stage) -> (u64, u64) {
 fn a_tier_that_could_not_remove_is_not_waited_for_in_full_again() {
     for (kind, first, second) in [
         // It answers: the others are told at least.
-        (TierErrorKind::TooLarge, (1, 1), (1, 3)),
+        (TierErrorKind::TooLarge, (1, 0), (1, 2)),
         // It hangs: it is waited for once in each call.
         (TierErrorKind::Timeout, (1, 0), (1, 1)),
     ] {

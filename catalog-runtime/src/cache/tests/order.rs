@@ -41,6 +41,29 @@ fn a_slow_read_does_not_bring_back_what_was_invalidated() {
     }
 }
 
+/// Removes the things; whether `work` is done by another thread while the last tier is at it.
+fn is_done_during_a_sweep(
+    stage: &Stage,
+    work: impl Fn(&super::Cache) + Send + Sync + 'static,
+) -> bool {
+    let (cache, once, work) = (stage.cache.clone(), AtomicBool::new(true), Arc::new(work));
+    let is_done = Arc::new(AtomicBool::new(false));
+    let was_done = Arc::clone(&is_done);
+    stage.lower[1].before(move |op| {
+        if op == Op::Scan && once.swap(false, Ordering::SeqCst) {
+            let (done, wait) = std::sync::mpsc::channel();
+            let (cache, work) = (cache.clone(), work.clone());
+            std::thread::spawn(move || {
+                work(&cache);
+                let _ = done.send(());
+            });
+            was_done.store(wait.recv_timeout(5 * SECOND).is_ok(), Ordering::SeqCst);
+        }
+    });
+    stage.cache.invalidate(&Pattern::under(["things"]));
+    is_done.load(Ordering::SeqCst)
+}
+
 #[test]
 fn while_many_are_invalidated_other_keys_are_written_and_promoted() {
     let stage = Stage::new();
@@ -48,53 +71,67 @@ fn while_many_are_invalidated_other_keys_are_written_and_promoted() {
     stage.cache.put(&key(1), "v", &terms());
     stage.cache.put(&other(0), "v", &terms());
     stage.cache.invalidate_in("memory", &Pattern::all());
-    let (done, wait) = std::sync::mpsc::channel();
-    let (cache, once) = (stage.cache.clone(), AtomicBool::new(true));
-    let in_time = Arc::new(AtomicBool::new(false));
-    let was_in_time = Arc::clone(&in_time);
-    let wait = std::sync::Mutex::new(wait);
-    stage.lower[1].before(move |op| {
-        if op != Op::Scan || !once.swap(false, Ordering::SeqCst) {
-            return;
-        }
-        // More than there are stripes, and one that is only read.
-        let (cache, done) = (cache.clone(), done.clone());
-        std::thread::spawn(move || {
-            (1..200).for_each(|n| drop(cache.put(&other(n), "v", &terms())));
-            let _ = cache.get(&other(0));
-            let _ = done.send(cache.get(&other(0)).hit().and_then(|hit| hit.tier()));
-        });
-        let answered = wait.lock().unwrap().recv_timeout(5 * SECOND);
-        was_in_time.store(answered == Ok(Some("memory")), Ordering::SeqCst);
+    // More than there are stripes, and one that is only read.
+    let in_time = is_done_during_a_sweep(&stage, move |cache| {
+        (1..200).for_each(|n| drop(cache.put(&other(n), "v", &terms())));
+        let _ = cache.get(&other(0));
+        let again = cache.get(&other(0)).into_hit().unwrap();
+        assert_eq!(again.tier(), Some("memory"));
     });
-    assert_eq!(stage.cache.invalidate(&Pattern::under(["things"])), 1);
-    assert!(in_time.load(Ordering::SeqCst), "other keys had to wait");
+    assert!(in_time, "other keys had to wait");
+    assert!(stage.cache.get(&key(1)).is_missing());
+}
+
+/// Each looks through all there is: those that wait for one are one.
+#[test]
+fn removals_that_wait_for_another_are_done_in_one_turn() {
+    let stage = Stage::new();
+    for n in 0..10 {
+        stage.cache.put(&key(n), "v", &terms());
+        stage.cache.put(&key(n + 100), "v", &terms());
+    }
+    // The first waits in the last tier for all the others, which come while it has its turn.
+    let (turns, most) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let (cache, seen, waited) = (stage.cache.clone(), turns.clone(), most.clone());
+    let once = AtomicBool::new(true);
+    stage.lower[1].before(move |op| {
+        if op == Op::Scan {
+            seen.fetch_add(1, Ordering::SeqCst);
+        }
+        if op == Op::Scan && once.swap(false, Ordering::SeqCst) {
+            let start = std::time::Instant::now();
+            while cache.inner.joined.waiting() < 9 && start.elapsed() < 20 * SECOND {
+                std::thread::yield_now();
+            }
+            waited.store(cache.inner.joined.waiting() as u64, Ordering::SeqCst);
+        }
+    });
+    std::thread::scope(|scope| {
+        for n in 0..10 {
+            let cache = &stage.cache;
+            let one = |n: u32| Pattern::exact(&key(n));
+            let pattern = Pattern::any([one(n), one(n + 100)]);
+            scope.spawn(move || assert_eq!(cache.invalidate(&pattern), 2));
+        }
+    });
+    assert_eq!(
+        (most.load(Ordering::SeqCst), turns.load(Ordering::SeqCst)),
+        (9, 2)
+    );
+    stage.lower[1].unhook();
+    assert!((0..200).all(|n| stage.cache.get(&key(n)).is_missing()));
 }
 
 /// The end of the removal overtakes it in any case.
 #[test]
 fn a_miss_does_not_wait_for_a_removal_that_it_has_lost_to() {
     let stage = Stage::new();
-    let (done, wait) = std::sync::mpsc::channel();
-    let (cache, once) = (stage.cache.clone(), AtomicBool::new(true));
-    let in_time = Arc::new(AtomicBool::new(false));
-    let was_in_time = Arc::clone(&in_time);
-    let wait = std::sync::Mutex::new(wait);
-    stage.lower[1].before(move |op| {
-        if op != Op::Scan || !once.swap(false, Ordering::SeqCst) {
-            return;
-        }
-        let (cache, done) = (cache.clone(), done.clone());
-        std::thread::spawn(move || {
-            let compute = || Ok::<_, String>("computed".into());
-            let answer = cache.get_or_compute(&key(1), &terms(), compute);
-            let _ = done.send(answer.is_ok_and(|answer| answer.is_fresh()));
-        });
-        let answered = wait.lock().unwrap().recv_timeout(5 * SECOND);
-        was_in_time.store(answered == Ok(true), Ordering::SeqCst);
+    let in_time = is_done_during_a_sweep(&stage, |cache| {
+        let compute = || Ok::<_, String>("computed".into());
+        let answer = cache.get_or_compute(&key(1), &terms(), compute);
+        assert!(answer.unwrap().is_fresh());
     });
-    stage.cache.invalidate(&Pattern::under(["things"]));
-    assert!(in_time.load(Ordering::SeqCst), "it had to wait");
+    assert!(in_time, "it had to wait");
     assert!(stage.cache.get(&key(1)).is_missing());
 }
 

@@ -169,18 +169,17 @@ pub trait Tier: fmt::Debug + Send + Sync + 'static {
         }
     }
 
-    /// The same for who has no time for it, because a moment ago the tier could not do it. Override where
-    /// it may take long: then others who share the tier are told in place of it that what matches is not
-    /// to be believed, and the answer is `None`.
-    ///
-    /// # Errors
-    /// Some may be left, or others could not be told.
-    fn invalidate_or_disown(
+    /// Removes what matches of each of these, as [`Tier::invalidate`] does; how many of each, and an entry
+    /// that several match is the first one's. Where the answers are fewer, the others failed as the last
+    /// did. Override where one pass can do all of it, or where it may take long: `is_brief` is said by who
+    /// has no time for it, because a moment ago the tier could not do it; then others who share the tier may
+    /// be told in place of it that what matches is not to be believed, and the answer is `None`.
+    fn invalidate_many(
         &self,
-        namespace: &Namespace,
-        pattern: &Pattern,
-    ) -> Result<Option<u64>, TierError> {
-        self.invalidate(namespace, pattern).map(Some)
+        what: &[(Namespace, Pattern)],
+        _is_brief: bool,
+    ) -> Vec<Result<Option<u64>, TierError>> {
+        one_by_one(what, |of, pattern| self.invalidate(of, pattern).map(Some))
     }
 
     /// Removes what matches, where that is more than one key. Override where the tier can do it in one pass.
@@ -218,6 +217,25 @@ pub trait Tier: fmt::Debug + Send + Sync + 'static {
     ) -> Result<LeaseOutcome, TierError> {
         Ok(LeaseOutcome::Unsupported)
     }
+}
+
+/// Each in its turn, until one does not end in time: the others would take as long.
+pub(in crate::cache) fn one_by_one<R>(
+    what: &[(Namespace, Pattern)],
+    mut one: impl FnMut(&Namespace, &Pattern) -> Result<R, TierError>,
+) -> Vec<Result<R, TierError>> {
+    let mut done: Vec<Result<R, TierError>> = Vec::new();
+    for (of, pattern) in what {
+        let is_late = |error: &TierError| error.kind() == TierErrorKind::Timeout;
+        if done
+            .last()
+            .is_some_and(|last| last.as_ref().is_err_and(is_late))
+        {
+            break;
+        }
+        done.push(one(of, pattern));
+    }
+    done
 }
 
 /// A tier's answer.

@@ -36,7 +36,7 @@ use redis::{FromRedisValue, Value};
 
 use super::{
     Begun, Change, Found, Health, LeaseOutcome, Listed, Listener, Receipt, Size, Tier, TierError,
-    TierErrorKind,
+    TierErrorKind, one_by_one,
 };
 use crate::cache::{Clock, Codec, Entry, Key, Namespace, Pattern, Standing, SystemClock};
 use fault::Fault;
@@ -160,6 +160,52 @@ impl RedisTier {
             let told: Result<Value, _> = publish.query_async(&mut connection).await;
             Ok(told.map(drop)?)
         })
+    }
+
+    /// Removes what matches of each of these in one scan, also what is being computed of it; how many of
+    /// each. Others are told once, when it is done: told before, they would bring back from here what is
+    /// not removed yet.
+    fn sweep(&self, what: &[(Namespace, Pattern)]) -> Result<Vec<u64>, TierError> {
+        let mut removed = vec![0; what.len()];
+        let limit = Limit::new(&self.clock, SWEEP);
+        let mut of = what.iter().map(|(of, _)| of);
+        let one = of.next().filter(|one| of.all(|of| of == *one));
+        let names = one.map_or_else(|| self.names.all(), |of| self.names.all_of(of));
+        let mut seen = std::collections::HashSet::new();
+        let done = scan::pages(self.worker(), &names, &limit, |page| {
+            let new = page.iter().filter_map(|name| {
+                let name = self.names.parse(name)?;
+                let is_its =
+                    |(of, pattern): &(_, Pattern)| *of == name.0 && pattern.matches(&name.1);
+                let whose = what.iter().position(is_its)?;
+                let call = self.removing(&name.0, &name.1);
+                seen.insert(name).then_some((whose, call))
+            });
+            let mut new = new.peekable();
+            while new.peek().is_some() {
+                limit.check()?;
+                let (whose, calls): (Vec<usize>, _) = new.by_ref().take(scan::BATCH).unzip();
+                for (whose, answer) in whose.into_iter().zip(self.call_all(calls)) {
+                    let count = number(answer)?;
+                    removed
+                        .get_mut(whose)
+                        .into_iter()
+                        .for_each(|all| *all += count);
+                }
+            }
+            Ok(ControlFlow::Continue(()))
+        });
+        let change = match &done {
+            Ok(()) => Change::Removed,
+            Err(error) if error.kind() == TierErrorKind::TooLarge => Change::PartlyRemoved,
+            // Nor could others be told.
+            Err(_) => return done.map(|()| removed),
+        };
+        // Who misses it does not listen, and asks below when it does again: a failure is none.
+        let _ = one_by_one(what, |of, pattern| {
+            Ok(self.tell(self.message(of, pattern, change))?)
+        });
+        done.map(|()| removed)
     }
 
     /// Shows each entry with its first bytes, page by page.
@@ -346,49 +392,30 @@ impl Tier for RedisTier {
         entries.iter().zip(encoded).map(done).collect()
     }
 
-    /// Also what is being computed of it. Others are told once, when it is done: told before, they would
-    /// bring back from here what is not removed yet.
     fn remove_matching(&self, namespace: &Namespace, pattern: &Pattern) -> Result<u64, TierError> {
-        let mut removed = 0;
-        let limit = Limit::new(&self.clock, SWEEP);
-        let names = self.names.all_of(namespace);
-        let mut keys = std::collections::HashSet::new();
-        let done = scan::pages(self.worker(), &names, &limit, |page| {
-            let new = page.iter().filter_map(|name| self.names.parse(name));
-            let new = new.filter(|(of, key)| of == namespace && pattern.matches(key));
-            let new = new.filter(|(_, key)| keys.insert(key.clone()));
-            let mut calls = new
-                .map(|(_, key)| self.removing(namespace, &key))
-                .peekable();
-            while calls.peek().is_some() {
-                limit.check()?;
-                for answer in self.call_all(calls.by_ref().take(scan::BATCH).collect()) {
-                    removed += number(answer)?;
-                }
-            }
-            Ok(ControlFlow::Continue(()))
-        });
-        let change = match &done {
-            Ok(()) => Change::Removed,
-            Err(error) if error.kind() == TierErrorKind::TooLarge => Change::PartlyRemoved,
-            // Nor could others be told.
-            Err(_) => return done.map(|()| removed),
-        };
-        // Who misses it does not listen, and asks below when it does again: a failure is none.
-        let _ = self.tell(self.message(namespace, pattern, change));
-        done.map(|()| removed)
+        let removed = self.sweep(&[(*namespace, pattern.clone())])?;
+        Ok(removed.iter().sum())
     }
 
-    fn invalidate_or_disown(
+    fn invalidate_many(
         &self,
-        namespace: &Namespace,
-        pattern: &Pattern,
-    ) -> Result<Option<u64>, TierError> {
-        if let Some(key) = pattern.as_exact() {
-            return self.remove(namespace, key).map(|was| Some(was.into()));
+        what: &[(Namespace, Pattern)],
+        is_brief: bool,
+    ) -> Vec<Result<Option<u64>, TierError>> {
+        let is_one = |(_, pattern): &(_, Pattern)| pattern.as_exact().is_some();
+        if is_brief || what.iter().any(is_one) {
+            return one_by_one(what, |of, pattern| match pattern.as_exact() {
+                None if is_brief => {
+                    self.tell(self.message(of, pattern, Change::PartlyRemoved))?;
+                    Ok(None)
+                }
+                _ => self.invalidate(of, pattern).map(Some),
+            });
         }
-        self.tell(self.message(namespace, pattern, Change::PartlyRemoved))?;
-        Ok(None)
+        match self.sweep(what) {
+            Ok(removed) => removed.into_iter().map(|of_it| Ok(Some(of_it))).collect(),
+            Err(error) => vec![Err(error)],
+        }
     }
 
     fn try_lease(

@@ -66,6 +66,11 @@ impl Names {
         format!("{}{{{namespace}:*", self.base)
     }
 
+    /// The pattern of all there is.
+    pub(super) fn all(&self) -> String {
+        format!("{}{{*", self.base)
+    }
+
     /// Whose name it is; of an entry, a fence or a lease.
     pub(super) fn parse(&self, name: &[u8]) -> Option<(Namespace, Key)> {
         let name = std::str::from_utf8(name).ok()?;

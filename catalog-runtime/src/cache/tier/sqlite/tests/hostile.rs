@@ -340,5 +340,5 @@ fn mutated_files_never_panic_and_never_lie() {
     let told = format!(
         "{rounds} files, {set_aside} set aside, {left} left as they were, slowest {slowest:?}"
     );
-    crate::say::count("sqlite, files mutated", told, 0);
+    crate::say::count("sqlite, files mutated", told);
 }
