@@ -172,10 +172,15 @@ impl Catalog {
         key: &impl Key<K>,
         find: impl FnOnce(&Self, &str, Option<Claim>) -> Option<u16>,
     ) -> Option<u16> {
-        match key.claim() {
-            Some(claim) if claim.brand == self.tables.brand => Some(claim.number),
-            claim => find(self, key.text(), claim),
-        }
+        let claimed = self.claimed(key);
+        claimed.or_else(|| find(self, key.text(), key.claim()))
+    }
+
+    /// The row of a constant or handle of this catalog.
+    #[inline]
+    pub(crate) fn claimed<K>(&self, key: &impl Key<K>) -> Option<u16> {
+        let claim = key.claim()?;
+        (claim.brand == self.tables.brand).then_some(claim.number)
     }
 
     #[inline]
@@ -272,10 +277,27 @@ impl Catalog {
         model: impl Key<kind::Model>,
         region: impl Key<kind::Region>,
     ) -> Result<Access<'_>, Error> {
+        let claimed = self
+            .claimed(&model)
+            .zip(self.claimed(&region))
+            .and_then(|(model, region)| Model::new(self, model)?.access_in(region));
+        match claimed {
+            Some(access) => Ok(access),
+            None => self.access_found(model, region),
+        }
+    }
+
+    /// Out of line, as [`Model::access_found`].
+    #[inline(never)]
+    fn access_found(
+        &self,
+        model: impl Key<kind::Model>,
+        region: impl Key<kind::Region>,
+    ) -> Result<Access<'_>, Error> {
         let number = self.model_number(&model);
         let found = number
             .and_then(|number| Model::new(self, number))
-            .and_then(|model| model.access_key(&region));
+            .and_then(|model| model.access_in(self.region_number(&region)?));
         found.ok_or_else(|| self.no_access(model.text(), region.text()))
     }
 

@@ -137,13 +137,9 @@ impl<'a> Model<'a> {
 
     /// Every way in, region by region, sorted by region.
     pub fn accesses(&self) -> impl ExactSizeIterator<Item = Access<'a>> + Clone + use<'a> {
-        let (catalog, model) = (self.catalog, *self);
+        let catalog = self.catalog;
         let rows = self.row.access.of(&catalog.tables.access);
-        rows.iter().map(move |row| Access {
-            catalog,
-            row,
-            model: model.row,
-        })
+        rows.iter().map(move |row| Access { catalog, row })
     }
 
     /// The profiles that serve it from some region, sorted by id.
@@ -158,12 +154,18 @@ impl<'a> Model<'a> {
     /// Every way to call it from a region; `None` where the region has no such model.
     #[inline]
     pub fn access(&self, region: impl Key<kind::Region>) -> Option<Access<'a>> {
-        self.access_key(&region)
+        match self.catalog.claimed(&region) {
+            Some(number) => self.access_in(number),
+            None => self.access_found(region),
+        }
     }
 
-    #[inline]
-    pub(crate) fn access_key(&self, region: &impl Key<kind::Region>) -> Option<Access<'a>> {
-        self.access_in(self.catalog.region_number(region)?)
+    // What is found by its text is found out of line, and what is asked is given away: so asking by
+    // a constant or handle keeps nothing in memory for it.
+
+    #[inline(never)]
+    fn access_found(self, region: impl Key<kind::Region>) -> Option<Access<'a>> {
+        self.access_in(self.catalog.region_number(&region)?)
     }
 
     /// The access row in the region of a number; not of regions beyond the table.
@@ -175,24 +177,35 @@ impl<'a> Model<'a> {
         if number == NONE {
             return None;
         }
-        Some(Access {
-            catalog: self.catalog,
-            row: tables.access.get(usize::from(number))?,
-            model: self.row,
-        })
+        let row = tables.access.get(usize::from(number))?;
+        Some(Access::of(self.catalog, row))
     }
 
     /// The one id to send from a region under a policy.
     ///
     /// # Errors
     /// As [`Catalog::route`].
-    #[inline]
+    #[inline(always)]
     pub fn route(
         &self,
         region: impl Key<kind::Region>,
         policy: Policy<'_>,
     ) -> Result<Route<'a>, Error> {
-        match self.access_key(&region) {
+        let claimed = self.catalog.claimed(&region);
+        match claimed.and_then(|number| self.access_in(number)) {
+            Some(access) => access.route(policy),
+            None => self.route_found(region, policy),
+        }
+    }
+
+    #[inline(never)]
+    fn route_found(
+        self,
+        region: impl Key<kind::Region>,
+        policy: Policy<'_>,
+    ) -> Result<Route<'a>, Error> {
+        let number = self.catalog.region_number(&region);
+        match number.and_then(|number| self.access_in(number)) {
             Some(access) => access.route(policy),
             None => Err(self.catalog.no_access(self.id(), region.text())),
         }
@@ -215,7 +228,9 @@ impl<'a> Model<'a> {
 }
 
 impl Sealed<kind::Model> for Model<'_> {
-    #[inline]
+    // Asked for in other catalogs and errors only; inlined it would be most of a question.
+    #[cold]
+    #[inline(never)]
     fn text(&self) -> &str {
         self.id()
     }
@@ -338,22 +353,19 @@ impl<'a> Lifecycle<'a> {
 pub struct Access<'a> {
     catalog: &'a Catalog,
     row: &'a AccessRow,
-    model: &'a ModelRow,
 }
 
 impl<'a> Access<'a> {
+    #[inline]
     pub(crate) fn of(catalog: &'a Catalog, row: &'a AccessRow) -> Self {
-        let models = &catalog.tables.models;
-        Self {
-            catalog,
-            row,
-            model: models.get(usize::from(row.model)).unwrap_or(&NO_MODEL),
-        }
+        Self { catalog, row }
     }
 
     /// The model.
+    #[inline]
     pub fn model(&self) -> Model<'a> {
-        Model::of(self.catalog, self.row.model, self.model)
+        let number = self.row.model;
+        Model::new(self.catalog, number).unwrap_or(Model::of(self.catalog, number, &NO_MODEL))
     }
 
     /// The region the call comes from.
@@ -435,7 +447,7 @@ impl<'a> Access<'a> {
     ///
     /// # Errors
     /// Where the policy allows none of the ways: which there are, and which policies allow them.
-    #[inline]
+    #[inline(always)]
     pub fn route(&self, policy: Policy<'_>) -> Result<Route<'a>, Error> {
         match self.choose(policy) {
             Some(link) => Ok(Route::new(*self, link)),
@@ -443,9 +455,12 @@ impl<'a> Access<'a> {
         }
     }
 
+    // Inlined always: a policy is mostly written out where it is asked with, and then little of this
+    // is left. By value: a reference would keep the handle in memory.
+
     /// The preferred way a policy allows: `Some(None)` is on demand.
-    #[inline]
-    fn choose(&self, policy: Policy<'_>) -> Option<Option<&'a LinkRow>> {
+    #[inline(always)]
+    fn choose(self, policy: Policy<'_>) -> Option<Option<&'a LinkRow>> {
         let (in_region, bounded, global) = match policy {
             Policy::InRegion => (true, false, false),
             Policy::Geography => (true, true, false),
@@ -467,10 +482,9 @@ impl<'a> Access<'a> {
     }
 
     #[inline(never)]
-    fn choose_within(&self, regions: &[&str]) -> Option<Option<&'a LinkRow>> {
-        let inside = |link: &Option<&'a LinkRow>| {
-            Route::new(*self, *link).destinations().are_within(regions)
-        };
+    fn choose_within(self, regions: &[&str]) -> Option<Option<&'a LinkRow>> {
+        let inside =
+            |link: &Option<&'a LinkRow>| Route::new(self, *link).destinations().are_within(regions);
         let in_region = self.row.is(AccessRow::ON_DEMAND).then_some(None);
         in_region.filter(inside).or_else(|| {
             // Sorted by destinations and id: the first that fits is the preferred one.
@@ -503,12 +517,12 @@ impl<'a> Access<'a> {
     /// Why the policy allows none of the ways in.
     #[cold]
     #[inline(never)]
-    fn no_route(&self, policy: Policy<'_>) -> Error {
+    fn no_route(self, policy: Policy<'_>) -> Error {
         let allowing = Policy::PLAIN
             .iter()
             .filter(|&&name| self.choose(name).is_some())
             .map(|policy| policy.as_str());
-        Error::no_route(*self, policy, allowing)
+        Error::no_route(self, policy, allowing)
     }
 
     pub(crate) fn catalog(&self) -> &'a Catalog {

@@ -108,7 +108,9 @@ impl<'a> Region<'a> {
 }
 
 impl Sealed<kind::Region> for Region<'_> {
-    #[inline]
+    // As of a model.
+    #[cold]
+    #[inline(never)]
     fn text(&self) -> &str {
         self.id()
     }
