@@ -474,7 +474,7 @@ impl<'a> Access<'a> {
         // Bounded links stand before global ones, the preferred first.
         let from = if bounded { 0 } else { self.row.bounded };
         let to = if global {
-            self.row.links.len
+            self.row.links
         } else {
             self.row.bounded
         };
@@ -498,13 +498,13 @@ impl<'a> Access<'a> {
         if from >= to {
             return None;
         }
-        let number = self.row.links.start as usize + usize::from(from);
+        let number = self.row.link as usize + usize::from(from);
         self.catalog.tables.links.get(number).map(Some)
     }
 
     #[inline]
     fn links(&self) -> &'a [LinkRow] {
-        self.row.links.of(&self.catalog.tables.links)
+        self.row.links().of(&self.catalog.tables.links)
     }
 
     #[inline]

@@ -90,7 +90,7 @@ impl<'a> Profile<'a> {
     pub fn routes(&self) -> impl Iterator<Item = ProfileRoute<'a>> + Clone + use<'a> {
         let catalog = self.catalog;
         self.links().filter_map(move |link| {
-            let row = catalog.tables.access.get(link.access as usize)?;
+            let row = catalog.tables.access.get(usize::from(link.access))?;
             Some(ProfileRoute {
                 access: Access::of(catalog, row),
                 destinations: Destinations::of_link(catalog, link),

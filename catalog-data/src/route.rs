@@ -165,7 +165,7 @@ impl<'a> Route<'a> {
     pub fn kind(&self) -> RouteKind {
         match self.link {
             None => RouteKind::InRegion,
-            Some(link) if link.global => RouteKind::Global,
+            Some(link) if link.is_global() => RouteKind::Global,
             Some(_) => RouteKind::Geography,
         }
     }
@@ -233,7 +233,8 @@ pub struct Destinations<'a> {
 impl<'a> Destinations<'a> {
     #[inline]
     pub(crate) fn of_link(catalog: &'a Catalog, link: &'a LinkRow) -> Self {
-        let regions = (!link.global).then(|| link.destinations.of(&catalog.tables.destinations));
+        let regions =
+            (!link.is_global()).then(|| link.destinations.of(&catalog.tables.destinations));
         Self { catalog, regions }
     }
 

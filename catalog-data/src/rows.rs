@@ -136,8 +136,11 @@ pub struct AccessRow {
     /// The row of the table of inference type lists, or [`NONE`] where the listing does not say.
     pub(crate) types: u16,
     pub(crate) flags: u8,
-    /// Its rows of [`LinkRow`]: first the bounded ones by destinations and id, then the global ones by id.
-    pub(crate) links: Run,
+    // No run, so that a row has sixteen bytes.
+    /// The first of its rows of [`LinkRow`]: the bounded ones by destinations and id, then the global ones by id.
+    pub(crate) link: u32,
+    /// How many there are.
+    pub(crate) links: u16,
     /// How many of them are bounded.
     pub(crate) bounded: u16,
 }
@@ -165,7 +168,8 @@ impl AccessRow {
             region,
             types,
             flags,
-            links: Run::new(link, links),
+            link,
+            links,
             bounded,
         }
     }
@@ -177,8 +181,8 @@ impl AccessRow {
             self.region,
             self.types,
             self.flags,
-            self.links.start,
-            self.links.len,
+            self.link,
+            self.links,
             self.bounded,
         )
     }
@@ -188,37 +192,46 @@ impl AccessRow {
         self.flags & flag != 0
     }
 
+    /// Its rows of [`LinkRow`].
+    #[inline]
+    pub(crate) fn links(&self) -> Run {
+        Run::new(self.link, self.links)
+    }
+
     #[inline]
     pub(crate) fn has_way_in(&self) -> bool {
-        self.is(Self::ON_DEMAND | Self::PROVISIONED) || self.links.len > 0
+        self.is(Self::ON_DEMAND | Self::PROVISIONED) || self.links > 0
     }
 }
 
 /// One profile that serves one model from one region.
 #[derive(Debug, Clone, Copy)]
 pub struct LinkRow {
-    pub(crate) access: u32,
+    pub(crate) access: u16,
     pub(crate) profile: u16,
-    /// Its entries of the pool of region numbers, sorted; of no length where it is global.
+    /// Its entries of the pool of region numbers, sorted; none where it is global.
     pub(crate) destinations: Run,
-    pub(crate) global: bool,
 }
 
 impl LinkRow {
-    /// A row: access row, profile, first destination, destinations, whether it is global.
-    pub const fn new(access: u32, profile: u16, start: u32, len: u16, global: bool) -> Self {
+    /// A row: access row, profile, first destination, destinations; none of these is global.
+    pub const fn new(access: u16, profile: u16, start: u32, len: u16) -> Self {
         Self {
             access,
             profile,
             destinations: Run::new(start, len),
-            global,
         }
     }
 
     /// The parts, in the order of [`LinkRow::new`].
-    pub const fn parts(&self) -> (u32, u16, u32, u16, bool) {
+    pub const fn parts(&self) -> (u16, u16, u32, u16) {
         let Run { start, len } = self.destinations;
-        (self.access, self.profile, start, len, self.global)
+        (self.access, self.profile, start, len)
+    }
+
+    #[inline]
+    pub(crate) fn is_global(&self) -> bool {
+        self.destinations.len == 0
     }
 }
 

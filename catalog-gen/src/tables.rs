@@ -33,10 +33,10 @@ pub(crate) fn emit(tables: &Tables, digest: &str) -> TokenStream {
     });
     let access = statics("ACCESS", quote!(AccessRow), access);
     let links = tables.links.iter().map(|row| {
-        let (access, profile, start, len, global) = row.parts();
-        let (access, start) = (number(access), number(start));
-        let (profile, len) = (number(profile), number(len));
-        quote!(LinkRow::new(#access, #profile, #start, #len, #global))
+        let (access, profile, start, len) = row.parts();
+        let [access, profile, len] = [access, profile, len].map(number);
+        let start = number(start);
+        quote!(LinkRow::new(#access, #profile, #start, #len))
     });
     let links = statics("LINKS", quote!(LinkRow), links);
     let lists = [
