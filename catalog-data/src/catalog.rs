@@ -406,22 +406,22 @@ impl Catalog {
         Error::unknown(
             "model",
             id,
-            near::closest(id, self.models().map(|model| model.id())),
+            near::closest(id, &mut self.models().map(|model| model.id())),
         )
     }
 
     /// Why an id is no profile here, with the closest ids.
     #[cold]
     pub fn unknown_profile(&self, id: &str) -> Error {
-        let ids = self.profiles().map(|profile| profile.id());
-        Error::unknown("inference profile", id, near::closest(id, ids))
+        let mut ids = self.profiles().map(|profile| profile.id());
+        Error::unknown("inference profile", id, near::closest(id, &mut ids))
     }
 
     /// Why an id is no region here, with the closest ids.
     #[cold]
     pub fn unknown_region(&self, id: &str) -> Error {
-        let ids = self.regions().map(|region| region.id());
-        Error::unknown("region", id, near::closest(id, ids))
+        let mut ids = self.regions().map(|region| region.id());
+        Error::unknown("region", id, near::closest(id, &mut ids))
     }
 }
 
