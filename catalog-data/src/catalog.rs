@@ -172,15 +172,8 @@ impl Catalog {
         key: &impl Key<K>,
         find: impl FnOnce(&Self, &str, Option<Claim>) -> Option<u16>,
     ) -> Option<u16> {
-        let claimed = self.claimed(key);
-        claimed.or_else(|| find(self, key.text(), key.claim()))
-    }
-
-    /// The row of a constant or handle of this catalog.
-    #[inline]
-    pub(crate) fn claimed<K>(&self, key: &impl Key<K>) -> Option<u16> {
-        let claim = key.claim()?;
-        (claim.brand == self.tables.brand).then_some(claim.number)
+        key.number_in(self)
+            .or_else(|| find(self, key.text(), key.claim()))
     }
 
     #[inline]
@@ -277,11 +270,9 @@ impl Catalog {
         model: impl Key<kind::Model>,
         region: impl Key<kind::Region>,
     ) -> Result<Access<'_>, Error> {
-        let claimed = self
-            .claimed(&model)
-            .zip(self.claimed(&region))
-            .and_then(|(model, region)| Model::new(self, model)?.access_in(region));
-        match claimed {
+        let numbers = model.number_in(self).zip(region.number_in(self));
+        let found = numbers.and_then(|(model, region)| Model::new(self, model)?.access_in(region));
+        match found {
             Some(access) => Ok(access),
             None => self.access_found(model, region),
         }
@@ -484,6 +475,16 @@ mod tests {
             ..Default::default()
         });
         Catalog::from_document(&document).unwrap()
+    }
+
+    #[test]
+    fn the_ids_cut_out_at_compile_time_are_those_of_the_rows() {
+        let tables = Catalog::bundled().tables();
+        let models = tables.models.iter().map(|row| row.id);
+        let profiles = tables.profiles.iter().map(|row| row.id);
+        let text = |id: crate::rows::Run| id.text(&tables.texts);
+        assert!(models.map(text).eq(tables.model_ids.iter().copied()));
+        assert!(profiles.map(text).eq(tables.profile_ids.iter().copied()));
     }
 
     #[test]

@@ -82,6 +82,7 @@ pub mod baked_v1 {
     pub use crate::index::{KeyHash, Line, PerfectHash};
     pub use crate::rows::{
         AccessRow, LifecycleRow, LinkRow, ModelRow, NONE, ProfileRow, RegionRow, Run, Tables,
+        ids_of_models, ids_of_profiles,
     };
     pub use crate::text::{StaticList, StaticText};
     pub use crate::words::Word;

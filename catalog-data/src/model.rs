@@ -55,7 +55,7 @@ impl<'a> Model<'a> {
     /// The exact id.
     #[inline]
     pub fn id(&self) -> &'a str {
-        self.text(self.row.id)
+        self.catalog.tables.model_id(self.number)
     }
 
     /// The name for people; `None` where no listing has the model.
@@ -154,7 +154,7 @@ impl<'a> Model<'a> {
     /// Every way to call it from a region; `None` where the region has no such model.
     #[inline]
     pub fn access(&self, region: impl Key<kind::Region>) -> Option<Access<'a>> {
-        match self.catalog.claimed(&region) {
+        match region.number_in(self.catalog) {
             Some(number) => self.access_in(number),
             None => self.access_found(region),
         }
@@ -191,7 +191,7 @@ impl<'a> Model<'a> {
         region: impl Key<kind::Region>,
         policy: Policy<'_>,
     ) -> Result<Route<'a>, Error> {
-        let claimed = self.catalog.claimed(&region);
+        let claimed = region.number_in(self.catalog);
         match claimed.and_then(|number| self.access_in(number)) {
             Some(access) => access.route(policy),
             None => self.route_found(region, policy),
@@ -233,6 +233,11 @@ impl Sealed<kind::Model> for Model<'_> {
     #[inline(never)]
     fn text(&self) -> &str {
         self.id()
+    }
+
+    #[inline]
+    fn number_in(&self, catalog: &Catalog) -> Option<u16> {
+        core::ptr::eq(self.catalog, catalog).then_some(self.number)
     }
 
     #[inline]

@@ -116,6 +116,11 @@ impl Sealed<kind::Region> for Region<'_> {
     }
 
     #[inline]
+    fn number_in(&self, catalog: &Catalog) -> Option<u16> {
+        core::ptr::eq(self.catalog, catalog).then_some(self.number)
+    }
+
+    #[inline]
     fn claim(&self) -> Option<Claim> {
         Claim::new(self.catalog.tables.brand, self.number)
     }

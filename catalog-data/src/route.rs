@@ -154,9 +154,10 @@ impl<'a> Route<'a> {
     /// The id to send as the model id: the model's own, or an inference profile's.
     #[inline]
     pub fn inference_id(&self) -> &'a str {
-        match self.profile() {
-            Some(profile) => profile.id(),
-            None => self.access.model().id(),
+        let tables = &self.access.catalog().tables;
+        match self.link {
+            Some(link) => tables.profile_id(link.profile),
+            None => tables.model_id(self.access.row().model),
         }
     }
 

@@ -32,6 +32,16 @@ impl Run {
             .unwrap_or_default()
     }
 
+    /// As [`Run::text`], at compile time.
+    const fn cut(self, texts: &'static str) -> &'static str {
+        if let Some((_, from)) = texts.split_at_checked(self.start as usize)
+            && let Some((text, _)) = from.split_at_checked(self.len as usize)
+        {
+            return text;
+        }
+        ""
+    }
+
     /// The text of the run in [`Tables::texts`]; empty where there is none such, as the rows are.
     #[inline]
     pub fn text(self, texts: &str) -> &str {
@@ -41,6 +51,28 @@ impl Run {
             .unwrap_or_default()
     }
 }
+
+macro_rules! ids_of {
+    ($name:ident, $row:ty) => {
+        /// The ids of these rows, cut out of their texts.
+        pub const fn $name<const N: usize>(
+            texts: &'static str,
+            mut rows: &[$row],
+        ) -> [&'static str; N] {
+            let mut ids = [""; N];
+            let mut left: &mut [&str] = &mut ids;
+            while let (Some((row, others)), Some((id, rest))) =
+                (rows.split_first(), left.split_first_mut())
+            {
+                *id = row.id.cut(texts);
+                (rows, left) = (others, rest);
+            }
+            ids
+        }
+    };
+}
+ids_of!(ids_of_models, ModelRow);
+ids_of!(ids_of_profiles, ProfileRow);
 
 /// A model. Sorted by id.
 #[derive(Debug, Clone)]
@@ -261,6 +293,11 @@ pub struct Tables {
     pub links: StaticList<LinkRow>,
     /// The texts of all rows, one after another; rows tell where theirs is.
     pub texts: StaticText,
+    /// The ids of models and of profiles cut out of the texts already, where the tables are part of the
+    /// program; none else.
+    pub model_ids: &'static [&'static str],
+    /// As `model_ids`.
+    pub profile_ids: &'static [&'static str],
     /// Distinct lists of inference types, each sorted.
     pub types: StaticList<StaticList<InferenceType>>,
     /// Distinct lists of modalities, each sorted.
@@ -280,6 +317,32 @@ pub struct Tables {
 }
 
 impl Tables {
+    /// The id of a model of this number; empty where there is none.
+    #[inline]
+    pub(crate) fn model_id(&self, number: u16) -> &str {
+        let number = usize::from(number);
+        match self.model_ids.get(number) {
+            Some(id) => id,
+            None => self
+                .models
+                .get(number)
+                .map_or("", |row| row.id.text(&self.texts)),
+        }
+    }
+
+    /// As [`Tables::model_id`].
+    #[inline]
+    pub(crate) fn profile_id(&self, number: u16) -> &str {
+        let number = usize::from(number);
+        match self.profile_ids.get(number) {
+            Some(id) => id,
+            None => self
+                .profiles
+                .get(number)
+                .map_or("", |row| row.id.text(&self.texts)),
+        }
+    }
+
     /// A text of a row, as what outlives the tables: borrowed where they are part of the program.
     pub(crate) fn kept(&self, text: Run) -> StaticText {
         match &self.texts {

@@ -59,6 +59,11 @@ pub(crate) fn emit(tables: &Tables, digest: &str) -> TokenStream {
     let regions_ids = tables.regions.iter().map(|row| id(row.id));
     let (regions_tables, regions_index) = index("REGION", regions_ids);
     let texts = texts(tables);
+    let (models_len, profiles_len) = (number(tables.models.len()), number(tables.profiles.len()));
+    let ids = quote! {
+        static MODEL_IDS: [&str; #models_len] = ids_of_models(TEXTS, &MODELS);
+        static PROFILE_IDS: [&str; #profiles_len] = ids_of_profiles(TEXTS, &PROFILES);
+    };
     let (partition, observed_at) = (&*tables.partition, tables.observed_at.unix());
     let observed_at = Literal::i64_unsuffixed(observed_at);
     quote! {
@@ -78,6 +83,8 @@ pub(crate) fn emit(tables: &Tables, digest: &str) -> TokenStream {
                 access: Borrowed(&ACCESS),
                 links: Borrowed(&LINKS),
                 texts: Borrowed(TEXTS),
+                model_ids: &MODEL_IDS,
+                profile_ids: &PROFILE_IDS,
                 types: Borrowed(&TYPES),
                 modalities: Borrowed(&MODALITIES),
                 customizations: Borrowed(&CUSTOMIZATIONS),
@@ -98,6 +105,7 @@ pub(crate) fn emit(tables: &Tables, digest: &str) -> TokenStream {
         #access
         #links
         #texts
+        #ids
         #(#lists)*
         #(#pools)*
         #models_tables

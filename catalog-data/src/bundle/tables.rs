@@ -21,6 +21,8 @@ pub static CATALOG: Catalog = Catalog::baked(
         access: Borrowed(&ACCESS),
         links: Borrowed(&LINKS),
         texts: Borrowed(TEXTS),
+        model_ids: &MODEL_IDS,
+        profile_ids: &PROFILE_IDS,
         types: Borrowed(&TYPES),
         modalities: Borrowed(&MODALITIES),
         customizations: Borrowed(&CUSTOMIZATIONS),
@@ -7508,6 +7510,8 @@ static TEXTS: &str = concat!(
     "eu-west-1", "eu-west-2", "eu-west-3", "il-central-1", "mx-central-1", "sa-east-1",
     "us-east-1", "us-east-2", "us-west-1", "us-west-2"
 );
+static MODEL_IDS: [&str; 150] = ids_of_models(TEXTS, &MODELS);
+static PROFILE_IDS: [&str; 123] = ids_of_profiles(TEXTS, &PROFILES);
 static TYPES: [StaticList<InferenceType>; 5] = [
     Borrowed(&[InferenceType::OnDemand]),
     Borrowed(&[InferenceType::InferenceProfile]),

@@ -52,6 +52,8 @@ impl Builder<'_> {
             regions: regions.into(),
             texts: self.texts.into_text().into(),
             cells: cells.into(),
+            model_ids: &[],
+            profile_ids: &[],
             access: access.into(),
             links: links.into(),
             types: self.types.into_rows().into(),
