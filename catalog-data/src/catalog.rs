@@ -54,8 +54,10 @@ struct Aliases {
 impl Aliases {
     /// The row here that a constant's claim stands for, if this catalog knows its numbering.
     #[inline]
-    fn number(&self, claim: Option<Claim>, of: impl Fn(&Self) -> &[u16]) -> Option<u16> {
-        let claim = claim.filter(|claim| claim.brand == self.brand)?;
+    fn number(&self, claim: Claim, of: impl Fn(&Self) -> &[u16]) -> Option<u16> {
+        if claim.brand != self.brand {
+            return None;
+        }
         let &number = of(self).get(usize::from(claim.number))?;
         (number != NONE).then_some(number)
     }
@@ -126,38 +128,20 @@ impl Catalog {
         }
     }
 
-    // A claim that another catalog's constants make is looked up in the aliases; any other id is
-    // hashed.
-
     #[inline(never)]
-    fn find_model(&self, id: &str, claim: Option<Claim>) -> Option<u16> {
-        if let Some(number) = self.aliases.number(claim, |aliases| &aliases.models) {
-            return Some(number);
-        }
-        let rows = &*self.tables.models;
-        self.models.find(id, |number| {
-            let row = rows.get(usize::from(number))?;
-            Some(row.id.text(&self.tables.texts))
-        })
+    fn find_model(&self, id: &str) -> Option<u16> {
+        let id_of = |number| Some(self.tables.model_id(number));
+        self.models.find(id, id_of)
     }
 
     #[inline(never)]
-    fn find_profile(&self, id: &str, claim: Option<Claim>) -> Option<u16> {
-        if let Some(number) = self.aliases.number(claim, |aliases| &aliases.profiles) {
-            return Some(number);
-        }
-        let rows = &*self.tables.profiles;
-        self.profiles.find(id, |number| {
-            let row = rows.get(usize::from(number))?;
-            Some(row.id.text(&self.tables.texts))
-        })
+    fn find_profile(&self, id: &str) -> Option<u16> {
+        let id_of = |number| Some(self.tables.profile_id(number));
+        self.profiles.find(id, id_of)
     }
 
     #[inline(never)]
-    fn find_region(&self, id: &str, claim: Option<Claim>) -> Option<u16> {
-        if let Some(number) = self.aliases.number(claim, |aliases| &aliases.regions) {
-            return Some(number);
-        }
+    fn find_region(&self, id: &str) -> Option<u16> {
         let rows = &*self.tables.regions;
         self.regions.find(id, |number| {
             let row = rows.get(usize::from(number))?;
@@ -165,25 +149,28 @@ impl Catalog {
         })
     }
 
-    /// The row of a key: at once where it is a constant of this catalog, else found.
+    /// The row of a key: at once where it is a constant or a handle of this catalog, through the aliases
+    /// where another catalog's constants claim it, else found by its text.
     #[inline]
     fn number<K>(
         &self,
         key: &impl Key<K>,
-        find: impl FnOnce(&Self, &str, Option<Claim>) -> Option<u16>,
+        aliases: impl Fn(&Aliases) -> &[u16],
+        find: impl FnOnce(&Self, &str) -> Option<u16>,
     ) -> Option<u16> {
         key.number_in(self)
-            .or_else(|| find(self, key.text(), key.claim()))
+            .or_else(|| self.aliases.number(key.claim()?, aliases))
+            .or_else(|| find(self, key.text()))
     }
 
     #[inline]
     pub(crate) fn model_number(&self, id: &impl Key<kind::Model>) -> Option<u16> {
-        self.number(id, Self::find_model)
+        self.number(id, |aliases| &aliases.models, Self::find_model)
     }
 
     #[inline]
     pub(crate) fn region_number(&self, id: &impl Key<kind::Region>) -> Option<u16> {
-        self.number(id, Self::find_region)
+        self.number(id, |aliases| &aliases.regions, Self::find_region)
     }
 
     /// The model of an exact id, retired ones included. One hash for text, none for a constant.
@@ -195,7 +182,7 @@ impl Catalog {
     /// The inference profile of an exact id, retired ones included.
     #[inline]
     pub fn profile(&self, id: impl Key<kind::Profile>) -> Option<Profile<'_>> {
-        let number = self.number(&id, Self::find_profile)?;
+        let number = self.number(&id, |aliases| &aliases.profiles, Self::find_profile)?;
         Profile::new(self, number)
     }
 
@@ -369,7 +356,7 @@ impl Catalog {
     #[inline(never)]
     pub(crate) fn no_access(&self, model: &str, region: &str) -> Error {
         let Some(model) = self
-            .find_model(model, None)
+            .find_model(model)
             .and_then(|number| Model::new(self, number))
         else {
             return self.unknown_model(model);
