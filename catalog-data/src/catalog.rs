@@ -5,11 +5,12 @@
 use alloc::vec::Vec;
 use core::fmt;
 
+use crate::access::Access;
 use crate::error::Error;
 use crate::id::sealed::Claim;
 use crate::id::{Key, kind};
 use crate::index::{BuiltIndex, Index, PerfectHash};
-use crate::model::{Access, Model};
+use crate::model::Model;
 use crate::profile::Profile;
 use crate::region::Region;
 use crate::route::{Policy, Route};
@@ -145,7 +146,7 @@ impl Catalog {
         let rows = &*self.tables.regions;
         self.regions.find(id, |number| {
             let row = rows.get(usize::from(number))?;
-            Some(row.id.text(&self.tables.texts))
+            Some(self.tables.text(row.id))
         })
     }
 
@@ -237,7 +238,7 @@ impl Catalog {
     /// destinations only, and former ones.
     pub fn known_regions(&self) -> impl ExactSizeIterator<Item = &str> + Clone {
         let rows = self.tables.regions.iter();
-        rows.map(|row| row.id.text(&self.tables.texts))
+        rows.map(|row| self.tables.text(row.id))
     }
 
     /// Every (model, region) pair with a model row or a profile, sorted by model, then region.
@@ -469,9 +470,16 @@ mod tests {
         let tables = Catalog::bundled().tables();
         let models = tables.models.iter().map(|row| row.id);
         let profiles = tables.profiles.iter().map(|row| row.id);
-        let text = |id: crate::rows::Run| id.text(&tables.texts);
-        assert!(models.map(text).eq(tables.model_ids.iter().copied()));
-        assert!(profiles.map(text).eq(tables.profile_ids.iter().copied()));
+        assert!(
+            models
+                .map(|id| tables.text(id))
+                .eq(tables.model_ids.iter().copied())
+        );
+        assert!(
+            profiles
+                .map(|id| tables.text(id))
+                .eq(tables.profile_ids.iter().copied())
+        );
     }
 
     #[test]

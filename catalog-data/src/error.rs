@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::Date;
-use crate::model::Access;
+use crate::access::Access;
 use crate::route::Policy;
 
 /// Why a question has no answer, or why a document is no catalog.

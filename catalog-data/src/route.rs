@@ -3,9 +3,10 @@
 use core::fmt;
 use core::str::FromStr;
 
+use crate::access::Access;
 use crate::catalog::Catalog;
 use crate::id::{Key, kind};
-use crate::model::{Access, Model};
+use crate::model::Model;
 use crate::profile::Profile;
 use crate::region::Region;
 use crate::rows::{AccessRow, LinkRow};

@@ -317,16 +317,19 @@ pub struct Tables {
 }
 
 impl Tables {
+    /// A text of a row.
+    #[inline]
+    pub fn text(&self, text: Run) -> &str {
+        text.text(&self.texts)
+    }
+
     /// The id of a model of this number; empty where there is none.
     #[inline]
     pub(crate) fn model_id(&self, number: u16) -> &str {
         let number = usize::from(number);
         match self.model_ids.get(number) {
             Some(id) => id,
-            None => self
-                .models
-                .get(number)
-                .map_or("", |row| row.id.text(&self.texts)),
+            None => self.models.get(number).map_or("", |row| self.text(row.id)),
         }
     }
 
@@ -339,7 +342,7 @@ impl Tables {
             None => self
                 .profiles
                 .get(number)
-                .map_or("", |row| row.id.text(&self.texts)),
+                .map_or("", |row| self.text(row.id)),
         }
     }
 

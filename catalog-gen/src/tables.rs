@@ -51,7 +51,7 @@ pub(crate) fn emit(tables: &Tables, digest: &str) -> TokenStream {
         numbers("FACETS", quote!(u32), &tables.facets),
         numbers("CELLS", quote!(u16), &tables.cells),
     ];
-    let id = |id: Run| id.text(&tables.texts);
+    let id = |id: Run| tables.text(id);
     let models_ids = tables.models.iter().map(|row| id(row.id));
     let (models_tables, models_index) = index("MODEL", models_ids);
     let profiles_ids = tables.profiles.iter().map(|row| id(row.id));
@@ -284,7 +284,7 @@ fn texts(tables: &Tables) -> TokenStream {
     let regions = tables.regions.iter().map(|row| Some(row.id));
     let mut runs: Vec<Run> = models.chain(profiles).chain(regions).flatten().collect();
     runs.sort_by_key(|run| run.start);
-    let texts = runs.into_iter().map(|run| run.text(&tables.texts));
+    let texts = runs.into_iter().map(|run| tables.text(run));
     quote!(
         static TEXTS: &str = concat!(#(#texts),*);
     )
