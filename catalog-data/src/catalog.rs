@@ -5,11 +5,12 @@
 use alloc::vec::Vec;
 use core::fmt;
 
+use crate::access::Access;
 use crate::error::Error;
 use crate::id::sealed::Claim;
 use crate::id::{Key, kind};
 use crate::index::{BuiltIndex, Index, PerfectHash};
-use crate::model::{Access, Model};
+use crate::model::Model;
 use crate::profile::Profile;
 use crate::region::Region;
 use crate::route::{Policy, Route};
@@ -54,8 +55,10 @@ struct Aliases {
 impl Aliases {
     /// The row here that a constant's claim stands for, if this catalog knows its numbering.
     #[inline]
-    fn number(&self, claim: Option<Claim>, of: impl Fn(&Self) -> &[u16]) -> Option<u16> {
-        let claim = claim.filter(|claim| claim.brand == self.brand)?;
+    fn number(&self, claim: Claim, of: impl Fn(&Self) -> &[u16]) -> Option<u16> {
+        if claim.brand != self.brand {
+            return None;
+        }
         let &number = of(self).get(usize::from(claim.number))?;
         (number != NONE).then_some(number)
     }
@@ -126,66 +129,49 @@ impl Catalog {
         }
     }
 
-    // A claim that another catalog's constants make is looked up in the aliases; any other id is
-    // hashed.
-
     #[inline(never)]
-    fn find_model(&self, id: &str, claim: Option<Claim>) -> Option<u16> {
-        if let Some(number) = self.aliases.number(claim, |aliases| &aliases.models) {
-            return Some(number);
-        }
-        let rows = &*self.tables.models;
-        self.models.find(id, |number| {
-            let row = rows.get(usize::from(number))?;
-            Some(row.id.text(&self.tables.texts))
-        })
+    fn find_model(&self, id: &str) -> Option<u16> {
+        let id_of = |number| Some(self.tables.model_id(number));
+        self.models.find(id, id_of)
     }
 
     #[inline(never)]
-    fn find_profile(&self, id: &str, claim: Option<Claim>) -> Option<u16> {
-        if let Some(number) = self.aliases.number(claim, |aliases| &aliases.profiles) {
-            return Some(number);
-        }
-        let rows = &*self.tables.profiles;
-        self.profiles.find(id, |number| {
-            let row = rows.get(usize::from(number))?;
-            Some(row.id.text(&self.tables.texts))
-        })
+    fn find_profile(&self, id: &str) -> Option<u16> {
+        let id_of = |number| Some(self.tables.profile_id(number));
+        self.profiles.find(id, id_of)
     }
 
     #[inline(never)]
-    fn find_region(&self, id: &str, claim: Option<Claim>) -> Option<u16> {
-        if let Some(number) = self.aliases.number(claim, |aliases| &aliases.regions) {
-            return Some(number);
-        }
+    fn find_region(&self, id: &str) -> Option<u16> {
         let rows = &*self.tables.regions;
         self.regions.find(id, |number| {
             let row = rows.get(usize::from(number))?;
-            Some(row.id.text(&self.tables.texts))
+            Some(self.tables.text(row.id))
         })
     }
 
-    /// The row of a key: at once where it is a constant of this catalog, else found.
+    /// The row of a key: at once where it is a constant or a handle of this catalog, through the aliases
+    /// where another catalog's constants claim it, else found by its text.
     #[inline]
     fn number<K>(
         &self,
         key: &impl Key<K>,
-        find: impl FnOnce(&Self, &str, Option<Claim>) -> Option<u16>,
+        aliases: impl Fn(&Aliases) -> &[u16],
+        find: impl FnOnce(&Self, &str) -> Option<u16>,
     ) -> Option<u16> {
-        match key.claim() {
-            Some(claim) if claim.brand == self.tables.brand => Some(claim.number),
-            claim => find(self, key.text(), claim),
-        }
+        key.number_in(self)
+            .or_else(|| self.aliases.number(key.claim()?, aliases))
+            .or_else(|| find(self, key.text()))
     }
 
     #[inline]
     pub(crate) fn model_number(&self, id: &impl Key<kind::Model>) -> Option<u16> {
-        self.number(id, Self::find_model)
+        self.number(id, |aliases| &aliases.models, Self::find_model)
     }
 
     #[inline]
     pub(crate) fn region_number(&self, id: &impl Key<kind::Region>) -> Option<u16> {
-        self.number(id, Self::find_region)
+        self.number(id, |aliases| &aliases.regions, Self::find_region)
     }
 
     /// The model of an exact id, retired ones included. One hash for text, none for a constant.
@@ -197,7 +183,7 @@ impl Catalog {
     /// The inference profile of an exact id, retired ones included.
     #[inline]
     pub fn profile(&self, id: impl Key<kind::Profile>) -> Option<Profile<'_>> {
-        let number = self.number(&id, Self::find_profile)?;
+        let number = self.number(&id, |aliases| &aliases.profiles, Self::find_profile)?;
         Profile::new(self, number)
     }
 
@@ -252,7 +238,7 @@ impl Catalog {
     /// destinations only, and former ones.
     pub fn known_regions(&self) -> impl ExactSizeIterator<Item = &str> + Clone {
         let rows = self.tables.regions.iter();
-        rows.map(|row| row.id.text(&self.tables.texts))
+        rows.map(|row| self.tables.text(row.id))
     }
 
     /// Every (model, region) pair with a model row or a profile, sorted by model, then region.
@@ -272,10 +258,25 @@ impl Catalog {
         model: impl Key<kind::Model>,
         region: impl Key<kind::Region>,
     ) -> Result<Access<'_>, Error> {
+        let numbers = model.number_in(self).zip(region.number_in(self));
+        let found = numbers.and_then(|(model, region)| Model::new(self, model)?.access_in(region));
+        match found {
+            Some(access) => Ok(access),
+            None => self.access_found(model, region),
+        }
+    }
+
+    /// Out of line, as [`Model::access_found`].
+    #[inline(never)]
+    fn access_found(
+        &self,
+        model: impl Key<kind::Model>,
+        region: impl Key<kind::Region>,
+    ) -> Result<Access<'_>, Error> {
         let number = self.model_number(&model);
         let found = number
             .and_then(|number| Model::new(self, number))
-            .and_then(|model| model.access_key(&region));
+            .and_then(|model| model.access_in(self.region_number(&region)?));
         found.ok_or_else(|| self.no_access(model.text(), region.text()))
     }
 
@@ -356,7 +357,7 @@ impl Catalog {
     #[inline(never)]
     pub(crate) fn no_access(&self, model: &str, region: &str) -> Error {
         let Some(model) = self
-            .find_model(model, None)
+            .find_model(model)
             .and_then(|number| Model::new(self, number))
         else {
             return self.unknown_model(model);
@@ -384,22 +385,22 @@ impl Catalog {
         Error::unknown(
             "model",
             id,
-            near::closest(id, self.models().map(|model| model.id())),
+            near::closest(id, &mut self.models().map(|model| model.id())),
         )
     }
 
     /// Why an id is no profile here, with the closest ids.
     #[cold]
     pub fn unknown_profile(&self, id: &str) -> Error {
-        let ids = self.profiles().map(|profile| profile.id());
-        Error::unknown("inference profile", id, near::closest(id, ids))
+        let mut ids = self.profiles().map(|profile| profile.id());
+        Error::unknown("inference profile", id, near::closest(id, &mut ids))
     }
 
     /// Why an id is no region here, with the closest ids.
     #[cold]
     pub fn unknown_region(&self, id: &str) -> Error {
-        let ids = self.regions().map(|region| region.id());
-        Error::unknown("region", id, near::closest(id, ids))
+        let mut ids = self.regions().map(|region| region.id());
+        Error::unknown("region", id, near::closest(id, &mut ids))
     }
 }
 
@@ -462,6 +463,23 @@ mod tests {
             ..Default::default()
         });
         Catalog::from_document(&document).unwrap()
+    }
+
+    #[test]
+    fn the_ids_cut_out_at_compile_time_are_those_of_the_rows() {
+        let tables = Catalog::bundled().tables();
+        let models = tables.models.iter().map(|row| row.id);
+        let profiles = tables.profiles.iter().map(|row| row.id);
+        assert!(
+            models
+                .map(|id| tables.text(id))
+                .eq(tables.model_ids.iter().copied())
+        );
+        assert!(
+            profiles
+                .map(|id| tables.text(id))
+                .eq(tables.profile_ids.iter().copied())
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::Date;
-use crate::model::Access;
+use crate::access::Access;
 use crate::route::Policy;
 
 /// Why a question has no answer, or why a document is no catalog.
@@ -221,18 +221,24 @@ impl Error {
 /// Text from outside, so that it cannot move the cursor or hide: escaped, and cut.
 fn quoted(text: &str) -> String {
     const LONGEST: usize = 200;
-    let mut shown: String = text.chars().take(LONGEST).collect();
-    if shown.len() < text.len() {
-        shown.push('…');
+    let mut shown = String::from("`");
+    for (place, letter) in text.chars().enumerate() {
+        if place == LONGEST {
+            shown.push('…');
+            break;
+        }
+        escape(letter, &mut shown);
     }
-    format!(
-        "`{}`",
-        shown
-            .escape_debug()
-            .to_string()
-            .replace("\\\"", "\"")
-            .replace("\\'", "'")
-    )
+    shown.push('`');
+    shown
+}
+
+/// As Rust writes it, but for quotes, which are harmless here.
+fn escape(letter: char, shown: &mut String) {
+    match letter {
+        '"' | '\'' => shown.push(letter),
+        _ => shown.extend(letter.escape_debug()),
+    }
 }
 
 /// Every way in, with where it leads.
@@ -244,15 +250,21 @@ fn ways(access: Access<'_>) -> String {
 
 /// `a, b and c`.
 fn list(items: &[String], last: &str) -> String {
-    let items: Vec<String> = items
-        .iter()
-        .map(|item| item.escape_debug().to_string())
-        .collect();
-    match items.split_last() {
-        None => "nothing".to_string(),
-        Some((only, [])) => only.clone(),
-        Some((end, items)) => format!("{} {last} {end}", items.join(", ")),
+    if items.is_empty() {
+        return "nothing".to_owned();
     }
+    let mut shown = String::new();
+    for (place, item) in items.iter().enumerate() {
+        if place > 0 && place + 1 == items.len() {
+            shown.extend([" ", last, " "]);
+        } else if place > 0 {
+            shown.push_str(", ");
+        }
+        for letter in item.chars() {
+            escape(letter, &mut shown);
+        }
+    }
+    shown
 }
 
 impl fmt::Display for Error {

@@ -236,7 +236,6 @@ impl<'d> Builder<'d> {
                     entry.id, route.model
                 )));
             };
-            let global = route.destinations == DestinationsEntry::Global;
             let start = self.destinations.len();
             if let DestinationsEntry::Regions(ids) = &route.destinations {
                 numbers.clear();
@@ -274,10 +273,9 @@ impl<'d> Builder<'d> {
                     pair.profile = profile;
                 }
                 self.links.push(LinkRow {
-                    access: u32::from(number),
+                    access: number,
                     profile,
                     destinations: Run::new(start, len),
-                    global,
                 });
             }
         }

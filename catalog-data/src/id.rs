@@ -111,7 +111,8 @@ pub trait Key<K>: sealed::Sealed<K> {}
 impl<K, T: sealed::Sealed<K> + ?Sized> Key<K> for T {}
 
 pub(crate) mod sealed {
-    use super::Id;
+    use super::{Id, UNBRANDED};
+    use crate::catalog::Catalog;
     use alloc::string::String;
 
     /// The row a key claims in the catalog of a brand.
@@ -131,6 +132,12 @@ pub(crate) mod sealed {
 
     pub trait Sealed<K> {
         fn text(&self) -> &str;
+
+        /// The row in this catalog: of its constants and its handles, without a look at the text.
+        #[inline]
+        fn number_in(&self, _: &Catalog) -> Option<u16> {
+            None
+        }
 
         #[inline]
         fn claim(&self) -> Option<Claim> {
@@ -159,6 +166,12 @@ pub(crate) mod sealed {
         }
 
         #[inline]
+        fn number_in(&self, catalog: &Catalog) -> Option<u16> {
+            let own = self.brand == catalog.tables.brand && self.brand != UNBRANDED;
+            own.then_some(self.number)
+        }
+
+        #[inline]
         fn claim(&self) -> Option<Claim> {
             Claim::new(self.brand, self.number)
         }
@@ -168,6 +181,11 @@ pub(crate) mod sealed {
         #[inline]
         fn text(&self) -> &str {
             (**self).text()
+        }
+
+        #[inline]
+        fn number_in(&self, catalog: &Catalog) -> Option<u16> {
+            (**self).number_in(catalog)
         }
 
         #[inline]
@@ -321,6 +339,26 @@ mod tests {
         assert_eq!(id, "eu-west-1");
         assert!(BTreeSet::from([id.clone()]).contains("eu-west-1"));
         assert_eq!(String::from(id), "eu-west-1");
+    }
+
+    #[cfg(feature = "bundle")]
+    #[test]
+    fn a_handle_is_asked_without_hashing_in_its_own_catalog() {
+        use super::sealed::Sealed;
+        let bundle = crate::Catalog::bundled();
+        let built = crate::Catalog::from_document(&bundle.to_document()).unwrap();
+        for (own, other) in [(bundle, &built), (&built, bundle)] {
+            for (model, number) in own.all_models().zip(0..) {
+                assert_eq!(model.number_in(own), Some(number));
+                assert_eq!(model.number_in(other), None);
+                assert_eq!(other.model(model).unwrap().id(), model.id());
+            }
+            for region in own.regions() {
+                assert!(region.number_in(own).is_some());
+                assert_eq!(region.number_in(other), None);
+                assert_eq!(other.region(region).unwrap().id(), region.id());
+            }
+        }
     }
 
     #[cfg(feature = "bundle")]

@@ -32,6 +32,7 @@
 
 extern crate alloc;
 
+mod access;
 mod catalog;
 mod document;
 mod error;
@@ -53,6 +54,7 @@ mod words;
 #[cfg(feature = "bundle")]
 mod bundle;
 
+pub use access::Access;
 #[cfg(feature = "bundle")]
 pub use bundle::{models, profiles, regions};
 pub use catalog::Catalog;
@@ -62,7 +64,7 @@ pub use document::{
 };
 pub use error::{Error, ErrorKind};
 pub use id::{Id, Key, ModelId, ProfileId, RegionId, kind};
-pub use model::{Access, Lifecycle, Model};
+pub use model::{Lifecycle, Model};
 pub use profile::{Profile, ProfileRoute};
 pub use query::Filter;
 pub use region::Region;
@@ -82,6 +84,7 @@ pub mod baked_v1 {
     pub use crate::index::{KeyHash, Line, PerfectHash};
     pub use crate::rows::{
         AccessRow, LifecycleRow, LinkRow, ModelRow, NONE, ProfileRow, RegionRow, Run, Tables,
+        ids_of_models, ids_of_profiles,
     };
     pub use crate::text::{StaticList, StaticText};
     pub use crate::words::Word;

@@ -1,8 +1,9 @@
-//! A model, and every way to call it from one region.
+//! A model, and what the control plane says of its life.
 
 use core::fmt;
 use core::hash::{Hash, Hasher};
 
+use crate::access::Access;
 use crate::catalog::Catalog;
 use crate::error::Error;
 use crate::id::sealed::{Claim, Sealed};
@@ -10,9 +11,9 @@ use crate::id::{Key, kind};
 use crate::profile::Profile;
 use crate::region::Region;
 use crate::route::{Policy, Route};
-use crate::rows::{self, AccessRow, LifecycleRow, LinkRow, ModelRow, NONE, Run};
-use crate::words::{Customization, InferenceType, LifecycleStatus, Modality, Status};
-use crate::{Date, Destinations, ModelId, RegionId};
+use crate::rows::{self, LifecycleRow, ModelRow, NONE, Run};
+use crate::words::{Customization, LifecycleStatus, Modality, Status};
+use crate::{Date, ModelId};
 
 /// A model of a catalog: a handle of three words, `Copy`, that belongs to its catalog.
 ///
@@ -52,20 +53,26 @@ impl<'a> Model<'a> {
         }
     }
 
+    /// The model of a number that a row of the same catalog holds.
+    #[inline]
+    pub(crate) fn at(catalog: &'a Catalog, number: u16) -> Self {
+        Self::new(catalog, number).unwrap_or(Self::of(catalog, number, &NO_MODEL))
+    }
+
     /// The exact id.
     #[inline]
     pub fn id(&self) -> &'a str {
-        self.text(self.row.id)
+        self.catalog.tables.model_id(self.number)
     }
 
     /// The name for people; `None` where no listing has the model.
     pub fn name(&self) -> Option<&'a str> {
-        Some(self.text(self.row.name?))
+        Some(self.catalog.tables.text(self.row.name?))
     }
 
     /// The provider's name; `None` where no listing has the model.
     pub fn provider(&self) -> Option<&'a str> {
-        Some(self.text(self.row.provider?))
+        Some(self.catalog.tables.text(self.row.provider?))
     }
 
     /// What it takes, sorted; `None` where the control plane does not say.
@@ -137,13 +144,9 @@ impl<'a> Model<'a> {
 
     /// Every way in, region by region, sorted by region.
     pub fn accesses(&self) -> impl ExactSizeIterator<Item = Access<'a>> + Clone + use<'a> {
-        let (catalog, model) = (self.catalog, *self);
+        let catalog = self.catalog;
         let rows = self.row.access.of(&catalog.tables.access);
-        rows.iter().map(move |row| Access {
-            catalog,
-            row,
-            model: model.row,
-        })
+        rows.iter().map(move |row| Access::of(catalog, row))
     }
 
     /// The profiles that serve it from some region, sorted by id.
@@ -158,12 +161,18 @@ impl<'a> Model<'a> {
     /// Every way to call it from a region; `None` where the region has no such model.
     #[inline]
     pub fn access(&self, region: impl Key<kind::Region>) -> Option<Access<'a>> {
-        self.access_key(&region)
+        match region.number_in(self.catalog) {
+            Some(number) => self.access_in(number),
+            None => self.access_found(region),
+        }
     }
 
-    #[inline]
-    pub(crate) fn access_key(&self, region: &impl Key<kind::Region>) -> Option<Access<'a>> {
-        self.access_in(self.catalog.region_number(region)?)
+    // What is found by its text is found out of line, and what is asked is given away: so asking by
+    // a constant or handle keeps nothing in memory for it.
+
+    #[inline(never)]
+    fn access_found(self, region: impl Key<kind::Region>) -> Option<Access<'a>> {
+        self.access_in(self.catalog.region_number(&region)?)
     }
 
     /// The access row in the region of a number; not of regions beyond the table.
@@ -175,24 +184,35 @@ impl<'a> Model<'a> {
         if number == NONE {
             return None;
         }
-        Some(Access {
-            catalog: self.catalog,
-            row: tables.access.get(usize::from(number))?,
-            model: self.row,
-        })
+        let row = tables.access.get(usize::from(number))?;
+        Some(Access::of(self.catalog, row))
     }
 
     /// The one id to send from a region under a policy.
     ///
     /// # Errors
     /// As [`Catalog::route`].
-    #[inline]
+    #[inline(always)]
     pub fn route(
         &self,
         region: impl Key<kind::Region>,
         policy: Policy<'_>,
     ) -> Result<Route<'a>, Error> {
-        match self.access_key(&region) {
+        let claimed = region.number_in(self.catalog);
+        match claimed.and_then(|number| self.access_in(number)) {
+            Some(access) => access.route(policy),
+            None => self.route_found(region, policy),
+        }
+    }
+
+    #[inline(never)]
+    fn route_found(
+        self,
+        region: impl Key<kind::Region>,
+        policy: Policy<'_>,
+    ) -> Result<Route<'a>, Error> {
+        let number = self.catalog.region_number(&region);
+        match number.and_then(|number| self.access_in(number)) {
             Some(access) => access.route(policy),
             None => Err(self.catalog.no_access(self.id(), region.text())),
         }
@@ -201,12 +221,7 @@ impl<'a> Model<'a> {
     /// The constant's name, where it is not the id's own; for the generator.
     #[doc(hidden)]
     pub fn constant(&self) -> Option<&'a str> {
-        Some(self.text(self.row.constant?))
-    }
-
-    #[inline]
-    fn text(&self, run: Run) -> &'a str {
-        run.text(&self.catalog.tables.texts)
+        Some(self.catalog.tables.text(self.row.constant?))
     }
 
     pub(crate) fn row(&self) -> &'a ModelRow {
@@ -215,9 +230,16 @@ impl<'a> Model<'a> {
 }
 
 impl Sealed<kind::Model> for Model<'_> {
-    #[inline]
+    // Asked for in other catalogs and errors only; inlined it would be most of a question.
+    #[cold]
+    #[inline(never)]
     fn text(&self) -> &str {
         self.id()
+    }
+
+    #[inline]
+    fn number_in(&self, catalog: &Catalog) -> Option<u16> {
+        core::ptr::eq(self.catalog, catalog).then_some(self.number)
     }
 
     #[inline]
@@ -330,211 +352,5 @@ impl<'a> Lifecycle<'a> {
             (Some(LifecycleStatus::Legacy), None) => Status::Legacy,
             _ => Status::Unknown,
         }
-    }
-}
-
-/// Every way to call one model from one region: a handle, `Copy`.
-#[derive(Clone, Copy)]
-pub struct Access<'a> {
-    catalog: &'a Catalog,
-    row: &'a AccessRow,
-    model: &'a ModelRow,
-}
-
-impl<'a> Access<'a> {
-    pub(crate) fn of(catalog: &'a Catalog, row: &'a AccessRow) -> Self {
-        let models = &catalog.tables.models;
-        Self {
-            catalog,
-            row,
-            model: models.get(usize::from(row.model)).unwrap_or(&NO_MODEL),
-        }
-    }
-
-    /// The model.
-    pub fn model(&self) -> Model<'a> {
-        Model::of(self.catalog, self.row.model, self.model)
-    }
-
-    /// The region the call comes from.
-    pub fn region(&self) -> Region<'a> {
-        Region::at(self.catalog, self.row.region)
-    }
-
-    /// Whether the region's listing has the model; if not, only a profile tells of it.
-    pub fn is_listed(&self) -> bool {
-        self.row.is(AccessRow::LISTED)
-    }
-
-    /// Whether the bare model id may be called; `None` where the listing does not say.
-    pub fn on_demand(&self) -> Option<bool> {
-        self.told(AccessRow::ON_DEMAND)
-    }
-
-    /// Whether bought capacity may be called; `None` where the listing does not say.
-    pub fn provisioned(&self) -> Option<bool> {
-        self.told(AccessRow::PROVISIONED)
-    }
-
-    fn told(&self, flag: u8) -> Option<bool> {
-        let unsaid = self.is_listed() && self.row.types == NONE;
-        (!unsaid).then_some(self.row.is(flag))
-    }
-
-    /// The words of the listing, sorted; empty where the listing does not have the model, `None`
-    /// where it has it and does not say.
-    pub fn inference_types(&self) -> Option<&'a [InferenceType]> {
-        let types = &self.catalog.tables.types;
-        match rows::told(types, self.row.types) {
-            Some(types) => Some(types),
-            None if self.is_listed() => None,
-            None => Some(&[]),
-        }
-    }
-
-    /// Whether there is any way in: on demand, provisioned, or through a profile.
-    pub fn has_way_in(&self) -> bool {
-        self.row.has_way_in()
-    }
-
-    /// The profiles that serve the model from here and where each may serve it, sorted by profile.
-    /// (Allocates nothing; the few profiles of a row are picked in order.)
-    pub fn profiles(&self) -> impl Iterator<Item = (Profile<'a>, Destinations<'a>)> + use<'a> {
-        let catalog = self.catalog;
-        let mut links = self.links();
-        let mut last = None;
-        // Rows are numbered in the order of ids, so the next id is the next larger number.
-        core::iter::from_fn(move || {
-            let next = links
-                .iter()
-                .filter(|link| last.is_none_or(|last| link.profile > last))
-                .min_by_key(|link| link.profile);
-            let Some(link) = next else {
-                links = &[];
-                return None;
-            };
-            last = Some(link.profile);
-            let profile = Profile::new(catalog, link.profile)?;
-            Some((profile, Destinations::of_link(catalog, link)))
-        })
-    }
-
-    /// Every way to call now, without buying capacity first, the preferred first: on demand, then
-    /// bounded profiles by destinations and id, then global ones by id.
-    pub fn routes(&self) -> impl Iterator<Item = Route<'a>> + Clone + use<'a> {
-        let access = *self;
-        let in_region = self.row.is(AccessRow::ON_DEMAND).then_some(None);
-        let profiles = self.links().iter().map(Some);
-        in_region
-            .into_iter()
-            .chain(profiles)
-            .map(move |link| Route::new(access, link))
-    }
-
-    /// The one id to send under a policy.
-    ///
-    /// # Errors
-    /// Where the policy allows none of the ways: which there are, and which policies allow them.
-    #[inline]
-    pub fn route(&self, policy: Policy<'_>) -> Result<Route<'a>, Error> {
-        match self.choose(policy) {
-            Some(link) => Ok(Route::new(*self, link)),
-            None => Err(self.no_route(policy)),
-        }
-    }
-
-    /// The preferred way a policy allows: `Some(None)` is on demand.
-    #[inline]
-    fn choose(&self, policy: Policy<'_>) -> Option<Option<&'a LinkRow>> {
-        let (in_region, bounded, global) = match policy {
-            Policy::InRegion => (true, false, false),
-            Policy::Geography => (true, true, false),
-            Policy::Any => (true, true, true),
-            Policy::Global => (false, false, true),
-            Policy::Within(regions) => return self.choose_within(regions),
-        };
-        if in_region && self.row.is(AccessRow::ON_DEMAND) {
-            return Some(None);
-        }
-        // Bounded links stand before global ones, the preferred first.
-        let from = if bounded { 0 } else { self.row.bounded };
-        let to = if global {
-            self.row.links.len
-        } else {
-            self.row.bounded
-        };
-        self.link(from, to)
-    }
-
-    #[inline(never)]
-    fn choose_within(&self, regions: &[&str]) -> Option<Option<&'a LinkRow>> {
-        let inside = |link: &Option<&'a LinkRow>| {
-            Route::new(*self, *link).destinations().are_within(regions)
-        };
-        let in_region = self.row.is(AccessRow::ON_DEMAND).then_some(None);
-        in_region.filter(inside).or_else(|| {
-            // Sorted by destinations and id: the first that fits is the preferred one.
-            self.bounded().iter().map(Some).find(inside)
-        })
-    }
-
-    /// The first of its links of these places.
-    #[inline]
-    fn link(&self, from: u16, to: u16) -> Option<Option<&'a LinkRow>> {
-        if from >= to {
-            return None;
-        }
-        let number = self.row.links.start as usize + usize::from(from);
-        self.catalog.tables.links.get(number).map(Some)
-    }
-
-    #[inline]
-    fn links(&self) -> &'a [LinkRow] {
-        self.row.links.of(&self.catalog.tables.links)
-    }
-
-    #[inline]
-    fn bounded(&self) -> &'a [LinkRow] {
-        self.links()
-            .get(..usize::from(self.row.bounded))
-            .unwrap_or_default()
-    }
-
-    /// Why the policy allows none of the ways in.
-    #[cold]
-    #[inline(never)]
-    fn no_route(&self, policy: Policy<'_>) -> Error {
-        let allowing = Policy::PLAIN
-            .iter()
-            .filter(|&&name| self.choose(name).is_some())
-            .map(|policy| policy.as_str());
-        Error::no_route(*self, policy, allowing)
-    }
-
-    pub(crate) fn catalog(&self) -> &'a Catalog {
-        self.catalog
-    }
-
-    pub(crate) fn row(&self) -> &'a AccessRow {
-        self.row
-    }
-}
-
-/// Equal where model and region are, whatever catalogs they come from.
-impl PartialEq for Access<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        self.model().id() == other.model().id() && self.region().id() == other.region().id()
-    }
-}
-
-impl Eq for Access<'_> {}
-
-impl fmt::Debug for Access<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut debug = f.debug_struct("Access");
-        debug
-            .field("model", &self.model().id())
-            .field("region", &RegionId::from(self.region().id()));
-        debug.finish_non_exhaustive()
     }
 }

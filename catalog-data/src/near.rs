@@ -12,31 +12,33 @@ const LONGEST: usize = 256;
 /// the question, or is contained in it, comes before all others: people leave the provider or the
 /// version out, and glue a geography or an ARN in front. Who left the provider out may also have
 /// misspelt the rest, so the part after an id's first `.` counts as well.
-pub(crate) fn closest<'a>(wanted: &str, ids: impl Iterator<Item = &'a str>) -> Vec<String> {
+///
+/// The iterator is `dyn` and no list is sorted: every program carries this, and asks it seldom.
+pub(crate) fn closest(wanted: &str, ids: &mut dyn Iterator<Item = &str>) -> Vec<String> {
     let wanted = wanted.rsplit('/').next().unwrap_or(wanted).trim();
     if wanted.is_empty() || wanted.len() > LONGEST {
         return Vec::new();
     }
-    let wanted = wanted.to_lowercase();
+    let wanted = wanted.to_ascii_lowercase();
     // Three letters in ten may differ.
     let limit = (wanted.chars().count() * 3).div_ceil(10);
     let mut row = Vec::new();
-    let mut found: Vec<(bool, usize, &str)> = ids
-        .filter(|id| id.len() <= LONGEST)
-        .filter_map(|id| {
-            let lower = id.to_lowercase();
-            let contains = lower.contains(&wanted) || wanted.contains(&*lower);
-            let contains = contains && wanted.len() > 2;
-            let own = lower.split_once('.').map(|(_, own)| own);
-            let parts = own.into_iter().chain([&*lower]);
-            let distances = parts.map(|part| distance(&wanted, part, &mut row));
-            let distance = distances.min().unwrap_or(usize::MAX);
-            (contains || distance <= limit).then_some((!contains, distance, id))
-        })
-        .collect();
-    found.sort_unstable();
-    found.dedup();
-    found.truncate(MOST);
+    let mut found: Vec<(bool, usize, &str)> = Vec::new();
+    for id in ids.filter(|id| id.len() <= LONGEST) {
+        let lower = id.to_ascii_lowercase();
+        let contains = lower.contains(&wanted) || wanted.contains(&*lower);
+        let contains = contains && wanted.len() > 2;
+        let own = lower.split_once('.').map(|(_, own)| own);
+        let parts = own.into_iter().chain([&*lower]);
+        let distances = parts.map(|part| distance(&wanted, part, &mut row));
+        let distance = distances.min().unwrap_or(usize::MAX);
+        if contains || distance <= limit {
+            let new = (!contains, distance, id);
+            let place = found.partition_point(|other| *other < new);
+            found.insert(place, new);
+            found.truncate(MOST);
+        }
+    }
     found.into_iter().map(|(.., id)| id.into()).collect()
 }
 
@@ -86,7 +88,7 @@ mod tests {
             "anthropic.claude-sonnet-4-6",
             "meta.llama3-1-8b",
         ];
-        let near = |wanted| closest(wanted, ids.into_iter());
+        let near = |wanted| closest(wanted, &mut ids.into_iter());
         assert_eq!(
             near("anthropic.claude-sonet-4-6"),
             ["anthropic.claude-sonnet-4-6"]
@@ -112,7 +114,7 @@ mod tests {
     fn what_contains_the_question_comes_first_by_how_little_it_adds() {
         let ids = ["a.nova-pro-v1:0:300k", "a.nova-pro-v1:0", "a.nova-prow"];
         assert_eq!(
-            closest("nova-pro-v1", ids.into_iter()),
+            closest("nova-pro-v1", &mut ids.into_iter()),
             ["a.nova-pro-v1:0", "a.nova-pro-v1:0:300k", "a.nova-prow"]
         );
     }

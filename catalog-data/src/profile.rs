@@ -3,12 +3,13 @@
 use core::fmt;
 use core::hash::{Hash, Hasher};
 
+use crate::access::Access;
 use crate::catalog::Catalog;
 use crate::id::kind;
 use crate::id::sealed::Sealed;
-use crate::model::{Access, Model};
+use crate::model::Model;
 use crate::route::Destinations;
-use crate::rows::{LinkRow, ProfileRow, Run};
+use crate::rows::{LinkRow, ProfileRow};
 use crate::words::Geography;
 use crate::{Date, ProfileId};
 
@@ -53,17 +54,17 @@ impl<'a> Profile<'a> {
     /// The exact id.
     #[inline]
     pub fn id(&self) -> &'a str {
-        self.text(self.row.id)
+        self.catalog.tables.text(self.row.id)
     }
 
     /// The name for people.
     pub fn name(&self) -> Option<&'a str> {
-        Some(self.text(self.row.name?))
+        Some(self.catalog.tables.text(self.row.name?))
     }
 
     /// A sentence for people.
     pub fn description(&self) -> Option<&'a str> {
-        Some(self.text(self.row.description?))
+        Some(self.catalog.tables.text(self.row.description?))
     }
 
     /// The scope; `None` where the id does not begin with one.
@@ -73,7 +74,7 @@ impl<'a> Profile<'a> {
 
     /// The control plane's word, where it is not `ACTIVE`.
     pub fn status(&self) -> Option<&'a str> {
-        Some(self.text(self.row.status?))
+        Some(self.catalog.tables.text(self.row.status?))
     }
 
     /// Whether a complete recording did not have it any more.
@@ -90,7 +91,7 @@ impl<'a> Profile<'a> {
     pub fn routes(&self) -> impl Iterator<Item = ProfileRoute<'a>> + Clone + use<'a> {
         let catalog = self.catalog;
         self.links().filter_map(move |link| {
-            let row = catalog.tables.access.get(link.access as usize)?;
+            let row = catalog.tables.access.get(usize::from(link.access))?;
             Some(ProfileRoute {
                 access: Access::of(catalog, row),
                 destinations: Destinations::of_link(catalog, link),
@@ -120,12 +121,7 @@ impl<'a> Profile<'a> {
     /// The constant's name, where it is not the id's own; for the generator.
     #[doc(hidden)]
     pub fn constant(&self) -> Option<&'a str> {
-        Some(self.text(self.row.constant?))
-    }
-
-    #[inline]
-    fn text(&self, run: Run) -> &'a str {
-        run.text(&self.catalog.tables.texts)
+        Some(self.catalog.tables.text(self.row.constant?))
     }
 
     pub(crate) fn row(&self) -> &'a ProfileRow {

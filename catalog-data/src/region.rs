@@ -3,10 +3,11 @@
 use core::fmt;
 use core::hash::{Hash, Hasher};
 
+use crate::access::Access;
 use crate::catalog::Catalog;
 use crate::id::kind;
 use crate::id::sealed::{Claim, Sealed};
-use crate::model::{Access, Model};
+use crate::model::Model;
 use crate::rows::{RegionRow, Run};
 use crate::{RegionId, Timestamp};
 
@@ -66,7 +67,7 @@ impl<'a> Region<'a> {
     /// The id.
     #[inline]
     pub fn id(&self) -> &'a str {
-        self.row.id.text(&self.catalog.tables.texts)
+        self.catalog.tables.text(self.row.id)
     }
 
     /// Whether the recording asked it; a region may be known only as a destination.
@@ -108,9 +109,16 @@ impl<'a> Region<'a> {
 }
 
 impl Sealed<kind::Region> for Region<'_> {
-    #[inline]
+    // As of a model.
+    #[cold]
+    #[inline(never)]
     fn text(&self) -> &str {
         self.id()
+    }
+
+    #[inline]
+    fn number_in(&self, catalog: &Catalog) -> Option<u16> {
+        core::ptr::eq(self.catalog, catalog).then_some(self.number)
     }
 
     #[inline]

@@ -3,9 +3,10 @@
 use core::fmt;
 use core::str::FromStr;
 
+use crate::access::Access;
 use crate::catalog::Catalog;
 use crate::id::{Key, kind};
-use crate::model::{Access, Model};
+use crate::model::Model;
 use crate::profile::Profile;
 use crate::region::Region;
 use crate::rows::{AccessRow, LinkRow};
@@ -154,9 +155,10 @@ impl<'a> Route<'a> {
     /// The id to send as the model id: the model's own, or an inference profile's.
     #[inline]
     pub fn inference_id(&self) -> &'a str {
-        match self.profile() {
-            Some(profile) => profile.id(),
-            None => self.access.model().id(),
+        let tables = &self.access.catalog().tables;
+        match self.link {
+            Some(link) => tables.profile_id(link.profile),
+            None => tables.model_id(self.access.row().model),
         }
     }
 
@@ -165,7 +167,7 @@ impl<'a> Route<'a> {
     pub fn kind(&self) -> RouteKind {
         match self.link {
             None => RouteKind::InRegion,
-            Some(link) if link.global => RouteKind::Global,
+            Some(link) if link.is_global() => RouteKind::Global,
             Some(_) => RouteKind::Geography,
         }
     }
@@ -233,7 +235,8 @@ pub struct Destinations<'a> {
 impl<'a> Destinations<'a> {
     #[inline]
     pub(crate) fn of_link(catalog: &'a Catalog, link: &'a LinkRow) -> Self {
-        let regions = (!link.global).then(|| link.destinations.of(&catalog.tables.destinations));
+        let regions =
+            (!link.is_global()).then(|| link.destinations.of(&catalog.tables.destinations));
         Self { catalog, regions }
     }
 

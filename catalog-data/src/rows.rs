@@ -32,6 +32,16 @@ impl Run {
             .unwrap_or_default()
     }
 
+    /// As [`Run::text`], at compile time.
+    const fn cut(self, texts: &'static str) -> &'static str {
+        if let Some((_, from)) = texts.split_at_checked(self.start as usize)
+            && let Some((text, _)) = from.split_at_checked(self.len as usize)
+        {
+            return text;
+        }
+        ""
+    }
+
     /// The text of the run in [`Tables::texts`]; empty where there is none such, as the rows are.
     #[inline]
     pub fn text(self, texts: &str) -> &str {
@@ -41,6 +51,28 @@ impl Run {
             .unwrap_or_default()
     }
 }
+
+macro_rules! ids_of {
+    ($name:ident, $row:ty) => {
+        /// The ids of these rows, cut out of their texts.
+        pub const fn $name<const N: usize>(
+            texts: &'static str,
+            mut rows: &[$row],
+        ) -> [&'static str; N] {
+            let mut ids = [""; N];
+            let mut left: &mut [&str] = &mut ids;
+            while let (Some((row, others)), Some((id, rest))) =
+                (rows.split_first(), left.split_first_mut())
+            {
+                *id = row.id.cut(texts);
+                (rows, left) = (others, rest);
+            }
+            ids
+        }
+    };
+}
+ids_of!(ids_of_models, ModelRow);
+ids_of!(ids_of_profiles, ProfileRow);
 
 /// A model. Sorted by id.
 #[derive(Debug, Clone)]
@@ -136,8 +168,11 @@ pub struct AccessRow {
     /// The row of the table of inference type lists, or [`NONE`] where the listing does not say.
     pub(crate) types: u16,
     pub(crate) flags: u8,
-    /// Its rows of [`LinkRow`]: first the bounded ones by destinations and id, then the global ones by id.
-    pub(crate) links: Run,
+    // No run, so that a row has sixteen bytes.
+    /// The first of its rows of [`LinkRow`]: the bounded ones by destinations and id, then the global ones by id.
+    pub(crate) link: u32,
+    /// How many there are.
+    pub(crate) links: u16,
     /// How many of them are bounded.
     pub(crate) bounded: u16,
 }
@@ -165,7 +200,8 @@ impl AccessRow {
             region,
             types,
             flags,
-            links: Run::new(link, links),
+            link,
+            links,
             bounded,
         }
     }
@@ -177,8 +213,8 @@ impl AccessRow {
             self.region,
             self.types,
             self.flags,
-            self.links.start,
-            self.links.len,
+            self.link,
+            self.links,
             self.bounded,
         )
     }
@@ -188,37 +224,46 @@ impl AccessRow {
         self.flags & flag != 0
     }
 
+    /// Its rows of [`LinkRow`].
+    #[inline]
+    pub(crate) fn links(&self) -> Run {
+        Run::new(self.link, self.links)
+    }
+
     #[inline]
     pub(crate) fn has_way_in(&self) -> bool {
-        self.is(Self::ON_DEMAND | Self::PROVISIONED) || self.links.len > 0
+        self.is(Self::ON_DEMAND | Self::PROVISIONED) || self.links > 0
     }
 }
 
 /// One profile that serves one model from one region.
 #[derive(Debug, Clone, Copy)]
 pub struct LinkRow {
-    pub(crate) access: u32,
+    pub(crate) access: u16,
     pub(crate) profile: u16,
-    /// Its entries of the pool of region numbers, sorted; of no length where it is global.
+    /// Its entries of the pool of region numbers, sorted; none where it is global.
     pub(crate) destinations: Run,
-    pub(crate) global: bool,
 }
 
 impl LinkRow {
-    /// A row: access row, profile, first destination, destinations, whether it is global.
-    pub const fn new(access: u32, profile: u16, start: u32, len: u16, global: bool) -> Self {
+    /// A row: access row, profile, first destination, destinations; none of these is global.
+    pub const fn new(access: u16, profile: u16, start: u32, len: u16) -> Self {
         Self {
             access,
             profile,
             destinations: Run::new(start, len),
-            global,
         }
     }
 
     /// The parts, in the order of [`LinkRow::new`].
-    pub const fn parts(&self) -> (u32, u16, u32, u16, bool) {
+    pub const fn parts(&self) -> (u16, u16, u32, u16) {
         let Run { start, len } = self.destinations;
-        (self.access, self.profile, start, len, self.global)
+        (self.access, self.profile, start, len)
+    }
+
+    #[inline]
+    pub(crate) fn is_global(&self) -> bool {
+        self.destinations.len == 0
     }
 }
 
@@ -248,6 +293,11 @@ pub struct Tables {
     pub links: StaticList<LinkRow>,
     /// The texts of all rows, one after another; rows tell where theirs is.
     pub texts: StaticText,
+    /// The ids of models and of profiles cut out of the texts already, where the tables are part of the
+    /// program; none else.
+    pub model_ids: &'static [&'static str],
+    /// As `model_ids`.
+    pub profile_ids: &'static [&'static str],
     /// Distinct lists of inference types, each sorted.
     pub types: StaticList<StaticList<InferenceType>>,
     /// Distinct lists of modalities, each sorted.
@@ -267,6 +317,35 @@ pub struct Tables {
 }
 
 impl Tables {
+    /// A text of a row.
+    #[inline]
+    pub fn text(&self, text: Run) -> &str {
+        text.text(&self.texts)
+    }
+
+    /// The id of a model of this number; empty where there is none.
+    #[inline]
+    pub(crate) fn model_id(&self, number: u16) -> &str {
+        let number = usize::from(number);
+        match self.model_ids.get(number) {
+            Some(id) => id,
+            None => self.models.get(number).map_or("", |row| self.text(row.id)),
+        }
+    }
+
+    /// As [`Tables::model_id`].
+    #[inline]
+    pub(crate) fn profile_id(&self, number: u16) -> &str {
+        let number = usize::from(number);
+        match self.profile_ids.get(number) {
+            Some(id) => id,
+            None => self
+                .profiles
+                .get(number)
+                .map_or("", |row| self.text(row.id)),
+        }
+    }
+
     /// A text of a row, as what outlives the tables: borrowed where they are part of the program.
     pub(crate) fn kept(&self, text: Run) -> StaticText {
         match &self.texts {

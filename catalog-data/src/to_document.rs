@@ -54,7 +54,7 @@ fn former_regions(catalog: &Catalog) -> Vec<Text<'_>> {
         }
     }
     let unnamed = tables.regions.iter().zip(named).filter(|(_, named)| !named);
-    let ids = unnamed.map(|(row, _)| row.id.text(&tables.texts));
+    let ids = unnamed.map(|(row, _)| tables.text(row.id));
     ids.map(Text::from).collect()
 }
 

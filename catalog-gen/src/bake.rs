@@ -41,7 +41,7 @@ pub fn named(mut document: Document<'_>, previous: Option<&Catalog>) -> Result<C
 
 /// The ids of models, of profiles and of regions.
 fn ids(tables: &Tables) -> [Vec<&str>; 3] {
-    let text = |id: Run| id.text(&tables.texts);
+    let text = |id: Run| tables.text(id);
     [
         tables.models.iter().map(|row| text(row.id)).collect(),
         tables.profiles.iter().map(|row| text(row.id)).collect(),

@@ -33,10 +33,10 @@ pub(crate) fn emit(tables: &Tables, digest: &str) -> TokenStream {
     });
     let access = statics("ACCESS", quote!(AccessRow), access);
     let links = tables.links.iter().map(|row| {
-        let (access, profile, start, len, global) = row.parts();
-        let (access, start) = (number(access), number(start));
-        let (profile, len) = (number(profile), number(len));
-        quote!(LinkRow::new(#access, #profile, #start, #len, #global))
+        let (access, profile, start, len) = row.parts();
+        let [access, profile, len] = [access, profile, len].map(number);
+        let start = number(start);
+        quote!(LinkRow::new(#access, #profile, #start, #len))
     });
     let links = statics("LINKS", quote!(LinkRow), links);
     let lists = [
@@ -51,7 +51,7 @@ pub(crate) fn emit(tables: &Tables, digest: &str) -> TokenStream {
         numbers("FACETS", quote!(u32), &tables.facets),
         numbers("CELLS", quote!(u16), &tables.cells),
     ];
-    let id = |id: Run| id.text(&tables.texts);
+    let id = |id: Run| tables.text(id);
     let models_ids = tables.models.iter().map(|row| id(row.id));
     let (models_tables, models_index) = index("MODEL", models_ids);
     let profiles_ids = tables.profiles.iter().map(|row| id(row.id));
@@ -59,6 +59,11 @@ pub(crate) fn emit(tables: &Tables, digest: &str) -> TokenStream {
     let regions_ids = tables.regions.iter().map(|row| id(row.id));
     let (regions_tables, regions_index) = index("REGION", regions_ids);
     let texts = texts(tables);
+    let (models_len, profiles_len) = (number(tables.models.len()), number(tables.profiles.len()));
+    let ids = quote! {
+        static MODEL_IDS: [&str; #models_len] = ids_of_models(TEXTS, &MODELS);
+        static PROFILE_IDS: [&str; #profiles_len] = ids_of_profiles(TEXTS, &PROFILES);
+    };
     let (partition, observed_at) = (&*tables.partition, tables.observed_at.unix());
     let observed_at = Literal::i64_unsuffixed(observed_at);
     quote! {
@@ -78,6 +83,8 @@ pub(crate) fn emit(tables: &Tables, digest: &str) -> TokenStream {
                 access: Borrowed(&ACCESS),
                 links: Borrowed(&LINKS),
                 texts: Borrowed(TEXTS),
+                model_ids: &MODEL_IDS,
+                profile_ids: &PROFILE_IDS,
                 types: Borrowed(&TYPES),
                 modalities: Borrowed(&MODALITIES),
                 customizations: Borrowed(&CUSTOMIZATIONS),
@@ -98,6 +105,7 @@ pub(crate) fn emit(tables: &Tables, digest: &str) -> TokenStream {
         #access
         #links
         #texts
+        #ids
         #(#lists)*
         #(#pools)*
         #models_tables
@@ -276,7 +284,7 @@ fn texts(tables: &Tables) -> TokenStream {
     let regions = tables.regions.iter().map(|row| Some(row.id));
     let mut runs: Vec<Run> = models.chain(profiles).chain(regions).flatten().collect();
     runs.sort_by_key(|run| run.start);
-    let texts = runs.into_iter().map(|run| run.text(&tables.texts));
+    let texts = runs.into_iter().map(|run| tables.text(run));
     quote!(
         static TEXTS: &str = concat!(#(#texts),*);
     )

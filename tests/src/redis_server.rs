@@ -1,6 +1,7 @@
 //! Real Redis servers for tests: one, a Cluster of three, or one with TLS; each on a free port, without
 //! persistence, in a folder of its own, and gone when dropped. It knows nothing of caches.
 //!
+//! The server is the `redis-server` that `PATH` finds first: another release, or a Valkey under that name.
 //! Where `redis-server` is not installed the tests are skipped, with a line that says so.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -35,6 +36,17 @@ pub fn until(what: &str, within: Duration, mut holds: impl FnMut() -> bool) {
 pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("its number").port()
+}
+
+/// A port of which the server's bus, 10,000 above it, is free too.
+fn free_port_and_bus() -> u16 {
+    loop {
+        let port = free_port();
+        let bus = port.checked_add(10_000);
+        if bus.is_some_and(|bus| TcpListener::bind(("127.0.0.1", bus)).is_ok()) {
+            return port;
+        }
+    }
 }
 
 /// Whether there is a server to start; if not, that is said.
@@ -214,28 +226,40 @@ impl RedisCluster {
     #[must_use]
     pub fn start() -> Option<Self> {
         let mut servers = Vec::new();
-        let mut buses = Vec::new();
         for _ in 0..3 {
-            let bus = free_port().to_string();
-            servers.push(RedisServer::start_with(&[
-                "--cluster-enabled",
-                "yes",
-                "--cluster-node-timeout",
-                "5000",
-                "--cluster-port",
-                &bus,
-            ])?);
-            buses.push(bus);
+            let port = free_port_and_bus();
+            servers.push(RedisServer::start_on(
+                port,
+                &[
+                    "--port",
+                    &port.to_string(),
+                    "--cluster-enabled",
+                    "yes",
+                    "--cluster-node-timeout",
+                    "5000",
+                ],
+            )?);
         }
-        let slots = [("0", "5460"), ("5461", "10922"), ("10923", "16383")];
-        for (index, (server, (from, to))) in servers.iter().zip(slots).enumerate() {
+        // Word by word as Redis 6 knows it, which has no ranges of slots and no other bus.
+        for (index, (server, slots)) in servers
+            .iter()
+            .zip([0..5461, 5461..10_923, 10_923..16_384])
+            .enumerate()
+        {
             server.tell(&["CLUSTER", "SET-CONFIG-EPOCH", &(index + 1).to_string()]);
-            server.tell(&["CLUSTER", "ADDSLOTSRANGE", from, to]);
+            let slots: Vec<String> = slots.map(|slot: u16| slot.to_string()).collect();
+            let slots = slots.iter().map(String::as_str);
+            server.tell(
+                &["CLUSTER", "ADDSLOTS"]
+                    .into_iter()
+                    .chain(slots)
+                    .collect::<Vec<_>>(),
+            );
         }
         let first = servers.first().expect("three servers");
-        for (server, bus) in servers.iter().zip(&buses).skip(1) {
+        for server in servers.iter().skip(1) {
             let port = server.port().to_string();
-            first.tell(&["CLUSTER", "MEET", "127.0.0.1", &port, bus]);
+            first.tell(&["CLUSTER", "MEET", "127.0.0.1", &port]);
         }
         let knows_all = |server: &RedisServer| {
             let info = server.tell(&["CLUSTER", "INFO"]);

@@ -52,6 +52,8 @@ impl Builder<'_> {
             regions: regions.into(),
             texts: self.texts.into_text().into(),
             cells: cells.into(),
+            model_ids: &[],
+            profile_ids: &[],
             access: access.into(),
             links: links.into(),
             types: self.types.into_rows().into(),
@@ -72,7 +74,7 @@ impl Builder<'_> {
         let (pairs, place) = (mem::take(&mut self.pairs), mem::take(&mut self.place));
         let gathered = mem::take(&mut self.links);
         let (models, regions) = (self.models.len(), self.regions.len());
-        let by_pair = gathered.iter().map(|link| link.access as usize);
+        let by_pair = gathered.iter().map(|link| usize::from(link.access));
         let (begins, order) = grouped(pairs.len(), by_pair);
         let mut access = Vec::with_capacity(pairs.len());
         let mut links = Vec::with_capacity(gathered.len());
@@ -88,22 +90,25 @@ impl Builder<'_> {
             links.extend(own.iter().filter_map(|&link| {
                 let link = *gathered.get(link as usize)?;
                 Some(LinkRow {
-                    access: u32::from(number),
+                    access: number,
                     ..link
                 })
             }));
             let own = links.get_mut(start..).unwrap_or_default();
             // Bounded before global, then by destinations and profile: profiles are numbered in the
             // order of their ids.
-            own.sort_unstable_by_key(|link| (link.global, link.destinations.len, link.profile));
-            let bounded = own.partition_point(|link| !link.global);
+            own.sort_unstable_by_key(|link| {
+                (link.is_global(), link.destinations.len, link.profile)
+            });
+            let bounded = own.partition_point(|link| !link.is_global());
             access.push(AccessRow {
                 model: pair.model,
                 region: pair.region,
                 types: pair.types,
                 flags: pair.flags,
                 // Both fit: a pair has at most one link per profile.
-                links: Run::new(start as u32, own.len() as u16),
+                link: start as u32,
+                links: own.len() as u16,
                 bounded: bounded as u16,
             });
             let cell = usize::from(pair.region) * models + usize::from(pair.model);
@@ -129,7 +134,7 @@ impl Builder<'_> {
             let start = access.len() - rest.len();
             let (own, others) = rest.split_at_checked(own).unwrap_or_default();
             rest = others;
-            let serving = own.iter().flat_map(|row| row.links.of(links));
+            let serving = own.iter().flat_map(|row| row.links().of(links));
             profiles.clear();
             profiles.extend(serving.map(|link| link.profile));
             profiles.sort_unstable();
@@ -213,7 +218,7 @@ impl Builder<'_> {
             .iter()
             .filter_map(|&link| links.get(link as usize))
         {
-            let Some(row) = access.get(link.access as usize) else {
+            let Some(row) = access.get(usize::from(link.access)) else {
                 continue;
             };
             let region = usize::from(row.region);

@@ -9,6 +9,14 @@ use redis::{ErrorKind, RedisError, ServerErrorKind};
 
 use crate::cache::{TierError, TierErrorKind};
 
+/// What an error in a script has in its text before Redis 7, and the word it begins with since.
+const IN_A_SCRIPT: [(&str, &str); 4] = [
+    (" -OOM ", "OOM"),
+    (" -READONLY ", "READONLY"),
+    (" WRONGTYPE ", "WRONGTYPE"),
+    (" The user executing the script can't ", "NOPERM"),
+];
+
 /// A failure, which many may have waited for.
 #[derive(Debug, Clone)]
 pub(super) struct Fault {
@@ -63,11 +71,11 @@ impl From<RedisError> for Fault {
             return Self::timeout();
         }
         let detail = error.detail().unwrap_or_default();
-        // Before Redis 7 a script's error is an `ERR` that has the word in its text.
+        // Before Redis 7 a script's error is an `ERR`, and which one it is stands in its text.
         let code = error.code().map(|code| match code {
-            "ERR" => ["OOM", "READONLY", "NOPERM", "WRONGTYPE"]
+            "ERR" => IN_A_SCRIPT
                 .into_iter()
-                .find(|word| detail.contains(&format!("-{word} ")))
+                .find_map(|(text, word)| detail.contains(text).then_some(word))
                 .unwrap_or(code),
             code => code,
         });
@@ -146,6 +154,45 @@ fn io_cause(error: &RedisError) -> Option<&io::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_went_wrong_in_a_script_is_told_by_redis_6_as_by_7() {
+        // As 6.2.5 says it. Its servers are on no machine that runs these tests as a rule.
+        let by_6 = "ERR Error running script (call to f_bd6b9b95): @user_script:1: ";
+        for (kind, since_7, before) in [
+            (
+                TierErrorKind::Full,
+                "OOM command not allowed when used memory > 'maxmemory'.",
+                "@user_script: 1: -OOM command not allowed when used memory > 'maxmemory'.",
+            ),
+            (
+                TierErrorKind::Unavailable,
+                "READONLY You can't write against a read only replica.",
+                "@user_script: 1: -READONLY You can't write against a read only replica.",
+            ),
+            (
+                TierErrorKind::Corrupt,
+                "WRONGTYPE Operation against a key holding the wrong kind of value",
+                "WRONGTYPE Operation against a key holding the wrong kind of value",
+            ),
+            (
+                TierErrorKind::Refused,
+                "NOPERM User catalog has no permissions to run the 'set' command",
+                "@user_script: 1: The user executing the script can't run this command or subcommand",
+            ),
+            (
+                TierErrorKind::Refused,
+                "NOPERM No permissions to access a key",
+                "@user_script: 1: The user executing the script can't access at least one of the keys mentioned in the command arguments",
+            ),
+        ] {
+            for text in [since_7.to_owned(), format!("{by_6}{before}")] {
+                let answer = redis::parse_redis_value(format!("-{text}\r\n").as_bytes());
+                let error = answer.unwrap().extract_error().unwrap_err();
+                assert_eq!(Fault::from(error).kind, kind, "{text}");
+            }
+        }
+    }
 
     #[test]
     fn the_cause_of_a_broken_connection_is_told() {

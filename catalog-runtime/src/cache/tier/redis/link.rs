@@ -166,9 +166,10 @@ impl Drop for Driver {
 impl Node {
     async fn open(info: &ConnectionInfo, config: AsyncConnectionConfig) -> RedisResult<Self> {
         let stream = connect(info).await?;
-        let settings = info.redis_settings();
+        // The client of a Cluster forgets it, and a user of its own may not say who it is.
+        let settings = info.redis_settings().clone().set_skip_set_lib_name();
         let (connection, driver) =
-            MultiplexedConnection::new_with_config(settings, stream, config).await?;
+            MultiplexedConnection::new_with_config(&settings, stream, config).await?;
         let driver = tokio::spawn(driver).abort_handle();
         Ok(Self {
             connection,
