@@ -5,7 +5,8 @@ use std::sync::Mutex;
 
 use super::{Arc, Cache, Duration, Error, ErrorKind, Inner, Ordering, PoisonError, Snapshot};
 
-/// How long the cache is waited for at most; then it has nothing.
+/// How long the cache is waited for at most; then it has nothing. Twice as long where AWS would be asked
+/// without it: it may be this process that is held up, as each of a crowd is.
 const LOOK: Duration = Duration::from_millis(500);
 
 /// What AWS answered here, from the moment it did: it is served whatever becomes of the writes, also where
@@ -29,7 +30,11 @@ impl Inner {
         cache: &Cache,
         look: impl FnOnce(&Cache) -> R + Send + 'static,
     ) -> Option<R> {
-        bounded(LOOK, self.calls.call(cache, look)).await?
+        let limit = match self.config.can_ask() {
+            true => 2 * LOOK,
+            false => LOOK,
+        };
+        bounded(limit, self.calls.call(cache, look)).await?
     }
 
     /// What comes of asking; where that is not done in time, what AWS answered all the same. The fetch
