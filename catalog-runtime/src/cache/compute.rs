@@ -27,6 +27,7 @@ enum Reason<E> {
     Failed(E),
     Recent { message: String, retry_in: Duration },
     Busy,
+    Late,
 }
 
 impl<E> ComputeError<E> {
@@ -46,6 +47,13 @@ impl<E> ComputeError<E> {
     #[must_use]
     pub fn is_busy(&self) -> bool {
         matches!(self.0, Reason::Busy)
+    }
+
+    /// A tier did not answer in time whether another process is computing, and the caller did not want to
+    /// compute beside it.
+    #[cfg(feature = "aws")]
+    pub(crate) fn is_late(&self) -> bool {
+        matches!(self.0, Reason::Late)
     }
 
     /// The error of the computation, where this very call made it.
@@ -70,6 +78,7 @@ impl<E: Display> Display for ComputeError<E> {
                 )
             }
             Reason::Busy => f.write_str("another process is computing the value"),
+            Reason::Late => f.write_str("another process may be computing the value"),
         }
     }
 }
@@ -100,6 +109,8 @@ enum Next {
     Compute(Claim),
     /// Another process does, and there is nothing to serve.
     Busy,
+    /// Another process may: a tier was late.
+    Late,
 }
 
 fn split<E>(computed: Result<Bytes, E>) -> (Option<Bytes>, Option<E>) {
@@ -250,7 +261,11 @@ impl Cache {
                 Then::Again
             }
         });
-        claimed.map_or_else(|end| end, Next::Compute)
+        match claimed {
+            Ok(claim) if terms.give_up_when_late && !claim.begins.late.is_empty() => Next::Late,
+            Ok(claim) => Next::Compute(claim),
+            Err(end) => end,
+        }
     }
 
     /// The claim, or the answer where none is needed, which is also left to those who wait.
@@ -276,6 +291,8 @@ impl Cache {
                 lead.succeeded(Some((below(), Outcome::Busy)));
                 Err(Err(ComputeError(Reason::Busy)))
             }
+            // Those who wait find out for themselves.
+            Next::Late => Err(Err(ComputeError(Reason::Late))),
         }
     }
 

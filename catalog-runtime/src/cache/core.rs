@@ -107,6 +107,7 @@ pub struct Terms {
     pub(super) horizons: Option<Horizons>,
     pub(super) source: Arc<str>,
     pub(super) give_up_when_busy: bool,
+    pub(super) give_up_when_late: bool,
 }
 
 impl Terms {
@@ -131,6 +132,13 @@ impl Terms {
     #[must_use]
     pub fn giving_up_when_busy(mut self) -> Self {
         self.give_up_when_busy = true;
+        self
+    }
+
+    /// The same where a tier did not answer in time whether another process computes: it may.
+    #[cfg(feature = "aws")]
+    pub(crate) fn giving_up_when_late(mut self) -> Self {
+        self.give_up_when_late = true;
         self
     }
 }

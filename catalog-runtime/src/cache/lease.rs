@@ -68,6 +68,16 @@ impl Drop for Leases {
     }
 }
 
+/// Why this process is not the one that works at a key.
+#[cfg(feature = "aws")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Others {
+    /// Another one is.
+    Work,
+    /// A tier did not answer in time who is.
+    MayWork,
+}
+
 /// The right to compute.
 #[derive(Debug)]
 pub(super) struct Claim {
@@ -161,18 +171,20 @@ impl Cache {
         Ok(claim)
     }
 
-    /// Tries to become the one process that works at this key, for
-    /// [`Settings::patience`](super::Settings::patience). `None` where another one is.
+    /// Tries for `wait` to become the one process that works at this key.
     #[cfg(feature = "aws")]
-    pub(crate) async fn try_lease(&self, key: &Key) -> Option<Leases> {
+    pub(crate) async fn try_lease(&self, key: &Key, wait: Duration) -> Result<Leases, Others> {
         let key = key.clone();
         self.off_thread(move |cache| {
-            let (wait, since) = (cache.settings().patience, cache.inner.lates.mark());
+            let since = cache.inner.lates.mark();
             let claim = cache.claim(&key, wait, since, |asked| match asked {
                 Asked::Held => Then::GoOn,
-                Asked::Busy => Then::Stop(()),
-            });
-            claim.ok().map(|claim| claim.leases.in_a_future())
+                Asked::Busy => Then::Stop(Others::Work),
+            })?;
+            match claim.begins.late.is_empty() {
+                true => Ok(claim.leases.in_a_future()),
+                false => Err(Others::MayWork),
+            }
         })
         .await
     }
@@ -181,5 +193,14 @@ impl Cache {
     #[cfg(feature = "aws")]
     pub(crate) fn get_shared(&self, key: &Key) -> Freshness {
         self.ask_below(key, Search::default(), false)
+    }
+
+    /// The same, and whether all of them answered in time.
+    #[cfg(feature = "aws")]
+    pub(crate) fn get_shared_in_time(&self, key: &Key) -> (Freshness, bool) {
+        let since = self.inner.lates.mark();
+        let shared = self.get_shared(key);
+        let mut levels = self.inner.levels.iter();
+        (shared, !levels.any(|level| level.was_late_since(since)))
     }
 }

@@ -58,6 +58,8 @@ pub use freshness::{Freshness, Hit};
 #[cfg(feature = "aws-client")]
 pub(crate) use key::glob_matches;
 pub use key::{Key, Pattern};
+#[cfg(feature = "aws")]
+pub(crate) use lease::Others;
 pub use namespace::{Namespace, NotANamespace};
 pub use settings::{ConfigError, Settings};
 pub use shared::SharedCache;

@@ -9,6 +9,8 @@ mod background;
 mod cached;
 #[cfg(feature = "aws")]
 mod keeping;
+#[cfg(feature = "aws")]
+mod others;
 mod reasons;
 mod serving;
 mod waiting;

@@ -20,6 +20,7 @@ mod faults;
 mod fork;
 mod hangs;
 mod lambda;
+mod late;
 mod notices;
 mod overlay;
 mod partial;

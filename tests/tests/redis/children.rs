@@ -1,5 +1,6 @@
 //! Tests in processes of their own: this same program, run again with one test and a job.
 
+use std::io::{PipeReader, PipeWriter, Read};
 use std::process::{Child, Command, Stdio};
 
 const JOB: &str = "REDIS_TEST_JOB";
@@ -11,13 +12,58 @@ pub(crate) fn job() -> Option<String> {
 
 /// Starts a process for this test, `module::name`, with a job.
 pub(crate) fn start(test: &str, job: &str) -> Child {
+    start_behind(test, job, Stdio::inherit())
+}
+
+fn start_behind(test: &str, job: &str, input: impl Into<Stdio>) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args([test, "--exact", "--nocapture"])
         .env(JOB, job)
+        .stdin(input)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap()
+}
+
+/// What processes wait behind until all of them are ready, so that they begin at once.
+pub(crate) struct Gate {
+    closed: PipeReader,
+    open: PipeWriter,
+}
+
+impl Gate {
+    pub(crate) fn new() -> Self {
+        let (closed, open) = std::io::pipe().unwrap();
+        Self { closed, open }
+    }
+
+    /// Starts a process that waits here once it is ready.
+    pub(crate) fn start(&self, test: &str, job: &str) -> Child {
+        start_behind(test, job, self.closed.try_clone().unwrap())
+    }
+
+    /// Lets them go once all are ready.
+    pub(crate) fn open<'a>(self, waiting: impl IntoIterator<Item = &'a mut Child>) {
+        for child in waiting {
+            let (said, mut all) = (child.stdout.as_mut().unwrap(), Vec::new());
+            while !all.ends_with(READY.as_bytes()) {
+                let mut byte = [0];
+                said.read_exact(&mut byte)
+                    .expect("it ended before it was ready");
+                all.extend(byte);
+            }
+        }
+        drop(self.open);
+    }
+}
+
+const READY: &str = "is ready\n";
+
+/// Says that this process is ready, and waits until the others are.
+pub(crate) fn wait_at_the_gate() {
+    print!("{READY}");
+    std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
 }
 
 /// All that it said, once it has ended well.

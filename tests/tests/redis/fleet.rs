@@ -10,7 +10,7 @@ use bedrock_catalog_tests::fake_bedrock::{FakeBedrock, Fault, Rule, Stage, sdk_c
 use bedrock_catalog_tests::redis_server::until;
 use bedrock_catalog_tests::{count, synthetic};
 
-use crate::children;
+use crate::children::{self, Gate};
 use crate::stage::*;
 
 const REGIONS: [&str; 2] = ["eu-west-1", "us-east-1"];
@@ -39,17 +39,24 @@ async fn child() {
     warnings.with_writer(std::io::stdout).init();
     let (fake, redis) = job.split_once(' ').unwrap();
     let live = builder(fake, redis).build().unwrap();
+    children::wait_at_the_gate();
     let loaded = live.load().await.unwrap();
     println!("served from={}", loaded.source().as_str());
 }
 
-fn start(fake: &FakeBedrock, redis: &str) -> Child {
-    children::start("fleet::child", &format!("{} {redis}", fake.url()))
+/// Starts so many at once.
+fn start(size: usize, fake: &FakeBedrock, redis: &str) -> Vec<Child> {
+    let (gate, job) = (Gate::new(), format!("{} {redis}", fake.url()));
+    let fleet = (0..size).map(|_| gate.start("fleet::child", &job));
+    let mut fleet: Vec<_> = fleet.collect();
+    gate.open(&mut fleet);
+    fleet
 }
 
-/// Once all have ended, each with a catalog of AWS or of another: how many asked AWS, and how many were told
-/// that Redis, or they themselves, had not answered in time. So many requests were made before.
-fn ended(fleet: Vec<Child>, fake: &FakeBedrock, before: usize) -> (usize, usize) {
+/// Once all have ended: that one of them asked AWS, once for each list, and the others were served what it got.
+/// So many requests were made before. How many were told that Redis, or they themselves, had not answered in
+/// time.
+fn one_asked(fleet: Vec<Child>, fake: &FakeBedrock, before: usize) -> usize {
     let (size, mut asked, mut cached, mut late) = (fleet.len(), 0, 0, 0);
     for child in fleet {
         let said = children::all_said(child);
@@ -58,17 +65,14 @@ fn ended(fleet: Vec<Child>, fake: &FakeBedrock, before: usize) -> (usize, usize)
         let is_late = ["going on without it", "does not answer"];
         late += usize::from(is_late.iter().any(|words| said.contains(words)));
     }
-    assert_eq!(asked + cached, size, "{asked} asked, {late} late");
-    // Who is held up may ask more than once for a list.
     let requests = fake.stage().requests() - before;
-    let is_exact = requests == 4 * asked || (requests > 4 * asked && late > 0);
-    assert!(is_exact, "{requests} requests, {asked} asked, {late} late");
-    (asked, late)
+    let of = format!("of {size}, {late} late");
+    assert_eq!((asked, cached, requests), (1, size - 1, 4), "{of}");
+    late
 }
 
-/// 200 in the long lane. Optimized, as who uses it builds it, one of them asks (the weekly run has that). As tests
-/// are built, so many that start at once are themselves too late for it, and who was held up so long that it
-/// went on without Redis asks beside the others; nobody else does.
+/// 200 in the long lane, as tests are built, and optimized in the weekly run. Some of 200 on two cores are told
+/// too late by Redis, which shares these cores with them; nobody asks beside the others for that.
 #[test]
 fn a_fleet_with_an_expired_catalog_refreshes_once() {
     let Some(server) = server() else { return };
@@ -88,11 +92,9 @@ fn a_fleet_with_an_expired_catalog_refreshes_once() {
     assert!(server.tell(&["DBSIZE"]) != redis::Value::Int(0));
     fake.stage().forget();
 
-    let fleet = (0..size).map(|_| start(&fake, &server.url())).collect();
-    let (asked, late) = ended(fleet, &fake, 0);
-    let most = if cfg!(debug_assertions) { 1 + late } else { 1 };
-    assert!((1..=most).contains(&asked), "{asked}, {late} late");
-    let told = format_args!("{size} processes, {asked} refreshed, {late} held up");
+    let fleet = start(size, &fake, &server.url());
+    let late = one_asked(fleet, &fake, 0);
+    let told = format_args!("{size} processes, 1 refreshed, {late} held up");
     count("a fleet on one Redis, its catalog expired", told);
 }
 
@@ -102,17 +104,16 @@ fn where_the_one_that_refreshes_is_killed_another_takes_over() {
     // The first that asks is answered never, or at least not in time.
     let stuck = Rule::new(Fault::Latency(Duration::from_secs(600))).requests(1..=1);
     let fake = FakeBedrock::start(stage().rule(stuck)).unwrap();
-    let mut first = start(&fake, &server.url());
+    let mut first = start(1, &fake, &server.url()).remove(0);
     until("it asks", Duration::from_secs(30), || {
-        fake.stage().requests() >= 4
+        fake.stage().requests() == 4
     });
-    let others = (0..4).map(|_| start(&fake, &server.url())).collect();
+    let others = start(4, &fake, &server.url());
     let killed = Instant::now();
     first.kill().unwrap();
     first.wait().unwrap();
-    let (asked, late) = ended(others, &fake, 4);
+    one_asked(others, &fake, 4);
     let took = killed.elapsed();
-    assert!((1..=1 + late).contains(&asked), "{asked}, {late} late");
     // A lease without a sign of life lasts five seconds; the rest is the processes' own.
     assert!(took < Duration::from_secs(20), "{took:?}");
     println!("another took over, and all were served, within {took:?}");

@@ -184,6 +184,36 @@ fn a_tier_that_does_not_answer_in_time_is_asked_once_in_a_call() {
     }
 }
 
+/// Another process may be at it: who said so does not compute for that, nor has it the right to.
+#[cfg(feature = "aws")]
+#[test]
+fn who_would_not_work_beside_others_is_told_where_a_tier_is_late() {
+    use crate::cache::{Others, TierErrorKind::Timeout};
+    use futures_lite::future::block_on;
+    for late in [Op::Get, Op::Lease] {
+        let stage = Stage::new();
+        let (tier, leases) = leasing(&stage);
+        tier.plan(move |op| (op == late).then_some(Timeout));
+        let terms = terms().giving_up_when_late();
+        let compute = || stage.cache.get_or_compute(&key(1), &terms, || ok("v"));
+        assert!(compute().unwrap_err().is_late(), "{late:?}");
+        assert_eq!(leases.lock().unwrap().len(), 0);
+        let leased = block_on(stage.cache.try_lease(&key(2), Duration::ZERO));
+        assert_eq!(leased.err(), (late == Op::Lease).then_some(Others::MayWork));
+        let (found, in_time) = stage.cache.get_shared_in_time(&key(2));
+        assert_eq!((found.is_missing(), in_time), (true, late != Op::Get));
+        // A tier that fails otherwise, or is not asked any more, is done without.
+        tier.fail(crate::cache::TierErrorKind::Unavailable);
+        assert_eq!(data(compute()), "v");
+        assert!(block_on(stage.cache.try_lease(&key(2), Duration::ZERO)).is_ok());
+        let stage = Stage::new();
+        let (_tier, leases) = leasing(&stage);
+        leases.lock().unwrap().insert((ns(), key(1)));
+        let leased = block_on(stage.cache.try_lease(&key(1), Duration::ZERO));
+        assert_eq!(leased.err(), Some(Others::Work));
+    }
+}
+
 #[test]
 fn a_lookup_does_not_copy_to_a_tier_that_did_not_answer_in_time() {
     let stage = Stage::new();

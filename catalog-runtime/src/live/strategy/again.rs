@@ -8,7 +8,7 @@ use super::super::snapshot::{Retry, Snapshot};
 use super::asking::{Asked, made_of};
 use super::reasons::Reasons;
 use super::{Answered, Cached, RETRY, Tried, catalog_key, note};
-use crate::cache::{Cache, Moment};
+use crate::cache::{Cache, Moment, Others};
 use crate::error::Error;
 use crate::recording::Recording;
 
@@ -45,12 +45,12 @@ impl Inner {
         if let Some(newer) = self.shared(cache, newer).await {
             return Ok(Some(newer));
         }
-        let hangs = self.calls.hangs();
+        let (hangs, patience) = (self.calls.hangs(), cache.settings().patience);
         let leases = match hangs {
-            true => None,
-            false => cache.try_lease(&catalog_key()).await,
+            true => Err(Others::MayWork),
+            false => cache.try_lease(&catalog_key(), patience).await,
         };
-        if leases.is_none() && !hangs {
+        if leases.as_ref().is_err_and(|&others| others == Others::Work) {
             // Another process asks. What it was told is looked for in a while.
             let at = self.sooner(RETRY, retry.all_at);
             self.amend(|same| same.renew_at = at);
@@ -64,7 +64,7 @@ impl Inner {
             Some(shared) => Ok(Again::Snapshot(Box::new(shared))),
             None => self.ask_failed(cache, &current, retry, answered).await,
         };
-        if let Some(leases) = leases {
+        if let Ok(leases) = leases {
             leases.give_back().await;
         }
         match asked? {

@@ -1,41 +1,25 @@
-//! The half of the strategy that asks AWS, alone or with the other processes that share the cache. It may
-//! not know where else a catalog comes from.
+//! The half of the strategy that asks AWS. It may not know where else a catalog comes from, nor who of the
+//! processes that share the cache is to ask.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
 use bedrock_catalog_data::{Catalog, Timestamp};
-use bytes::Bytes;
-use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::super::builder::PartialPolicy;
 use super::super::discovery::json;
+use super::others::{LATE, Refused, WithOthers};
 use super::reasons::Reasons;
 use super::{
-    Answered, Arc, Cache, Cached, Duration, Error, ErrorKind, Held, Inner, Key, PoisonError, RETRY,
-    Snapshot, Source, Tried, catalog_key, note, taken,
+    Answered, Arc, Cache, Duration, Error, ErrorKind, Held, Inner, PoisonError, RETRY, Snapshot,
+    Source, catalog_key, note,
 };
-use crate::cache::{Hit, Horizons, Terms};
+use crate::cache::{Horizons, Terms};
 use crate::fetch::{Fetched, Outcome};
-use crate::json::catalog_to_json;
 use crate::recording::Recording;
 use crate::transform::transform;
-
-/// That AWS was asked, no region answered, and none denied who asked: kept for a moment, so that of many
-/// processes that ask at once not each has to find out.
-#[derive(Serialize, Deserialize)]
-struct Refused {
-    asked_at: Timestamp,
-    why: String,
-}
-
-impl Refused {
-    fn key() -> Key {
-        Key::new("catalog", "refused", "all")
-    }
-}
 
 /// What AWS answered.
 pub(super) struct Asked {
@@ -45,8 +29,8 @@ pub(super) struct Asked {
 }
 
 /// Why AWS gave no catalog, and whether it is what any other process would be told.
-struct InVain {
-    error: Error,
+pub(super) struct InVain {
+    pub(super) error: Error,
     is_everybodys: bool,
 }
 
@@ -69,16 +53,6 @@ fn told(failed: &BTreeMap<String, String>) -> String {
         .into_iter()
         .map(|(reason, regions)| format!("{} ({reason})", regions.join(", ")));
     told.collect::<Vec<_>>().join("; ")
-}
-
-/// What came of asking with others.
-enum Others {
-    /// One asked, here or elsewhere.
-    Asked(Box<Snapshot>),
-    /// Another process is asking just now.
-    AreAsking,
-    /// What another one cached is too old here, or cannot be used.
-    HaveNothing,
 }
 
 impl Inner {
@@ -136,14 +110,17 @@ impl Inner {
                 let asked = self.ask_alone(&cache, within, answered);
                 return asked.await.map(Some);
             }
-            if !forced {
+            // Late is not refused: who is held up, as each of a crowd is, does not ask beside the others.
+            let mut tries = if forced { 0 } else { LATE };
+            while tries > 0 && begun.elapsed() < config.asking() / 2 {
                 match self.ask_with_others(&cache, answered).await? {
-                    Others::Asked(snapshot) => return Ok(Some(*snapshot)),
-                    Others::AreAsking => return Ok(None),
-                    Others::HaveNothing => {}
+                    WithOthers::Asked(snapshot) => return Ok(Some(*snapshot)),
+                    WithOthers::AreAsking => return Ok(None),
+                    WithOthers::HaveNothing => break,
+                    WithOthers::AreLate => tries -= 1,
                 }
             }
-            let asked = self.ask_after(&cache, since, answered);
+            let asked = self.ask_after(&cache, since, begun, answered);
             asked.await.map(Some)
         };
         let asked = self.asked_in_time(answered, asking).await;
@@ -162,85 +139,7 @@ impl Inner {
         }
     }
 
-    /// Of all who miss the catalog, here and in other processes, one asks.
-    async fn ask_with_others(&self, cache: &Cache, answered: &Answered) -> Result<Others, Error> {
-        let compute = || async {
-            let begun = self.begun(cache, &Reasons::key()).await;
-            let asked = self.asked(cache, self.config.asking(), answered);
-            match asked.await {
-                Ok(asked) => {
-                    if let Some(newer) = self.newer(cache, &asked.snapshot).await {
-                        return Ok(Bytes::from(catalog_to_json(&newer)));
-                    }
-                    self.keep_beside(cache, &asked.fetched, &asked.reasons, begun)
-                        .await;
-                    Ok(Bytes::from(catalog_to_json(&asked.snapshot.base)))
-                }
-                Err(InVain { error, .. }) => {
-                    let told = error.to_string();
-                    note(answered, Err(error));
-                    Err(told)
-                }
-            }
-        };
-        let terms = self.terms().giving_up_when_busy();
-        let computed = cache
-            .get_or_compute_async(&catalog_key(), &terms, compute)
-            .await;
-        // Asked here: used whether or not it could be written, and its error is the error.
-        if let Some(asked) = taken(answered) {
-            return asked.map(|asked| Others::Asked(Box::new(asked)));
-        }
-        match computed {
-            Ok(answer) => {
-                let is_stale = !answer.is_fresh();
-                let look = |cache: &Cache| Cached::of(answer, cache);
-                let cached = self.look(cache, look).await;
-                let usable = cached.and_then(|cached| self.usable(&cached, &mut Tried::default()));
-                Ok(match usable {
-                    // Served meanwhile; what may not be served is nothing to go on with.
-                    Some(_) if is_stale => Others::AreAsking,
-                    Some(fresh) if self.is_fresh(&fresh) => Others::Asked(Box::new(fresh)),
-                    _ => Others::HaveNothing,
-                })
-            }
-            // Waited for, but not until the lease runs out: who holds it may have been killed.
-            Err(error) if error.is_busy() => Ok(Others::HaveNothing),
-            Err(error) => Err(Error::new(ErrorKind::Unavailable, error.to_string())),
-        }
-    }
-
-    /// Asks whatever is cached, one process of a machine at a time, unless another one asked after
-    /// this moment.
-    async fn ask_after(
-        &self,
-        cache: &Cache,
-        since: SystemTime,
-        answered: &Answered,
-    ) -> Result<Snapshot, Error> {
-        let (begun, budget) = (Instant::now(), self.config.asking());
-        // Held until the answer is cached. Who waited for others for half of the time asks beside them.
-        let leases = loop {
-            let leases = cache.try_lease(&catalog_key()).await;
-            if leases.is_some() || begun.elapsed() >= budget / 2 {
-                break leases;
-            }
-        };
-        let asked = match self.asked_by_others(cache, since).await {
-            Some(asked) => asked,
-            None => {
-                let left = budget.saturating_sub(begun.elapsed());
-                self.ask_alone(cache, left.max(Duration::from_millis(1)), answered)
-                    .await
-            }
-        };
-        if let Some(leases) = leases {
-            leases.give_back().await;
-        }
-        asked
-    }
-
-    async fn ask_alone(
+    pub(super) async fn ask_alone(
         &self,
         cache: &Cache,
         within: Duration,
@@ -275,42 +174,6 @@ impl Inner {
         }
     }
 
-    /// What another process was told, or why it was refused, if it asked after this moment.
-    async fn asked_by_others(
-        &self,
-        cache: &Cache,
-        since: SystemTime,
-    ) -> Option<Result<Snapshot, Error>> {
-        let written_since = move |hit: &Hit| hit.written_at() >= since;
-        // Observations are of whole seconds: one of the same second may be from before.
-        let seconds = since
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |at| at.as_secs());
-        let asked_since = |at: Timestamp| u64::try_from(at.unix()).is_ok_and(|at| at > seconds);
-        let look = move |cache: &Cache| {
-            let shared = cache.get_shared(&catalog_key());
-            let since = shared.hit().is_some_and(written_since);
-            since.then(|| Cached::of(shared, cache))
-        };
-        if let Some(shared) = self.look(cache, look).await? {
-            let found = self.usable(&shared, &mut Tried::default());
-            let will_do =
-                |found: &Snapshot| asked_since(found.base.observed_at()) && self.is_enough(found);
-            if let Some(snapshot) = found.filter(will_do) {
-                return Some(Ok(snapshot));
-            }
-        }
-        let look = |cache: &Cache| cache.get_shared(&Refused::key());
-        let refused = self.look(cache, look).await?.into_hit()?;
-        let refused: Refused = serde_json::from_slice(&refused.data).ok()?;
-        // Of the future nothing is believed: it would be so for ever.
-        let is_past = refused.asked_at <= self.now();
-        (is_past && asked_since(refused.asked_at)).then(|| {
-            let message = format!("another process asked just now: {}", refused.why);
-            Err(Error::new(ErrorKind::Unavailable, message))
-        })
-    }
-
     /// Now, noted as the time when AWS was asked.
     pub(super) fn asks_now(&self) -> Timestamp {
         let now = self.now();
@@ -323,7 +186,7 @@ impl Inner {
     }
 
     /// Asks AWS and merges what answered onto the last good catalog.
-    async fn asked(
+    pub(super) async fn asked(
         &self,
         cache: &Cache,
         within: Duration,

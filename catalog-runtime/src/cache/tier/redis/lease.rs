@@ -17,7 +17,7 @@ use crate::cache::{Key, Namespace};
 /// How long a lease lasts without a sign of life of who holds it: another process takes over so soon
 /// after it was killed. The signs come three times as often.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
-/// Between two looks at a lease that another process holds.
+/// Between the first two looks at a lease that another process holds; then twice as long each time.
 const POLL: Duration = Duration::from_millis(20);
 
 impl RedisTier {
@@ -30,7 +30,7 @@ impl RedisTier {
         lease: Duration,
     ) -> Result<LeaseOutcome, TierError> {
         let name = self.names.lease(namespace, key);
-        let mut left = wait;
+        let (mut left, mut pause) = (wait, POLL);
         loop {
             let call = Call::new(&self.shared.scripts.lease)
                 .key(self.names.fence(namespace, key))
@@ -40,8 +40,10 @@ impl RedisTier {
             match self.worker().ask(move |connection| call.on(connection))? {
                 Value::Nil if left < POLL => return Ok(LeaseOutcome::Busy),
                 Value::Nil => {
-                    left -= POLL;
-                    std::thread::sleep(POLL);
+                    pause = pause.min(left);
+                    std::thread::sleep(pause);
+                    left -= pause;
+                    pause *= 2;
                 }
                 number => {
                     let token = token(number)?;

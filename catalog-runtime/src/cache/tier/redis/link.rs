@@ -4,7 +4,7 @@
 use std::cell::OnceCell;
 use std::future::Future;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -22,6 +22,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 
 use super::fault::Fault;
@@ -31,6 +32,8 @@ use super::options::{RedisOptions, is_tls};
 /// How long connecting may go on, for those who come later: TLS over a distance takes longer than an
 /// operation may.
 const CONNECTING: Duration = Duration::from_secs(1);
+/// So late nobody notices the end of a time who is not held up: a timer is exact to a millisecond.
+const HELD_UP: Duration = Duration::from_millis(10);
 /// What a reply may have beside an entry: its frame, or a page of names.
 const BESIDE: usize = 256 << 10;
 
@@ -205,7 +208,7 @@ impl Connect for Node {
         Box::pin(async move {
             let info = info.into_connection_info()?;
             let opening = Self::open(&info, config);
-            match tokio::time::timeout(CONNECTING, opening).await {
+            match timeout(CONNECTING, opening).await {
                 Ok(opened) => opened,
                 Err(_) => Err(io::Error::from(io::ErrorKind::TimedOut).into()),
             }
@@ -270,6 +273,17 @@ impl ConnectionLike for Connection {
     }
 }
 
+/// What comes of it within `limit`. Where this process notices the end of it too late, it was held up, and
+/// may not have read what the server answered: then it is waited for once more.
+async fn in_time<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+    let (mut work, end) = (pin!(work), Instant::now() + limit);
+    match timeout_at(end, &mut work).await {
+        Ok(done) => Some(done),
+        Err(_) if end.elapsed() >= HELD_UP => timeout(limit, work).await.ok(),
+        Err(_) => None,
+    }
+}
+
 /// The connection in use: made when it is first wanted, and anew after it has failed.
 pub(super) struct Link {
     options: RedisOptions,
@@ -287,22 +301,21 @@ impl Link {
         }
     }
 
-    /// Does something over the connection, within `limit`. Who gives up while connecting leaves that to
-    /// those who come after.
+    /// Does something over the connection, [`in_time`]. Who gives up while connecting leaves that to those
+    /// who come after.
     pub(super) async fn ask<T, F: Future<Output = Result<T, Fault>>>(
         &self,
         limit: Duration,
         ask: impl FnOnce(Connection) -> F,
     ) -> Result<T, Fault> {
         let mut attempt = self.attempt();
-        let asked = async {
+        let asked = in_time(limit, async {
             let connected = attempt.wait_for(Option::is_some).await;
             let connected = connected.map_or(None, |connected| (*connected).clone());
             let connected = connected.unwrap_or_else(|| Err(Fault::timeout()))?;
             ask(connected).await
-        };
-        let asked = tokio::time::timeout(limit, asked).await;
-        let asked = asked.unwrap_or_else(|_| Err(Fault::timeout()));
+        });
+        let asked = asked.await.unwrap_or_else(|| Err(Fault::timeout()));
         if let Err(fault) = &asked {
             let useless = match &*attempt.borrow() {
                 Some(Ok(_)) => !fault.keeps_connection,
@@ -323,7 +336,7 @@ impl Link {
             let (sender, receiver) = watch::channel(None);
             let options = self.options.clone();
             tokio::spawn(async move {
-                let opening = tokio::time::timeout(CONNECTING, Connection::open(&options));
+                let opening = timeout(CONNECTING, Connection::open(&options));
                 let opened = match opening.await {
                     Ok(opened) => opened.map_err(Fault::from),
                     Err(_) => Err(Fault::timeout()),
@@ -338,5 +351,34 @@ impl Link {
     fn discard(&self, attempt: &Attempt) {
         let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
         now.take_if(|now| now.same_channel(attempt));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_was_held_up_waits_once_more() {
+        let limit = Duration::from_millis(240);
+        // Not by a server that does not answer.
+        let begun = Instant::now();
+        assert_eq!(in_time(limit, std::future::pending::<u8>()).await, None);
+        assert!(begun.elapsed() < limit + HELD_UP);
+        for (answers, is) in [(600, Some(7)), (900, None)] {
+            let begun = Instant::now();
+            let work = async {
+                tokio::time::sleep(Duration::from_millis(answers)).await;
+                7
+            };
+            let held_up = async {
+                tokio::task::yield_now().await;
+                // As if nothing had run here for so long.
+                tokio::time::advance(Duration::from_millis(400)).await;
+            };
+            let (done, ()) = tokio::join!(in_time(limit, work), held_up);
+            assert_eq!(done, is);
+            assert!(begun.elapsed() <= Duration::from_millis(400) + limit + HELD_UP);
+        }
     }
 }

@@ -111,7 +111,8 @@ impl RedisOptions {
         Ok(self)
     }
 
-    /// How long a caller is held by one operation, connecting included; 250 ms if not said.
+    /// How long a caller is held by one operation, connecting included; 250 ms if not said. Up to twice as
+    /// long where its own process gets no processor, and could not have read an answer.
     ///
     /// # Errors
     /// It is less than 10 ms or more than 10 s.

@@ -52,7 +52,8 @@ impl Worker {
         &self.options
     }
 
-    /// Asks on the thread and waits for it, at most the operation's timeout.
+    /// Asks on the thread and waits for it, at most the operation's timeout; twice as long where this
+    /// process itself is held up.
     pub(super) fn ask<T, F>(
         &self,
         ask: impl FnOnce(Connection) -> F + Send + 'static,
@@ -69,12 +70,12 @@ impl Worker {
             // Nobody waits any more: nobody to tell.
             let _ = sender.send(asked);
         });
-        match receiver.recv_timeout(limit) {
-            Ok(asked) => asked,
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                Err(Fault::timeout())
-            }
-        }
+        let asked = match receiver.recv_timeout(limit) {
+            // The thread keeps the time itself, and would have said so: it has not come to it.
+            Err(RecvTimeoutError::Timeout) => receiver.recv_timeout(limit),
+            asked => asked,
+        };
+        asked.unwrap_or_else(|_| Err(Fault::timeout()))
     }
 
     /// Leaves something to be done beside all else, until the tier is dropped.
