@@ -225,23 +225,26 @@ impl Level {
 
     /// Stores the entries. The older entry of one that was not stored is not answered by this tier
     /// either; it stays, as the last good one for others. `begun` is when the computation of what is
-    /// stored began, where it was computed. Only within a turn.
+    /// stored began, where one entry was computed. Only within a turn.
     pub(super) fn put(&self, entries: &[Entry], begun: Option<&Begun>) -> Vec<Done> {
-        let keys: Vec<&Key> = entries.iter().map(|entry| &entry.envelope().key).collect();
-        let receipts = self.call_many("put", &keys, |tier| match (entries, begun) {
-            (_, Some(begun)) => entries
-                .iter()
-                .map(|entry| tier.put_begun(entry, begun))
-                .collect(),
-            ([entry], None) => vec![tier.put(entry)],
-            (_, None) => tier.put_many(entries),
-        });
-        let done = entries.iter().zip(receipts);
-        let done: Vec<Done> = done
-            .map(|(entry, receipt)| {
-                receipt.map_or(Done::Missed, |of_it| self.written(entry, of_it))
-            })
-            .collect();
+        let done = |(entry, receipt): (&Entry, Option<Receipt>)| {
+            receipt.map_or(Done::Missed, |receipt| self.written(entry, receipt))
+        };
+        let done = match entries {
+            // Mostly.
+            [entry] => {
+                let receipt = self.call("put", &entry.envelope().key, |tier| match begun {
+                    Some(begun) => tier.put_begun(entry, begun),
+                    None => tier.put(entry),
+                });
+                vec![done((entry, receipt))]
+            }
+            _ => {
+                let keys: Vec<&Key> = entries.iter().map(|entry| &entry.envelope().key).collect();
+                let receipts = self.call_many("put", &keys, |tier| tier.put_many(entries));
+                entries.iter().zip(receipts).map(done).collect()
+            }
+        };
         self.doubt_what_was_missed(entries, &done);
         done
     }

@@ -94,22 +94,24 @@ impl Rules {
             return (0..=body.len())
                 .any(|at| self.ends_in_secret(body.get(..at).unwrap_or_default()));
         }
-        any_mark(body, |text| match text {
-            [.., b'\\', b'"', b':'] => self.is_after_secret(text),
+        any_mark(body, |name| match name {
+            [.., b'\\', b'"'] => self.is_secret_before(body, name.len()),
             // Nearly all are told apart here.
-            [name @ .., b'"', b':'] => self.ends.may_have(name) && self.ends_in_secret(name),
-            [.., b':' | b'=' | b'>'] => self.is_after_secret(text),
-            _ => false,
+            [plain @ .., b'"'] => {
+                self.ends.may_have(plain) && self.is_secret_before(body, name.len())
+            }
+            _ => self.is_secret_before(body, name.len()),
         })
     }
 
-    /// Whether the text ends in a secret's name and a sign.
+    /// Whether the sign that stands here stands after a secret's name.
     #[cold]
-    fn is_after_secret(&self, text: &[u8]) -> bool {
-        match text {
-            [name @ .., b':'] => self.ends_in_secret(unquoted(name)),
-            [name @ .., _] => self.ends_in_secret(name),
-            [] => false,
+    fn is_secret_before(&self, body: &[u8], at: usize) -> bool {
+        let name = body.get(..at).unwrap_or_default();
+        match body.get(at) {
+            Some(b':') => self.ends_in_secret(unquoted(name)),
+            Some(b'=' | b'>') => self.ends_in_secret(name),
+            _ => false,
         }
     }
 
@@ -129,28 +131,28 @@ fn unquoted(text: &[u8]) -> &[u8] {
     text
 }
 
-/// Whether a text is it that ends where a name may end: after each `:`, `=` and `>`, and some others. There
+/// Whether something is it that ends where a name may end: before a `:`, a `=` or a `>`, and some others. There
 /// is one every few bytes, and to begin a search anew at each takes longer than to look at all bytes.
 fn any_mark(body: &[u8], is_it: impl Fn(&[u8]) -> bool) -> bool {
     const WIDTH: usize = 32;
-    let (blocks, rest) = body.as_chunks::<WIDTH>();
-    let mut last = [0; WIDTH];
-    last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-    let mut from = 0;
-    for block in blocks.iter().chain([&last]) {
+    let any = |from: usize, block: &[u8; WIDTH]| {
         let above = u8x32::from(*block) - u8x32::splat(b':');
         let is_mark = above.min(u8x32::splat(b'>' - b':')).simd_eq(above);
         let mut open = is_mark.to_bitmask();
         while open != 0 {
-            let end = from + open.trailing_zeros() as usize;
-            if body.get(..=end).is_some_and(&is_it) {
+            let at = from + open.trailing_zeros() as usize;
+            if body.get(..at).is_some_and(&is_it) {
                 return true;
             }
             open &= open - 1;
         }
-        from += WIDTH;
-    }
-    false
+        false
+    };
+    let (blocks, rest) = body.as_chunks();
+    let mut last = [0; WIDTH];
+    last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+    let mut blocks = (0..).step_by(WIDTH).zip(blocks.iter().chain([&last]));
+    blocks.any(|(from, block)| any(from, block))
 }
 
 fn ends_with(name: &[u8], word: &str) -> bool {
