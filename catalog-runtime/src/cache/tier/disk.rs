@@ -79,7 +79,7 @@ pub const DEFAULT_MAX_BYTES: u64 = 64 << 20;
 ///             fresh_for: Duration::from_secs(60),
 ///             keep_for: Duration::from_secs(3_600),
 ///         },
-///         source: "example".to_owned(),
+///         source: "example".into(),
 ///         package_version: "0.1.0".into(),
 ///     },
 ///     r#""hello""#.into(),
