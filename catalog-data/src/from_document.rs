@@ -167,14 +167,11 @@ impl<'d> Builder<'d> {
     /// The pair of a model and a region, made on first sight.
     fn pair(&mut self, model: u16, region: u16) -> Result<u16, Error> {
         let cell = usize::from(model) * self.regions.len() + usize::from(region);
-        let new = u16::try_from(self.pairs.len())
-            .ok()
-            .filter(|&new| new != NONE);
-        let (Some(place), Some(new)) = (self.place.get_mut(cell), new) else {
-            return Err(too_many("(model, region) pairs", MOST_ROWS));
-        };
+        let too_many = || too_many("(model, region) pairs", MOST_ROWS);
+        let place = self.place.get_mut(cell).ok_or_else(too_many)?;
         if *place == NONE {
-            *place = new;
+            let new = u16::try_from(self.pairs.len()).ok();
+            *place = new.filter(|&new| new != NONE).ok_or_else(too_many)?;
             self.pairs.push(Pair {
                 model,
                 region,
@@ -280,5 +277,50 @@ impl<'d> Builder<'d> {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{RouteEntry, Text, Timestamp};
+    use alloc::string::{String, ToString};
+
+    #[test]
+    fn a_document_with_as_many_pairs_as_there_may_be_may_say_more_of_them() {
+        let regions: Vec<String> = (0..255).map(|n| format!("r-{n}")).collect();
+        let ids: Vec<String> = (0..258).map(|n| format!("m.{n}")).collect();
+        let regions: Vec<Text<'_>> = regions.iter().map(|id| Text::from(&**id)).collect();
+        let model = |id: &String| ModelEntry {
+            id: Text::from(&**id).to_static(),
+            access: vec![AccessEntry {
+                inference_types: None,
+                regions: regions.clone(),
+            }],
+            ..ModelEntry::default()
+        };
+        let mut document = Document {
+            format: FORMAT,
+            partition: "aws".into(),
+            observed_at: Timestamp::from_unix(0).unwrap(),
+            regions: regions.clone(),
+            stale: Default::default(),
+            former_regions: Vec::new(),
+            models: ids.iter().take(257).map(model).collect(),
+            profiles: vec![ProfileEntry {
+                id: "us.m.0".into(),
+                routes: vec![RouteEntry {
+                    model: "m.0".into(),
+                    sources: vec!["r-0".into()],
+                    destinations: DestinationsEntry::Global,
+                }],
+                ..ProfileEntry::default()
+            }],
+        };
+        let catalog = Catalog::from_document(&document).unwrap();
+        assert_eq!(catalog.accesses().count(), MOST_ROWS);
+        document.models.extend(ids.last().map(model));
+        let refused = Catalog::from_document(&document).unwrap_err();
+        assert!(refused.to_string().contains("pairs"), "{refused}");
     }
 }
