@@ -245,7 +245,10 @@ impl<'d> Builder<'d> {
                         "profile {id:?} has no destinations"
                     )));
                 }
-                self.destinations.extend_from_slice(&numbers);
+                // Those of no link would not be told again.
+                if !route.sources.is_empty() {
+                    self.destinations.extend_from_slice(&numbers);
+                }
             }
             let len = u16::try_from(self.destinations.len() - start);
             let (Ok(start), Ok(len)) = (u32::try_from(start), len) else {
@@ -286,6 +289,19 @@ mod tests {
     use crate::{RouteEntry, Text, Timestamp};
     use alloc::string::{String, ToString};
 
+    fn empty() -> Document<'static> {
+        Document {
+            format: FORMAT,
+            partition: "aws".into(),
+            observed_at: Timestamp::from_unix(0).unwrap(),
+            regions: Vec::new(),
+            stale: Default::default(),
+            former_regions: Vec::new(),
+            models: Vec::new(),
+            profiles: Vec::new(),
+        }
+    }
+
     #[test]
     fn a_document_with_as_many_pairs_as_there_may_be_may_say_more_of_them() {
         let regions: Vec<String> = (0..255).map(|n| format!("r-{n}")).collect();
@@ -300,12 +316,7 @@ mod tests {
             ..ModelEntry::default()
         };
         let mut document = Document {
-            format: FORMAT,
-            partition: "aws".into(),
-            observed_at: Timestamp::from_unix(0).unwrap(),
             regions: regions.clone(),
-            stale: Default::default(),
-            former_regions: Vec::new(),
             models: ids.iter().take(257).map(model).collect(),
             profiles: vec![ProfileEntry {
                 id: "us.m.0".into(),
@@ -316,11 +327,37 @@ mod tests {
                 }],
                 ..ProfileEntry::default()
             }],
+            ..empty()
         };
         let catalog = Catalog::from_document(&document).unwrap();
         assert_eq!(catalog.accesses().count(), MOST_ROWS);
         document.models.extend(ids.last().map(model));
         let refused = Catalog::from_document(&document).unwrap_err();
         assert!(refused.to_string().contains("pairs"), "{refused}");
+    }
+
+    /// What nobody is served through is in no document of ours; its regions are known all the same.
+    #[test]
+    fn the_regions_of_a_route_without_sources_stay_known() {
+        let document = Document {
+            models: vec![ModelEntry {
+                id: "m.0".into(),
+                ..ModelEntry::default()
+            }],
+            profiles: vec![ProfileEntry {
+                id: "us.m.0".into(),
+                routes: vec![RouteEntry {
+                    model: "m.0".into(),
+                    sources: Vec::new(),
+                    destinations: DestinationsEntry::Regions(vec!["r-0".into()]),
+                }],
+                ..ProfileEntry::default()
+            }],
+            ..empty()
+        };
+        let catalog = Catalog::from_document(&document).unwrap();
+        assert!(catalog.known_regions().eq(["r-0"]));
+        let again = Catalog::from_document(&catalog.to_document()).unwrap();
+        assert!(again.known_regions().eq(["r-0"]));
     }
 }
