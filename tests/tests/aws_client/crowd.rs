@@ -72,6 +72,26 @@ async fn a_hundred_callers_are_one_request_while_a_write_is_in_doubt() {
     assert_eq!((statistics.asked, statistics.answered), (2, 198));
 }
 
+/// Who asks with other credentials asks alone, and does not wait.
+#[tokio::test]
+async fn while_a_write_is_in_doubt_nobody_shares_with_another_identity() {
+    let (w, gate) = (World::new(), Gate::of_answers());
+    let user = w.user("ann").await;
+    let of = |key| config(&w.aws.url(), credentials(key, Some(ACCOUNT)));
+    leave_in_doubt(&w, &user, "Ann").await;
+    let slow = gate.before(&of("AKIDONE"), &w.cached);
+    let read = slow.list_users().identity_store_id(IDENTITY_STORE);
+    let read = tokio::spawn(read.send());
+    gate.waiting.notified().await;
+    let other = store(&of("AKIDTWO"), &w.cached);
+    let other = other.list_users().identity_store_id(IDENTITY_STORE).send();
+    let other = tokio::time::timeout(Duration::from_secs(60), other).await;
+    assert!(other.unwrap().is_ok());
+    assert_eq!(w.aws.requests("ListUsers"), 2);
+    gate.open.notify_one();
+    assert!(read.await.unwrap().is_ok());
+}
+
 /// One that was asked before another write is no answer to who comes after it, nor is it waited for.
 #[tokio::test]
 async fn while_a_write_is_in_doubt_nobody_is_answered_from_before_another() {
