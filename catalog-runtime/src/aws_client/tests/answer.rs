@@ -21,13 +21,12 @@ fn plainly(body: &[u8]) -> bool {
         let name = &body[..at];
         match sign {
             b'=' | b'>' => ends(name),
-            b':' => name
-                .trim_ascii_end()
-                .strip_suffix(b"\"")
-                .is_some_and(|name| {
-                    let slashes = name.iter().rev().take_while(|byte| **byte == b'\\');
-                    ends(&name[..name.len() - slashes.count()])
-                }),
+            b':' => ["\"", "&quot;", "\\u0022"].iter().any(|quote| {
+                let name = name.trim_ascii_end().strip_suffix(quote.as_bytes());
+                let name = name.unwrap_or_default();
+                let slashes = name.iter().rev().take_while(|byte| **byte == b'\\');
+                ends(&name[..name.len() - slashes.count()])
+            }),
             _ => false,
         }
     })
@@ -41,6 +40,8 @@ fn piece() -> impl Strategy<Value = Vec<u8>> {
         2 => words().prop_map(|word| word.as_bytes().to_vec()),
         1 => words().prop_map(|word| word.to_uppercase().into_bytes()),
         1 => words().prop_map(|word| word.as_bytes()[1..].to_vec()),
+        1 => prop::sample::select(&["&quot;:", "\\u0022:", "&quot;", "\\u0022"][..])
+            .prop_map(|quote| quote.as_bytes().to_vec()),
         1 => prop::collection::vec(any::<u8>(), 0..40),
     ]
 }
