@@ -167,14 +167,11 @@ impl<'d> Builder<'d> {
     /// The pair of a model and a region, made on first sight.
     fn pair(&mut self, model: u16, region: u16) -> Result<u16, Error> {
         let cell = usize::from(model) * self.regions.len() + usize::from(region);
-        let new = u16::try_from(self.pairs.len())
-            .ok()
-            .filter(|&new| new != NONE);
-        let (Some(place), Some(new)) = (self.place.get_mut(cell), new) else {
-            return Err(too_many("(model, region) pairs", MOST_ROWS));
-        };
+        let too_many = || too_many("(model, region) pairs", MOST_ROWS);
+        let place = self.place.get_mut(cell).ok_or_else(too_many)?;
         if *place == NONE {
-            *place = new;
+            let new = u16::try_from(self.pairs.len()).ok();
+            *place = new.filter(|&new| new != NONE).ok_or_else(too_many)?;
             self.pairs.push(Pair {
                 model,
                 region,
@@ -248,7 +245,10 @@ impl<'d> Builder<'d> {
                         "profile {id:?} has no destinations"
                     )));
                 }
-                self.destinations.extend_from_slice(&numbers);
+                // Those of no link would not be told again.
+                if !route.sources.is_empty() {
+                    self.destinations.extend_from_slice(&numbers);
+                }
             }
             let len = u16::try_from(self.destinations.len() - start);
             let (Ok(start), Ok(len)) = (u32::try_from(start), len) else {
@@ -280,5 +280,84 @@ impl<'d> Builder<'d> {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{RouteEntry, Text, Timestamp};
+    use alloc::string::{String, ToString};
+
+    fn empty() -> Document<'static> {
+        Document {
+            format: FORMAT,
+            partition: "aws".into(),
+            observed_at: Timestamp::from_unix(0).unwrap(),
+            regions: Vec::new(),
+            stale: Default::default(),
+            former_regions: Vec::new(),
+            models: Vec::new(),
+            profiles: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_document_with_as_many_pairs_as_there_may_be_may_say_more_of_them() {
+        let regions: Vec<String> = (0..255).map(|n| format!("r-{n}")).collect();
+        let ids: Vec<String> = (0..258).map(|n| format!("m.{n}")).collect();
+        let regions: Vec<Text<'_>> = regions.iter().map(|id| Text::from(&**id)).collect();
+        let model = |id: &String| ModelEntry {
+            id: Text::from(&**id).to_static(),
+            access: vec![AccessEntry {
+                inference_types: None,
+                regions: regions.clone(),
+            }],
+            ..ModelEntry::default()
+        };
+        let mut document = Document {
+            regions: regions.clone(),
+            models: ids.iter().take(257).map(model).collect(),
+            profiles: vec![ProfileEntry {
+                id: "us.m.0".into(),
+                routes: vec![RouteEntry {
+                    model: "m.0".into(),
+                    sources: vec!["r-0".into()],
+                    destinations: DestinationsEntry::Global,
+                }],
+                ..ProfileEntry::default()
+            }],
+            ..empty()
+        };
+        let catalog = Catalog::from_document(&document).unwrap();
+        assert_eq!(catalog.accesses().count(), MOST_ROWS);
+        document.models.extend(ids.last().map(model));
+        let refused = Catalog::from_document(&document).unwrap_err();
+        assert!(refused.to_string().contains("pairs"), "{refused}");
+    }
+
+    /// What nobody is served through is in no document of ours; its regions are known all the same.
+    #[test]
+    fn the_regions_of_a_route_without_sources_stay_known() {
+        let document = Document {
+            models: vec![ModelEntry {
+                id: "m.0".into(),
+                ..ModelEntry::default()
+            }],
+            profiles: vec![ProfileEntry {
+                id: "us.m.0".into(),
+                routes: vec![RouteEntry {
+                    model: "m.0".into(),
+                    sources: Vec::new(),
+                    destinations: DestinationsEntry::Regions(vec!["r-0".into()]),
+                }],
+                ..ProfileEntry::default()
+            }],
+            ..empty()
+        };
+        let catalog = Catalog::from_document(&document).unwrap();
+        assert!(catalog.known_regions().eq(["r-0"]));
+        let again = Catalog::from_document(&catalog.to_document()).unwrap();
+        assert!(again.known_regions().eq(["r-0"]));
     }
 }

@@ -280,7 +280,7 @@ impl Wire {
         self.shared.serves(scope.namespace);
         let (cache, key) = match self.shared.in_doubt(scope.namespace, &key) {
             // Nothing is kept there, and who asks after another write does not meet who asked before it.
-            Some(writes) => (&self.shared.apart, key.sub(&writes.to_string())),
+            Some(drops) => (&self.shared.apart, key.sub(&drops.to_string())),
             None => (&self.shared.cache, key),
         };
         Some(Place {

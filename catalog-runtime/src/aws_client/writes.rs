@@ -24,7 +24,6 @@ pub(super) struct Drops {
 impl Shared {
     /// Drops these entries; how many. `again`: a moment ago it was tried already.
     pub(super) async fn drop_entries(self: &Arc<Self>, drops: &Arc<Drops>, again: bool) -> u64 {
-        self.doubtful.writes.fetch_add(1, Ordering::AcqRel);
         let (shared, drops) = (Arc::clone(self), Arc::clone(drops));
         let work = move |_: &Cache| shared.drop_now(&drops, again);
         self.cache.off_thread(work).await
@@ -44,7 +43,7 @@ impl Shared {
     /// The same on another thread: tiers may block, and this may be an async one. In doubt they are until
     /// then, or for a while longer.
     fn drop_in_doubt(self: &Arc<Self>, drops: Arc<Drops>, is_last: bool) {
-        self.doubtful.writes.fetch_add(1, Ordering::AcqRel);
+        self.doubtful.later.fetch_add(1, Ordering::AcqRel);
         let shared = Arc::clone(self);
         blocking::unblock(move || {
             shared.drop_now(&drops, false);
@@ -71,11 +70,15 @@ impl Shared {
         }
     }
 
-    /// Where this entry is not to be believed, how often writes dropped some so far.
+    /// Where this entry is not to be believed, how often some were dropped so far, by whomever: another
+    /// number after each drop.
     pub(super) fn in_doubt(self: &Arc<Self>, namespace: Namespace, key: &Key) -> Option<u64> {
         self.drop_what_is_due();
         let is_doubtful = !self.doubtful.is_empty() && self.doubtful.covers(namespace, key);
-        is_doubtful.then(|| self.doubtful.writes.load(Ordering::Acquire))
+        is_doubtful.then(|| {
+            let later = self.doubtful.later.load(Ordering::Acquire);
+            later.wrapping_add(self.cache.removals())
+        })
     }
 }
 
@@ -152,8 +155,8 @@ impl Drop for Pending {
 #[derive(Debug, Default)]
 pub(super) struct Doubtful {
     count: AtomicUsize,
-    /// How often writes dropped anything, counted before they do and before their callers go on.
-    writes: AtomicU64,
+    /// How often dropping was left to another thread, counted before its caller goes on.
+    later: AtomicU64,
     doubts: Mutex<Vec<Doubt>>,
 }
 

@@ -113,6 +113,7 @@ impl CacheBuilder {
             settings: RwLock::new(self.settings),
             order: Arc::new(Order::new()),
             joined: Joined::default(),
+            removals: AtomicU64::new(0),
             flights: Flights::new(),
             counts: Counts::new(&self.name, None),
             package_version: self.package_version.into(),

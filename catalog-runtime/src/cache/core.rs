@@ -61,6 +61,8 @@ pub(super) struct Inner {
     pub(super) settings: RwLock<Settings>,
     pub(super) order: Arc<Order<Name>>,
     pub(super) joined: Joined,
+    /// How often something was to be removed, by whomever.
+    pub(super) removals: AtomicU64,
     pub(super) flights: Flights<Name, Outcome>,
     pub(super) counts: Counts,
     pub(super) package_version: Arc<str>,

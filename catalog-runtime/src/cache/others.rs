@@ -4,6 +4,7 @@
 use std::collections::hash_map::Entry::{Occupied, Vacant};
 use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -218,6 +219,9 @@ impl Inner {
             pattern,
             change,
         } = changed;
+        if !matches!(change, Change::Written(_)) {
+            self.removals.fetch_add(1, Ordering::AcqRel);
+        }
         let what = [(*namespace, pattern.clone())];
         match pattern.as_exact() {
             Some(key) => self.changed_one(level, namespace, key, *change),

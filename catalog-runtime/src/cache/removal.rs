@@ -1,6 +1,7 @@
 //! Removing: one key, or all that match, from every tier. This file may not know how a tier finds them.
 
 use std::slice;
+use std::sync::atomic::Ordering;
 
 use super::core::{Inner, Name};
 use super::joint::Joint;
@@ -53,6 +54,13 @@ impl Cache {
         self.removed(pattern, removed)
     }
 
+    /// How often something was to be removed so far, in any namespace, here or by others who tell: it has
+    /// grown before a removal returns.
+    #[cfg(feature = "aws-client")]
+    pub(crate) fn removals(&self) -> u64 {
+        self.inner.removals.load(Ordering::Acquire)
+    }
+
     fn removed(&self, pattern: &Pattern, removed: Option<u64>) -> u64 {
         let removed = removed.unwrap_or(0);
         self.inner.counts.invalidated.add(removed);
@@ -86,6 +94,7 @@ impl Inner {
     /// Removes all of this from these tiers, in a turn; how many of each, counted in the tier that held
     /// most.
     fn remove(&self, all: &[Asked], again: bool, tier: impl Fn(&str) -> bool) -> Vec<u64> {
+        self.removals.fetch_add(1, Ordering::AcqRel);
         let mut what = Vec::new();
         for (namespaces, pattern) in all {
             what.extend(namespaces.iter().map(|of| (*of, pattern.clone())));

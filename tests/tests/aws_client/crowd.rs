@@ -6,7 +6,7 @@ use bedrock_catalog_tests::fake_aws::{Fault, IDENTITY_STORE};
 use tokio::task::JoinSet;
 
 use crate::doubt::Gate;
-use crate::stage::{ACCOUNT, World, config, credentials, rename_once};
+use crate::stage::{ACCOUNT, World, cached, config, credentials, memory, rename_once, store};
 
 async fn crowd(w: &World, callers: usize) -> (usize, usize) {
     let mut tasks = JoinSet::new();
@@ -72,15 +72,38 @@ async fn a_hundred_callers_are_one_request_while_a_write_is_in_doubt() {
     assert_eq!((statistics.asked, statistics.answered), (2, 198));
 }
 
+/// Who asks with other credentials asks alone, and does not wait.
+#[tokio::test]
+async fn while_a_write_is_in_doubt_nobody_shares_with_another_identity() {
+    let (w, gate) = (World::new(), Gate::of_answers());
+    let user = w.user("ann").await;
+    let of = |key| config(&w.aws.url(), credentials(key, Some(ACCOUNT)));
+    leave_in_doubt(&w, &user, "Ann").await;
+    let slow = gate.before(&of("AKIDONE"), &w.cached);
+    let read = slow.list_users().identity_store_id(IDENTITY_STORE);
+    let read = tokio::spawn(read.send());
+    gate.waiting.notified().await;
+    let other = store(&of("AKIDTWO"), &w.cached);
+    let other = other.list_users().identity_store_id(IDENTITY_STORE).send();
+    let other = tokio::time::timeout(Duration::from_secs(60), other).await;
+    assert!(other.unwrap().is_ok());
+    assert_eq!(w.aws.requests("ListUsers"), 2);
+    gate.open.notify_one();
+    assert!(read.await.unwrap().is_ok());
+}
+
 /// One that was asked before another write is no answer to who comes after it, nor is it waited for.
 #[tokio::test]
 async fn while_a_write_is_in_doubt_nobody_is_answered_from_before_another() {
-    let (w, gate) = (World::new(), Gate::of_answers());
+    let (cache, gate) = (memory(), Gate::of_answers());
+    let w = World::with(cached(|builder| builder.cache(cache.clone())));
     let user = w.user("ann").await;
     let config = config(&w.aws.url(), credentials("AKIDONE", Some(ACCOUNT)));
     leave_in_doubt(&w, &user, "Ann").await;
     let elsewhere = aws_sdk_identitystore::Client::new(&config);
-    for name in ["in doubt", "done", "elsewhere"] {
+    // It does not know what is in doubt, as another process.
+    let another = store(&config, &cached(|builder| builder.cache(cache)));
+    for name in ["in doubt", "done", "by another", "elsewhere"] {
         let before = w.described(&user).await;
         let slow = gate.before(&config, &w.cached);
         let read = slow.describe_user().identity_store_id(IDENTITY_STORE);
@@ -89,6 +112,7 @@ async fn while_a_write_is_in_doubt_nobody_is_answered_from_before_another() {
         match name {
             "in doubt" => leave_in_doubt(&w, &user, name).await,
             "done" => w.rename(&user, name).await,
+            "by another" => assert!(rename_once(&another, &user, name).await),
             _ => {
                 assert!(rename_once(&elsewhere, &user, name).await);
                 let of = [("UserId", &*user)];

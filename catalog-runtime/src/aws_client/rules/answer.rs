@@ -123,8 +123,11 @@ impl Rules {
 /// A name without the end of its quotes; empty where it has none. JSON may be within a text of JSON, and that
 /// within another.
 fn unquoted(text: &[u8]) -> &[u8] {
+    // Also as XML writes it in a text, and some who write JSON within JSON.
+    const QUOTES: [&[u8]; 3] = [b"\"", b"&quot;", b"\\u0022"];
     let text = text.trim_ascii_end();
-    let mut text = text.strip_suffix(b"\"").unwrap_or_default();
+    let mut names = QUOTES.iter().filter_map(|quote| text.strip_suffix(*quote));
+    let mut text = names.next().unwrap_or_default();
     while let [shorter @ .., b'\\'] = text {
         text = shorter;
     }

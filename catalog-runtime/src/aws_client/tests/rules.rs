@@ -542,6 +542,8 @@ fn an_answer_with_a_secret_is_known_by_its_members() {
         "{ \"Password\" : \"s\" }",
         r#"{"document":"{\"password\":\"s\"}"}"#,
         r#"{"a":"{\"b\":\"{\\\"password\\\":\\\"s\\\"}\"}"}"#,
+        "<Configuration>{&quot;ApiKey&quot; : &quot;s&quot;}</Configuration>",
+        r#"{"document":"{\u0022password\u0022:\u0022s\u0022}"}"#,
     ] {
         assert!(rules.is_secret(secret.as_bytes()), "{secret}");
     }

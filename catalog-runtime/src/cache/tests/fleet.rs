@@ -231,6 +231,33 @@ fn what_another_process_could_not_remove_is_not_believed_here_either() {
     assert_eq!(data(&cache).as_deref(), Some(b"theirs".as_slice()));
 }
 
+#[cfg(feature = "aws-client")]
+#[test]
+fn removals_are_counted_whoever_makes_them() {
+    let shared = Shared::default();
+    let (cache, clock, _) = over(&shared);
+    cache.remove(&key(1));
+    assert_eq!(cache.removals(), 1);
+    cache.in_namespace(ns()).invalidate(&Pattern::all());
+    assert_eq!(cache.removals(), 2);
+    let (told, hear) = std::sync::mpsc::channel();
+    cache.on_change(move |_, _| told.send(()).unwrap_or(()));
+    let listener = shared.0.lock().unwrap().listener.clone().unwrap();
+    for (change, count) in [
+        (Change::Removed, 3),
+        (Change::PartlyRemoved, 4),
+        (Change::Written(clock.now()), 4),
+    ] {
+        listener(News::Changed(Changed {
+            namespace: ns(),
+            pattern: Pattern::under(["things"]),
+            change,
+        }));
+        hear.recv_timeout(60 * SECOND).unwrap();
+        assert_eq!(cache.removals(), count, "{change:?}");
+    }
+}
+
 #[test]
 fn many_messages_at_once_are_one_after_another_and_none_is_missed() {
     let shared = Shared::default();
