@@ -329,6 +329,7 @@ impl CachedClientBuilder {
         }
         // Without tiers it remembers nothing: those who ask at once ask once, and that is all.
         let apart = Cache::builder().name("aws-client-in-doubt");
+        let apart = apart.settings(cache.settings());
         let apart = apart.clock(Arc::clone(cache.clock())).build();
         let apart = apart.map_err(|_| wrong("a cache without tiers cannot be made"))?;
         let shared = Shared {

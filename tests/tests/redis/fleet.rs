@@ -71,12 +71,14 @@ fn one_asked(fleet: Vec<Child>, fake: &FakeBedrock, before: usize) -> usize {
     late
 }
 
-/// 200 in the long lane, as tests are built, and optimized in the weekly run. Some of 200 on two cores are told
-/// too late by Redis, which shares these cores with them; nobody asks beside the others for that.
+/// 200 in the long lane, optimized, as who uses it builds it (the weekly run has that). So many as tests are
+/// built are one refresh too where nothing else runs; beside other tests on two cores Redis, which shares these
+/// cores with them, may be late five times in a row, and then two ask.
 #[test]
 fn a_fleet_with_an_expired_catalog_refreshes_once() {
     let Some(server) = server() else { return };
-    let size = if is_long() { 200 } else { 16 };
+    let is_large = is_long() && !cfg!(debug_assertions);
+    let size = if is_large { 200 } else { 16 };
     let slow = Rule::new(Fault::Latency(Duration::from_millis(300)));
     let fake = FakeBedrock::start(stage().rule(slow)).unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
