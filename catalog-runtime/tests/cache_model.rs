@@ -77,7 +77,7 @@ use doubt::{Doubts, Missed};
 use breaker::{Breaker, BreakerLimits, BreakerState};
 use flight::{Failure, Flights};
 use order::Order;
-use shuttle::sync::Mutex;
+use shuttle::sync::{Condvar, Mutex};
 use shuttle::thread;
 use sync::{AtomicU64, Ordering, lock};
 
@@ -204,6 +204,34 @@ fn work_that_is_done_together_begins_after_each_has_asked() {
         spawn_all((0..4).map(asks).collect());
         lock(&done).sort_unstable();
         assert_eq!(*lock(&done), [0, 1, 2, 3]);
+    };
+    check(model);
+}
+
+/// Who came later and works now does not keep those waiting whose answer is there.
+#[test]
+fn an_answer_is_not_waited_for_any_longer_than_its_work() {
+    let model = || {
+        let joint = Arc::new(joint::Joint::<u64, ()>::default());
+        let (worked, changed) = <(Arc<Mutex<Vec<u64>>>, Arc<Condvar>)>::default();
+        let asks = |who| -> Box<dyn FnOnce() + Send> {
+            let (joint, worked, changed) = (joint.clone(), worked.clone(), changed.clone());
+            Box::new(move || {
+                let work = |all: &[u64]| {
+                    // Goes on for as long as any of those has not been answered who came before.
+                    let mut unanswered = lock(&worked);
+                    while !unanswered.is_empty() {
+                        unanswered = changed.wait(unanswered).unwrap();
+                    }
+                    unanswered.extend(all);
+                    vec![(); all.len()]
+                };
+                joint.ask(who, work).unwrap();
+                lock(&worked).retain(|other| *other != who);
+                changed.notify_all();
+            })
+        };
+        spawn_all((0..4).map(asks).collect());
     };
     check(model);
 }

@@ -17,7 +17,7 @@ pub(super) struct Joint<Q, A> {
 #[derive(Debug)]
 struct Batch<Q, A> {
     asked: Mutex<Vec<Q>>,
-    /// As many as were asked for, once it is done.
+    /// As many as were asked for, once it is done. Held by who waits for the turn for all of them.
     answers: Mutex<Option<Vec<A>>>,
 }
 
@@ -49,9 +49,10 @@ impl<Q, A: Clone> Joint<Q, A> {
             all.push(asked);
             (Arc::clone(&next), all.len() - 1)
         };
-        let _turn = lock(&self.turn);
+        // First, so that who comes later and works next keeps nobody waiting whose answer is there.
         let mut answers = lock(&batch.answers);
         if answers.is_none() {
+            let _turn = lock(&self.turn);
             {
                 let mut next = lock(&self.next);
                 // It is another already where the work panicked: then each does it anew.

@@ -4,11 +4,12 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bedrock_catalog::cache::testing::{FaultyTier, Op};
 use bedrock_catalog::cache::{Key, Terms, TierErrorKind};
 use bedrock_catalog::{LiveCatalog, Snapshot};
-use bedrock_catalog_tests::fake_bedrock::Memory;
+use bedrock_catalog_tests::fake_bedrock::{Fault, Memory, Rule};
 
 use crate::stage::*;
 
@@ -150,5 +151,62 @@ async fn a_tier_that_is_always_late_does_not_keep_aws_from_being_asked() {
     fleet.tier.plan(late);
     let (loaded, requests) = fleet.load().await;
     assert_eq!((loaded.source().as_str(), requests), ("api", 4));
-    assert!(fleet.tier.calls(Op::Lease) <= 10);
+    assert_eq!(fleet.tier.calls(Op::Lease), 5);
+}
+
+/// Where the deadline leaves no time for more, once has to do: AWS is asked, not waited for in vain.
+#[tokio::test]
+async fn who_has_little_time_asks_beside_the_others_at_once() {
+    let (wire, tier) = (wire(), FaultyTier::new("shared"));
+    tier.plan(|op| (op == Op::Lease).then_some(TierErrorKind::Timeout));
+    let live = in_memory(&wire, &clock()).tier(tier.clone());
+    let live = live.deadline(Duration::from_secs(1)).build().unwrap();
+    assert_eq!(live.load().await.unwrap().source().as_str(), "api");
+    assert_eq!(tier.calls(Op::Lease), 1);
+}
+
+/// What the cache is waited for is taken from the time to ask AWS: regions that never answer do not take what
+/// the others answered with them.
+#[tokio::test(start_paused = true)]
+async fn who_waited_for_the_cache_asks_in_what_is_left_of_the_time() {
+    let looks = (2..=4).map(|nth| (5, Op::Get, nth, Duration::from_millis(450)));
+    let late = (30, Op::Lease, 1, Duration::from_secs(14));
+    for (deadline, held, nth, time) in looks.chain([late]) {
+        let silent = Rule::new(Fault::Silence(0)).region("eu-west-1");
+        let (wire, tier) = (Memory::new(stage().rule(silent)), FaultyTier::new("shared"));
+        let (holds, mut is_held) = tokio::sync::mpsc::unbounded_channel();
+        let (go_on, goes_on) = std::sync::mpsc::channel();
+        let (goes_on, calls) = (Mutex::new(goes_on), tier.clone());
+        tier.before(move |op| {
+            if op == held && calls.calls(op) == nth {
+                holds.send(()).unwrap();
+                goes_on.lock().unwrap().recv().unwrap();
+            }
+        });
+        let mut first = true;
+        tier.plan(move |op| {
+            let is_late = op == Op::Lease && held == op && std::mem::take(&mut first);
+            is_late.then_some(TierErrorKind::Timeout)
+        });
+        let live = in_memory(&wire, &clock()).tier(tier);
+        let live = live
+            .deadline(Duration::from_secs(deadline))
+            .build()
+            .unwrap();
+        // Time stands still while this waits.
+        let (moves, stands) = std::sync::mpsc::channel::<()>();
+        tokio::task::spawn_blocking(move || stands.recv());
+        let load = tokio::spawn(async move { live.load().await });
+        is_held.recv().await.unwrap();
+        assert_eq!(wire.stage().requests(), 0, "{held:?} {nth}");
+        tokio::time::advance(time).await;
+        go_on.send(()).unwrap();
+        while wire.stage().requests() < 4 {
+            tokio::task::yield_now().await;
+        }
+        drop(moves);
+        let loaded = load.await.unwrap().unwrap();
+        assert_eq!(loaded.source().as_str(), "api", "{held:?} {nth}");
+        assert_eq!(loaded.failed_regions().len(), 1);
+    }
 }

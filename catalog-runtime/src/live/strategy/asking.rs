@@ -12,6 +12,7 @@ use super::super::builder::PartialPolicy;
 use super::super::discovery::json;
 use super::others::{LATE, Refused, WithOthers};
 use super::reasons::Reasons;
+use super::waiting::LOOK;
 use super::{
     Answered, Arc, Cache, Duration, Error, ErrorKind, Held, Inner, PoisonError, RETRY, Snapshot,
     Source, catalog_key, note,
@@ -91,6 +92,7 @@ impl Inner {
         let cache = self.identified().await;
         let asking = async {
             let begun = Instant::now();
+            let (half, until) = (begun + config.asking() / 2, begun + config.asking());
             let look = |cache: &Cache| drop(cache.get_shared(&catalog_key()));
             let answers = match answers {
                 Some(answers) => answers,
@@ -98,29 +100,31 @@ impl Inner {
             };
             if !answers {
                 tracing::warn!("the cache does not answer; AWS is asked without it");
-                let left = config.asking().saturating_sub(begun.elapsed());
-                let asked = self.asked(&cache, left, answered).await;
+                let asked = self.asked(&cache, until, answered).await;
                 return asked
                     .map(|asked| Some(asked.snapshot))
                     .map_err(|in_vain| in_vain.error);
             }
             if self.is_open(&cache).await {
                 // Nobody to ask with: the others may be of any account.
-                let within = config.asking();
-                let asked = self.ask_alone(&cache, within, answered);
+                let asked = self.ask_alone(&cache, until, answered);
                 return asked.await.map(Some);
             }
-            // Late is not refused: who is held up, as each of a crowd is, does not ask beside the others.
+            // Late is not refused: who is held up, as each of a crowd is, does not ask beside the others. But
+            // for the last time, or where the time for another is not left.
             let mut tries = if forced { 0 } else { LATE };
-            while tries > 0 && begun.elapsed() < config.asking() / 2 {
-                match self.ask_with_others(&cache, answered).await? {
+            while tries > 0 && Instant::now() < half {
+                tries -= 1;
+                let is_patient = tries > 0 && Instant::now() + 2 * LOOK < half;
+                let asking = self.ask_with_others(&cache, until, is_patient, answered);
+                match asking.await? {
                     WithOthers::Asked(snapshot) => return Ok(Some(*snapshot)),
                     WithOthers::AreAsking => return Ok(None),
                     WithOthers::HaveNothing => break,
-                    WithOthers::AreLate => tries -= 1,
+                    WithOthers::AreLate => {}
                 }
             }
-            let asked = self.ask_after(&cache, since, begun, answered);
+            let asked = self.ask_after(&cache, since, [half, until], answered);
             asked.await.map(Some)
         };
         let asked = self.asked_in_time(answered, asking).await;
@@ -142,12 +146,12 @@ impl Inner {
     pub(super) async fn ask_alone(
         &self,
         cache: &Cache,
-        within: Duration,
+        until: Instant,
         answered: &Answered,
     ) -> Result<Snapshot, Error> {
         let watched = self.watched(cache).await;
         let asked_at = self.now();
-        match self.asked(cache, within, answered).await {
+        match self.asked(cache, until, answered).await {
             Ok(asked) => {
                 self.keep(cache, &asked, watched).await;
                 Ok(asked.snapshot)
@@ -185,19 +189,22 @@ impl Inner {
         Terms::source("api").holding(self.config.horizons)
     }
 
-    /// Asks AWS and merges what answered onto the last good catalog.
+    /// Asks AWS until then, and merges what answered onto the last good catalog.
     pub(super) async fn asked(
         &self,
         cache: &Cache,
-        within: Duration,
+        until: Instant,
         answered: &Answered,
     ) -> Result<Asked, InVain> {
         let last = self.last_good(cache).await;
         let config = &self.config;
         let now = self.asks_now();
+        // What was waited for is no longer there for AWS: what some regions answered would come too late.
+        let left = until.saturating_duration_since(Instant::now());
+        let left = left.max(Duration::from_millis(1));
         let fetched = config
             .aws
-            .fetch(config, &config.regions, last.as_deref(), now, within)
+            .fetch(config, &config.regions, last.as_deref(), now, left)
             .await?;
         let mut failed = BTreeMap::new();
         let mut incomplete = false;

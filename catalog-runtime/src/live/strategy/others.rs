@@ -52,21 +52,23 @@ pub(super) enum WithOthers {
 }
 
 impl Inner {
-    /// Of all who miss the catalog, here and in other processes, one asks.
+    /// Of all who miss the catalog, here and in other processes, one asks. Where nobody says in time
+    /// whether another one does, only who `is_patient` does not.
     pub(super) async fn ask_with_others(
         &self,
         cache: &Cache,
+        until: Instant,
+        is_patient: bool,
         answered: &Answered,
     ) -> Result<WithOthers, Error> {
         let compute = || async {
-            let begun = self.begun(cache, &Reasons::key()).await;
-            let asked = self.asked(cache, self.config.asking(), answered);
-            match asked.await {
+            let watched = self.begun(cache, &Reasons::key()).await;
+            match self.asked(cache, until, answered).await {
                 Ok(asked) => {
                     if let Some(newer) = self.newer(cache, &asked.snapshot).await {
                         return Ok(Bytes::from(catalog_to_json(&newer)));
                     }
-                    self.keep_beside(cache, &asked.fetched, &asked.reasons, begun)
+                    self.keep_beside(cache, &asked.fetched, &asked.reasons, watched)
                         .await;
                     Ok(Bytes::from(catalog_to_json(&asked.snapshot.base)))
                 }
@@ -77,7 +79,10 @@ impl Inner {
                 }
             }
         };
-        let terms = self.terms().giving_up_when_busy().giving_up_when_late();
+        let mut terms = self.terms().giving_up_when_busy();
+        if is_patient {
+            terms = terms.giving_up_when_late();
+        }
         let computed = cache
             .get_or_compute_async(&catalog_key(), &terms, compute)
             .await;
@@ -111,10 +116,10 @@ impl Inner {
         &self,
         cache: &Cache,
         since: SystemTime,
-        begun: Instant,
+        [half, until]: [Instant; 2],
         answered: &Answered,
     ) -> Result<Snapshot, Error> {
-        let (budget, key) = (self.config.asking(), catalog_key());
+        let key = catalog_key();
         let (mut leases, mut wait, mut late) = (Err(Others::MayWork), cache.settings().patience, 0);
         // Held until the answer is cached. Who waited for others for half of the time asks beside them, as
         // who is answered by nobody. A crowd that waits looks less and less often, not to hold up who asks.
@@ -132,16 +137,13 @@ impl Inner {
             }
             let is_late = found.is_err() || matches!(leases, Err(Others::MayWork));
             late = if is_late { late + 1 } else { 0 };
-            let is_over = late == LATE || begun.elapsed() >= budget / 2;
+            let is_over = late == LATE || Instant::now() >= half;
             if is_over || (is_held && !is_late) {
                 break;
             }
             wait = (wait * 2).min(LONGEST_WAIT);
         }
-        let left = budget.saturating_sub(begun.elapsed());
-        let asked = self
-            .ask_alone(cache, left.max(Duration::from_millis(1)), answered)
-            .await;
+        let asked = self.ask_alone(cache, until, answered).await;
         if let Ok(leases) = leases {
             leases.give_back().await;
         }

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use super::{Arc, Cache, Duration, Error, ErrorKind, Inner, Ordering, PoisonError, Snapshot};
 
 /// How long the cache is waited for at most; then it has nothing.
-const LOOK: Duration = Duration::from_millis(500);
+pub(super) const LOOK: Duration = Duration::from_millis(500);
 
 /// What AWS answered here, from the moment it did: it is served whatever becomes of the writes, also where
 /// they are not done in time.
