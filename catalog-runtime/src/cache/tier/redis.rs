@@ -10,8 +10,8 @@
 //! everything is a script: a user of its own needs `EVAL`, `EVALSHA` and what the scripts call, on the keys and the
 //! channel of the prefix.
 //!
-//! A caller is held by one operation no longer than [`RedisOptions::timeout`], connecting included; twice as
-//! long where its own process gets no processor.
+//! A caller is held by one operation no longer than [`RedisOptions::timeout`], connecting included; up to
+//! twice as long where its own process gets no processor.
 //! Scans ask for page after page, each an operation of its own; they look through all keys of the
 //! database, so a server with millions of others should give the cache a database of its own. Removing by
 //! a pattern is one scan, and ends after [`SWEEP`] in any case.

@@ -52,8 +52,8 @@ impl Worker {
         &self.options
     }
 
-    /// Asks on the thread and waits for it, at most the operation's timeout; twice as long where this
-    /// process itself is held up.
+    /// Asks on the thread and waits for it, at most the operation's timeout; up to twice as long where
+    /// this process itself is held up.
     pub(super) fn ask<T, F>(
         &self,
         ask: impl FnOnce(Connection) -> F + Send + 'static,
