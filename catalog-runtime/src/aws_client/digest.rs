@@ -4,12 +4,8 @@
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
-use sha2::{Digest, Sha256};
-
-/// What SHA-256 takes at a time.
-pub(super) const BLOCK: usize = 64;
 /// Longer heads are not remembered.
-const LONGEST: usize = 16 * BLOCK;
+const LONGEST: usize = 1024;
 
 /// With its length first, so that where one ends and the next begins is part of the hash.
 pub(super) fn feed(into: &mut Vec<u8>, bytes: &[u8]) {
@@ -29,30 +25,26 @@ pub(super) fn feed_number(into: &mut Vec<u8>, mut number: usize) {
 /// The last head and what hashing it came to: who asks, where and for which operation is mostly the
 /// same, and longer than what is asked.
 #[derive(Default)]
-pub(super) struct Heads(Mutex<Option<(Vec<u8>, Sha256)>>);
+pub(super) struct Heads(Mutex<Option<(Vec<u8>, [u8; 32])>>);
 
 impl Heads {
-    /// The digest of all of it, of which so much is the head.
-    pub(super) fn digest(&self, text: &[u8], head: usize) -> [u8; 32] {
-        // Whole blocks of it.
-        let (head, rest) = text.split_at(text.len().min(head / BLOCK * BLOCK));
-        let mut hash = self.begin(head);
-        hash.update(rest);
-        hash.finalize().into()
+    /// The digest of a head and what comes after it: of the one keyed with that of the other.
+    pub(super) fn digest(&self, head: &[u8], rest: &[u8]) -> [u8; 32] {
+        blake3::keyed_hash(&self.of_head(head), rest).into()
     }
 
-    fn begin(&self, head: &[u8]) -> Sha256 {
+    fn of_head(&self, head: &[u8]) -> [u8; 32] {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((of, hash)) = last.as_ref()
+        if let Some((of, digest)) = last.as_ref()
             && *of == head
         {
-            return hash.clone();
+            return *digest;
         }
-        let hash = Sha256::new_with_prefix(head);
+        let digest = blake3::hash(head).into();
         if head.len() <= LONGEST {
-            *last = Some((head.to_vec(), hash.clone()));
+            *last = Some((head.to_vec(), digest));
         }
-        hash
+        digest
     }
 }
 
@@ -80,10 +72,10 @@ mod tests {
             (&one, b"rest"),
         ];
         for (head, rest) in all {
-            let text = [head, rest].concat();
-            let plain: [u8; 32] = Sha256::digest(&text).into();
-            assert_eq!(heads.digest(&text, head.len()), plain);
+            let plain = Heads::default().digest(head, rest);
+            assert_eq!(heads.digest(head, rest), plain);
         }
+        assert_ne!(heads.digest(b"ab", b"c"), heads.digest(b"a", b"bc"));
     }
 
     #[test]

@@ -8,7 +8,6 @@ use aws_smithy_runtime_api::client::endpoint::EndpointResolverParams;
 use aws_smithy_runtime_api::client::identity::Identity;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::config_bag::ConfigBag;
-use sha2::{Digest, Sha256};
 
 use super::digest::feed;
 use crate::cache::Namespace;
@@ -99,7 +98,7 @@ impl Names {
         }
         Some(Scope {
             namespace,
-            identity: Sha256::digest(who).into(),
+            identity: blake3::hash(&who).into(),
         })
     }
 }

@@ -20,7 +20,7 @@ use aws_smithy_types::config_bag::ConfigBag;
 use bytes::Bytes;
 
 use super::client::{Plan, Shared};
-use super::digest::{BLOCK, feed};
+use super::digest::feed;
 use super::identity::Signed;
 use super::mark::{Marked, Unanswered};
 use super::parameters::Parameters;
@@ -262,15 +262,14 @@ impl Wire {
             return None;
         }
         let mut text = Vec::with_capacity(512);
-        text.extend_from_slice(b"aws-client 2");
+        text.extend_from_slice(b"aws-client 3");
         text.extend_from_slice(&scope.identity);
         feed(&mut text, signed.region.as_bytes());
         parameters.write_head(&mut text);
-        // The head says itself where it ends, and what is asked is mostly a block of its own.
-        let head = text.len().next_multiple_of(BLOCK);
-        text.resize(head, 0);
+        let head = text.len();
         parameters.write_body(&mut text);
-        let digest = plan.heads.digest(&text, head);
+        let (head, body) = text.split_at(head);
+        let digest = plan.heads.digest(head, body);
         let digest = hex::lower(digest.get(..16)?);
         let tags = parameters.tags(&plan.operation, self.shared.rules.scopes(&plan.service));
         let nothing = tags.is_empty().then_some(ALL);

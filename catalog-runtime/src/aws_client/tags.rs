@@ -2,8 +2,6 @@
 
 use std::borrow::Cow;
 
-use sha2::{Digest, Sha256};
-
 use super::parameters::decode;
 use crate::cache::hex;
 
@@ -71,8 +69,8 @@ pub(super) fn pieces(value: &str) -> impl Iterator<Item = &str> {
 }
 
 pub(super) fn tag(text: &str) -> String {
-    let digest = Sha256::digest(text.as_bytes());
-    hex::lower(digest.get(..8).unwrap_or_default())
+    let digest = blake3::hash(text.as_bytes());
+    hex::lower(digest.as_slice().get(..8).unwrap_or_default())
 }
 
 /// The segments of a REST path that name something, and are not words of the API: a segment is such a

@@ -94,11 +94,11 @@ impl Rules {
             return (0..=body.len())
                 .any(|at| self.ends_in_secret(body.get(..at).unwrap_or_default()));
         }
-        any_mark(body, |name| match name {
-            [.., b'\\', b'"'] => self.is_secret_before(body, name.len()),
+        any_mark(body, |name| match name.last_chunk::<5>() {
+            Some([.., b'\\', b'"']) => self.is_secret_before(body, name.len()),
             // Nearly all are told apart here.
-            [plain @ .., b'"'] => {
-                self.ends.may_have(plain) && self.is_secret_before(body, name.len())
+            Some([letters @ .., b'"']) => {
+                self.ends.may_be(letters) && self.is_secret_before(body, name.len())
             }
             _ => self.is_secret_before(body, name.len()),
         })
@@ -137,11 +137,17 @@ fn unquoted(text: &[u8]) -> &[u8] {
 /// Whether something is it that ends where a name may end: before a `:`, a `=` or a `>`, and some others. There
 /// is one every few bytes, and to begin a search anew at each takes longer than to look at all bytes.
 fn any_mark(body: &[u8], is_it: impl Fn(&[u8]) -> bool) -> bool {
-    const WIDTH: usize = 32;
-    let any = |from: usize, block: &[u8; WIDTH]| {
-        let above = u8x32::from(*block) - u8x32::splat(b':');
+    const WIDTH: usize = 64;
+    let marks = |half: &[u8; WIDTH / 2]| {
+        let above = u8x32::from(*half) - u8x32::splat(b':');
         let is_mark = above.min(u8x32::splat(b'>' - b':')).simd_eq(above);
-        let mut open = is_mark.to_bitmask();
+        u64::from(is_mark.to_bitmask())
+    };
+    let any = |from: usize, block: &[u8; WIDTH]| {
+        let ([low, high], _) = block.as_chunks() else {
+            return false;
+        };
+        let mut open = marks(low) | marks(high) << (WIDTH / 2);
         while open != 0 {
             let at = from + open.trailing_zeros() as usize;
             if body.get(..at).is_some_and(&is_it) {
@@ -171,7 +177,8 @@ pub(super) struct Ends([u64; 16]);
 impl Ends {
     pub(super) fn of(words: &[String]) -> Self {
         let mut ends = Self::default();
-        for (at, bit) in words.iter().filter_map(|word| Self::place(word.as_bytes())) {
+        let letters = words.iter().filter_map(|word| word.as_bytes().last_chunk());
+        for (at, bit) in letters.map(|letters| Self::place(*letters)) {
             if let Some(bits) = ends.0.get_mut(at) {
                 *bits |= 1 << bit;
             }
@@ -180,16 +187,18 @@ impl Ends {
     }
 
     fn may_have(&self, name: &[u8]) -> bool {
-        let Some((at, bit)) = Self::place(name) else {
-            return false;
-        };
+        name.last_chunk().is_some_and(|letters| self.may_be(letters))
+    }
+
+    fn may_be(&self, letters: &[u8; 4]) -> bool {
+        let (at, bit) = Self::place(*letters);
         self.0.get(at).is_some_and(|bits| bits >> bit & 1 != 0)
     }
 
     /// A place among 16 times 64, the same for either case.
-    fn place(name: &[u8]) -> Option<(usize, u32)> {
-        let letters = u32::from_le_bytes(*name.last_chunk()?) | 0x2020_2020;
+    fn place(letters: [u8; 4]) -> (usize, u32) {
+        let letters = u32::from_le_bytes(letters) | 0x2020_2020;
         let hash = letters.wrapping_mul(0x9E37_79B1) >> 22;
-        Some((hash as usize / 64, hash % 64))
+        (hash as usize / 64, hash % 64)
     }
 }
