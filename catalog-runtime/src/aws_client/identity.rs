@@ -8,8 +8,10 @@ use aws_smithy_runtime_api::client::endpoint::EndpointResolverParams;
 use aws_smithy_runtime_api::client::identity::Identity;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::config_bag::ConfigBag;
+use http::header::AUTHORIZATION;
 
 use super::digest::feed;
+use super::headers;
 use crate::cache::Namespace;
 
 /// What the signature says in plain words: the access key, and the region it is for.
@@ -22,18 +24,19 @@ pub(super) struct Signed<'a> {
 impl<'a> Signed<'a> {
     /// `None` where the request has no AWS signature: no credentials, a bearer token.
     pub(super) fn of(request: &'a HttpRequest) -> Option<Self> {
-        let authorization = request.headers().get_bytes("authorization")?;
+        let authorization = headers::first(request.headers(), &AUTHORIZATION)?;
         // AWS4-HMAC-SHA256 Credential=KEY/DATE/REGION/SERVICE/aws4_request, …; with an asymmetric
         // signature there is no region, and the regions are in a header of their own.
-        let credential = authorization.get(..memchr::memchr(b',', authorization)?)?;
-        let credential = std::str::from_utf8(credential)
-            .ok()?
-            .strip_prefix("AWS4-")?;
-        let (algorithm, credential) = credential.split_once(' ')?;
-        let credential = credential.strip_prefix("Credential=")?;
+        let (credential, _) = authorization.split_at(memchr::memchr(b',', authorization)?);
+        let credential = std::str::from_utf8(credential).ok()?;
+        let symmetric = credential.strip_prefix("AWS4-HMAC-SHA256 Credential=");
+        let credential = match symmetric {
+            Some(credential) => credential,
+            None => credential.strip_prefix("AWS4-ECDSA-P256-SHA256 Credential=")?,
+        };
         let (credential, _service) = cut(credential.strip_suffix("/aws4_request")?)?;
         let (rest, last) = cut(credential)?;
-        if algorithm.starts_with("ECDSA") {
+        if symmetric.is_none() {
             return Some(Self {
                 access_key: rest,
                 region: request.headers().get("x-amz-region-set")?,

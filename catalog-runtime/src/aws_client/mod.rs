@@ -89,6 +89,7 @@
 
 mod client;
 mod digest;
+mod headers;
 mod identity;
 mod layer;
 mod mark;

@@ -36,7 +36,7 @@ impl<'a> Parameters<'a> {
         let body = request.body().bytes();
         let endpoint = endpoint(request.uri());
         let target = request.uri().strip_prefix(endpoint).unwrap_or_default();
-        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let (path, query) = cut(target, b'?').unwrap_or((target, ""));
         let mut query: Vec<_> = pairs(query).collect();
         query.sort_by_key(|(name, _)| *name);
         let mut headers: Vec<_> = request
@@ -46,14 +46,14 @@ impl<'a> Parameters<'a> {
             .collect();
         headers.sort_by_key(|(name, _)| *name);
         let kind = headers.iter().find(|(name, _)| *name == "content-type");
-        let kind = kind.and_then(|(_, value)| std::str::from_utf8(value).ok());
+        let kind = kind.map_or(&b""[..], |(_, kind)| kind);
         Self {
             endpoint,
             method: request.method(),
             path,
             query,
             headers,
-            body: Body::of(body.unwrap_or_default(), kind.unwrap_or_default()),
+            body: Body::of(body.unwrap_or_default(), kind),
             is_stream: body.is_none(),
         }
     }
@@ -233,18 +233,23 @@ fn is_travelling(header: &str) -> bool {
 
 /// Scheme and authority of a URI.
 fn endpoint(uri: &str) -> &str {
-    let scheme = uri
-        .split_once(':')
-        .filter(|(_, rest)| rest.starts_with("//"));
+    let scheme = cut(uri, b':').filter(|(_, rest)| rest.starts_with("//"));
     let authority = scheme.map_or(0, |(scheme, _)| scheme.len() + 3);
-    let path = uri.get(authority..).and_then(|rest| rest.find(['/', '?']));
+    let path = uri.as_bytes().get(authority..);
+    let path = path.and_then(|rest| memchr::memchr2(b'/', b'?', rest));
     path.and_then(|path| uri.get(..authority + path))
         .unwrap_or(uri)
 }
 
 fn pairs(text: &str) -> impl Iterator<Item = (&str, &str)> {
     let pairs = text.split('&').filter(|pair| !pair.is_empty());
-    pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+    pairs.map(|pair| cut(pair, b'=').unwrap_or((pair, "")))
+}
+
+/// Before and after the first of these signs, at a third of what `split_once` takes.
+fn cut(text: &str, sign: u8) -> Option<(&str, &str)> {
+    let at = memchr::memchr(sign, text.as_bytes())?;
+    Some((text.get(..at)?, text.get(at + 1..)?))
 }
 
 /// Percent-decoded; what is not UTF-8 then, as it is.

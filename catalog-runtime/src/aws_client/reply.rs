@@ -12,7 +12,10 @@ use aws_smithy_async::rt::sleep::{AsyncSleep, SharedAsyncSleep};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::body::SdkBody;
 use bytes::{Bytes, BytesMut};
+use http::header::CONTENT_TYPE;
 use http_body::{Body, Frame, SizeHint};
+
+use super::headers::{self, has};
 
 /// The first bytes of an answer written down; the digit is the format.
 const MAGIC: &[u8] = b"reply2";
@@ -45,15 +48,14 @@ pub(super) async fn look(
     if !response.status().is_success() {
         return Err(NotKept("it is an error"));
     }
-    let kind = response.headers().get("content-type").unwrap_or_default();
-    let is = |words: &[&str]| words.iter().any(|word| kind.contains(word));
-    let is_json = is(&["json"]);
-    if !is_json && is(&["eventstream", "event-stream"]) {
+    let kind = headers::first(response.headers(), &CONTENT_TYPE).unwrap_or_default();
+    let is_json = has(kind, b"json");
+    if !is_json && (has(kind, b"eventstream") || has(kind, b"event-stream")) {
         return Err(NotKept("it is a stream"));
     }
     // A body that does not say how long it is may never end; one in a text format does.
-    let is_text = is_json || is(&["xml", "cbor"]);
-    let may_be_a_page = !is_json && is(&["html"]);
+    let is_text = is_json || has(kind, b"xml") || has(kind, b"cbor");
+    let may_be_a_page = !is_json && has(kind, b"html");
     let announced = Body::size_hint(response.body()).exact().or_else(|| {
         let length = response.headers().get("content-length");
         length.and_then(|length| length.parse().ok())
@@ -299,7 +301,6 @@ fn write(response: &HttpResponse, body: &[u8]) -> (Bytes, usize) {
     for (name, value) in response.headers().iter_bytes() {
         if !is_passing(name)
             && let (Ok(is), Ok(are)) = (u16::try_from(name.len()), u16::try_from(value.len()))
-            && std::str::from_utf8(value).is_ok()
         {
             for (length, text) in [(is, name.as_bytes()), (are, value)] {
                 out.extend_from_slice(&length.to_le_bytes());
@@ -329,8 +330,10 @@ pub(super) fn read(written: &Bytes, age: Duration) -> Option<HttpResponse> {
         if name.is_empty() {
             break;
         }
-        let value = std::str::from_utf8(take(&mut rest)?).ok()?;
-        headers.try_append(name.to_owned(), value.to_owned()).ok()?;
+        // The SDK takes only texts.
+        if let Ok(value) = std::str::from_utf8(take(&mut rest)?) {
+            headers.try_append(name.to_owned(), value.to_owned()).ok()?;
+        }
     }
     headers.try_insert("age", age.as_secs().to_string()).ok()?;
     let begins = (written.len() - rest.len()).next_multiple_of(ALIGNED);

@@ -7,6 +7,7 @@ use std::fmt;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::super::headers::has;
 use super::pairs;
 
 #[derive(Debug, Default)]
@@ -30,11 +31,11 @@ pub(super) struct Leaf<'a> {
 }
 
 impl<'a> Body<'a> {
-    pub(super) fn of(bytes: &'a [u8], kind: &str) -> Self {
+    pub(super) fn of(bytes: &'a [u8], kind: &[u8]) -> Self {
         if bytes.is_empty() {
             return Self::Empty;
         }
-        if kind.contains("json") {
+        if has(kind, b"json") {
             let mut leaves = Vec::with_capacity(8);
             let flat = std::str::from_utf8(bytes)
                 .is_ok_and(|json| flatten(json.trim(), &mut String::new(), &mut leaves).is_some());
@@ -46,7 +47,7 @@ impl<'a> Body<'a> {
             if flat && !twice {
                 return Self::Json(leaves);
             }
-        } else if kind.contains("x-www-form-urlencoded")
+        } else if has(kind, b"x-www-form-urlencoded")
             && let Ok(text) = std::str::from_utf8(bytes)
         {
             let mut form: Vec<_> = pairs(text).collect();

@@ -187,7 +187,8 @@ impl Ends {
     }
 
     fn may_have(&self, name: &[u8]) -> bool {
-        name.last_chunk().is_some_and(|letters| self.may_be(letters))
+        name.last_chunk()
+            .is_some_and(|letters| self.may_be(letters))
     }
 
     fn may_be(&self, letters: &[u8; 4]) -> bool {
