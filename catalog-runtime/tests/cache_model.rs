@@ -534,7 +534,7 @@ fn who_waited_for_a_leader_has_its_answer() {
                 if answer.is_none() {
                     *lock(&computed) += 1;
                     thread::yield_now();
-                    lead.succeeded(Some((flights.joined_by_now(&1), 7)));
+                    lead.succeeded(flights.joined_by_now(&1).map(|below| (below, 7)));
                 }
             })
         };

@@ -67,16 +67,14 @@ pub(super) async fn look(
         None if !is_text => return Err(NotKept("it does not say how long it is")),
         _ => {}
     }
-    let taken = std::mem::replace(response.body_mut(), SdkBody::taken());
-    let collected = match taken.bytes() {
-        Some(_) => Ok(taken),
-        None => collect(taken, bound, sleep).await.map(SdkBody::from),
-    };
-    match collected {
-        Ok(collected) => *response.body_mut() = collected,
-        Err(rejoined) => {
-            *response.body_mut() = SdkBody::from_body_1_x(*rejoined);
-            return Err(NotKept("it is too large, too slow, or broke off"));
+    if response.body().bytes().is_none() {
+        let taken = std::mem::replace(response.body_mut(), SdkBody::taken());
+        match collect(taken, bound, sleep).await {
+            Ok(collected) => *response.body_mut() = SdkBody::from(collected),
+            Err(rejoined) => {
+                *response.body_mut() = SdkBody::from_body_1_x(*rejoined);
+                return Err(NotKept("it is too large, too slow, or broke off"));
+            }
         }
     }
     let whole = response.body().bytes().unwrap_or_default();

@@ -283,12 +283,12 @@ impl Cache {
                 // Before the watch is asked: who joins after another write is not served what was read
                 // before.
                 let below = below();
-                let is_shared = !watch.is_overtaken();
-                lead.succeeded(is_shared.then(|| (below, Outcome::Answer(answer.clone()))));
+                let below = below.filter(|_| !watch.is_overtaken());
+                lead.succeeded(below.map(|below| (below, Outcome::Answer(answer.clone()))));
                 Err(Ok(answer))
             }
             Next::Busy => {
-                lead.succeeded(Some((below(), Outcome::Busy)));
+                lead.succeeded(below().map(|below| (below, Outcome::Busy)));
                 Err(Err(ComputeError(Reason::Busy)))
             }
             // Those who wait find out for themselves.
@@ -412,6 +412,6 @@ impl Cache {
             tier: None,
             path: None,
         });
-        Left::Computed(answer, stored.map(|(_, below)| below))
+        Left::Computed(answer, stored.and_then(|(_, below)| below))
     }
 }

@@ -239,13 +239,9 @@ impl Cache {
     /// Stores a value in every tier, in place of what was there.
     pub fn put(&self, key: &Key, value: impl Into<Bytes>, terms: &Terms) -> Stored {
         let name = (self.namespace, key.clone());
-        self.inner
-            .order
-            .write(std::slice::from_ref(&name), || {
-                self.write(&[self.entry(key, value.into(), terms)], None)
-            })
-            .pop()
-            .unwrap_or_default()
+        let write = || self.write_one(self.entry(key, value.into(), terms), None);
+        let order = &self.inner.order;
+        order.write(std::slice::from_ref(&name), write)
     }
 
     /// The same as [`Cache::put`] for async callers.
@@ -274,7 +270,9 @@ impl Cache {
                 .into_iter()
                 .map(|(key, value)| self.entry(key, value, terms))
                 .collect();
-            self.write(&entries, None)
+            let mut stored = vec![Stored::default(); entries.len()];
+            self.write(&entries, None, &mut stored);
+            stored
         })
     }
 
@@ -310,25 +308,29 @@ impl Cache {
         begins: &Begins,
         then: impl FnOnce() -> R,
     ) -> Option<(Stored, R)> {
-        let write = || self.write(&[entry], Some(begins)).pop();
-        let stored = watch.write_unless_overtaken(|| (write().unwrap_or_default(), then()));
+        let write = || (self.write_one(entry, Some(begins)), then());
+        let stored = watch.write_unless_overtaken(write);
         if stored.is_none() {
             self.inner.counts.overtaken.one();
         }
         stored
     }
 
-    /// Writes to every tier. Only within a turn.
-    fn write(&self, entries: &[Entry], begins: Option<&Begins>) -> Vec<Stored> {
-        let mut stored = vec![Stored::default(); entries.len()];
+    fn write_one(&self, entry: Entry, begins: Option<&Begins>) -> Stored {
+        let mut stored = [Stored::default()];
+        self.write(&[entry], begins, &mut stored);
+        let [stored] = stored;
+        stored
+    }
+
+    /// Writes to every tier, and notes of each entry where it is. Only within a turn.
+    fn write(&self, entries: &[Entry], begins: Option<&Begins>, stored: &mut [Stored]) {
         for (index, level) in self.inner.levels.iter().enumerate() {
             let begun = begins.map(|begins| begins.of(index));
-            let done = match begins.is_some_and(|begins| begins.late.contains(&index)) {
-                true => level.leave_out(entries),
-                false => level.put(entries, begun.as_ref()),
-            };
-            for ((stored, entry), done) in stored.iter_mut().zip(entries).zip(done) {
+            let mut stored = stored.iter_mut();
+            let note = |entry: &Entry, done| {
                 let name = || [(self.namespace, Pattern::exact(&entry.envelope().key))];
+                let Some(stored) = stored.next() else { return };
                 match done {
                     Done::Stored(path) => {
                         stored.tiers.push(level.name());
@@ -354,9 +356,12 @@ impl Cache {
                     }
                     Done::Missed => {}
                 }
+            };
+            match begins.is_some_and(|begins| begins.late.contains(&index)) {
+                true => level.leave_out(entries, note),
+                false => level.put(entries, begun.as_ref(), note),
             }
         }
-        stored
     }
 
     pub(super) fn entry(&self, key: &Key, value: Bytes, terms: &Terms) -> Entry {

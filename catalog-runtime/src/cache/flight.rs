@@ -139,10 +139,12 @@ impl<N: Hash + Eq + Clone, V: Clone> Flights<N, V> {
         }
     }
 
-    /// The number above those of all who have joined the flight of a name by now.
-    pub(super) fn joined_by_now(&self, name: &N) -> u64 {
+    /// The number above those of all who have joined the flight of a name by now; `None` where nobody but
+    /// the leader has.
+    pub(super) fn joined_by_now(&self, name: &N) -> Option<u64> {
         let lanes = lock(&self.lanes);
-        lanes.by_name.get(name).map_or(0, |lane| lane.next)
+        let lane = lanes.by_name.get(name)?;
+        (lane.joined > 1).then_some(lane.next)
     }
 
     #[cfg(test)]

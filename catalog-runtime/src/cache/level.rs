@@ -223,53 +223,54 @@ impl Level {
             .then_some(found)
     }
 
-    /// Stores the entries. The older entry of one that was not stored is not answered by this tier
-    /// either; it stays, as the last good one for others. `begun` is when the computation of what is
-    /// stored began, where one entry was computed. Only within a turn.
-    pub(super) fn put(&self, entries: &[Entry], begun: Option<&Begun>) -> Vec<Done> {
-        let done = |(entry, receipt): (&Entry, Option<Receipt>)| {
-            receipt.map_or(Done::Missed, |receipt| self.written(entry, receipt))
+    /// Stores the entries, and says of each in turn what became of it. The older entry of one that was not
+    /// stored is not answered by this tier either; it stays, as the last good one for others. `begun` is
+    /// when the computation of what is stored began, where one entry was computed. Only within a turn.
+    pub(super) fn put(
+        &self,
+        entries: &[Entry],
+        begun: Option<&Begun>,
+        mut then: impl FnMut(&Entry, Done),
+    ) {
+        let mut done = |entry: &Entry, receipt: Option<Receipt>| {
+            let done = receipt.map_or(Done::Missed, |receipt| self.written(entry, receipt));
+            self.doubt_what_was_missed(entry, &done);
+            then(entry, done);
         };
-        let done = match entries {
-            // Mostly.
-            [entry] => {
-                let receipt = self.call("put", &entry.envelope().key, |tier| match begun {
-                    Some(begun) => tier.put_begun(entry, begun),
-                    None => tier.put(entry),
-                });
-                vec![done((entry, receipt))]
-            }
-            _ => {
-                let keys: Vec<&Key> = entries.iter().map(|entry| &entry.envelope().key).collect();
-                let receipts = self.call_many("put", &keys, |tier| tier.put_many(entries));
-                entries.iter().zip(receipts).map(done).collect()
-            }
-        };
-        self.doubt_what_was_missed(entries, &done);
-        done
+        // Mostly it is one.
+        if let [entry] = entries {
+            let receipt = self.call("put", &entry.envelope().key, |tier| match begun {
+                Some(begun) => tier.put_begun(entry, begun),
+                None => tier.put(entry),
+            });
+            return done(entry, receipt);
+        }
+        let keys: Vec<&Key> = entries.iter().map(|entry| &entry.envelope().key).collect();
+        let receipts = self.call_many("put", &keys, |tier| tier.put_many(entries));
+        let each = entries.iter().zip(receipts);
+        each.for_each(|(entry, receipt)| done(entry, receipt));
     }
 
     /// As a [`Level::put`] that fails, without asking. Only within a turn.
-    pub(super) fn leave_out(&self, entries: &[Entry]) -> Vec<Done> {
+    pub(super) fn leave_out(&self, entries: &[Entry], mut then: impl FnMut(&Entry, Done)) {
         self.counts.skipped.one();
-        let done: Vec<Done> = entries.iter().map(|_| Done::Missed).collect();
-        self.doubt_what_was_missed(entries, &done);
-        done
+        for entry in entries {
+            self.doubt_what_was_missed(entry, &Done::Missed);
+            then(entry, Done::Missed);
+        }
     }
 
-    fn doubt_what_was_missed(&self, entries: &[Entry], done: &[Done]) {
-        for (entry, done) in entries.iter().zip(done) {
-            let envelope = entry.envelope();
-            match done {
-                Done::Stored(_) | Done::Superseded(_) | Done::Removed => {
-                    self.doubts.settle(&envelope.namespace, &envelope.key);
-                }
-                Done::Missed => self.doubts.add(
-                    envelope.namespace,
-                    Pattern::exact(&envelope.key),
-                    Missed::Write(envelope.written_at),
-                ),
+    fn doubt_what_was_missed(&self, entry: &Entry, done: &Done) {
+        let envelope = entry.envelope();
+        match done {
+            Done::Stored(_) | Done::Superseded(_) | Done::Removed => {
+                self.doubts.settle(&envelope.namespace, &envelope.key);
             }
+            Done::Missed => self.doubts.add(
+                envelope.namespace,
+                Pattern::exact(&envelope.key),
+                Missed::Write(envelope.written_at),
+            ),
         }
     }
 
