@@ -104,6 +104,27 @@ fn a_cancelled_leader_hands_over() {
     assert_eq!(cache.inner.flights.len(), 0);
 }
 
+/// Where there is but a memory of its own it looks again only if something was written meanwhile.
+#[test]
+fn who_takes_over_serves_what_was_written_meanwhile() {
+    let cache = memory_only(&ManualClock::new());
+    let (key, terms) = (key(1), terms());
+    let compute = || async {
+        std::future::pending::<()>().await;
+        ok("never")
+    };
+    let mut leader = Box::pin(cache.get_or_compute_async(&key, &terms, compute));
+    assert!(poll_once(leader.as_mut()).is_pending());
+    let mut next = pin!(cache.get_or_compute_async(&key, &terms, compute));
+    assert!(poll_once(next.as_mut()).is_pending());
+    cache.put(&key, "put", &terms);
+    drop(leader);
+    match poll_once(next) {
+        Poll::Ready(answer) => assert_eq!(data(answer), "put"),
+        Poll::Pending => panic!("it computes what is there"),
+    }
+}
+
 #[test]
 fn a_panicking_leader_hands_over() {
     let stage = Stage::new();
