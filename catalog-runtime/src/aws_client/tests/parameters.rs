@@ -97,10 +97,42 @@ fn turned(value: &Value) -> String {
     }
 }
 
+/// An object written closely, and sometimes with a sign too many.
+fn written_closely() -> impl Strategy<Value = String> {
+    let members = [
+        r#""a":"b""#,
+        r#""é":"","c":"{}""#,
+        r#""0":0,"d":170"#,
+        r#""n":null,"t":true"#,
+        r#""e":-1.50"#,
+        r#""f":"\"""#,
+        r#""g":{"h":[]}"#,
+        r#""a.b":"~""#,
+    ];
+    let members = prop::sample::subsequence(members.to_vec(), 0..=members.len());
+    let end = prop::sample::select(&["", "", "", ",", r#","z":"#, r#","z":07"#][..]);
+    let sign = prop::sample::select(&["", "\"", ":", ",", "\\", " ", "\n", "0", "x", "}"][..]);
+    let all = (members, end, sign, any::<prop::sample::Index>());
+    all.prop_map(|(members, end, sign, at)| {
+        let mut text = format!("{{{}{end}}}", members.join(","));
+        text.insert_str(text.floor_char_boundary(at.index(text.len())), sign);
+        text
+    })
+}
+
 proptest! {
     #[test]
     fn the_order_of_members_does_not_matter(value in any_json()) {
         prop_assert_eq!(json_body(value.to_string()), json_body(turned(&value)));
+    }
+
+    /// What is written closely is read another way.
+    #[test]
+    fn a_space_before_it_changes_nothing(text in written_closely()) {
+        let (plain, spaced) = (json_body(text.clone()), json_body(format!(" {text}")));
+        let are_whole = plain.ends_with(format!("o{text}").as_bytes())
+            && spaced.ends_with(format!("o {text}").as_bytes());
+        prop_assert!(plain == spaced || are_whole, "{text}");
     }
 
     #[test]
