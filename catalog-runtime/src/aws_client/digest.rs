@@ -8,12 +8,14 @@ use std::sync::{Mutex, PoisonError};
 const LONGEST: usize = 1024;
 
 /// With its length first, so that where one ends and the next begins is part of the hash.
+#[inline]
 pub(super) fn feed(into: &mut Vec<u8>, bytes: &[u8]) {
     feed_number(into, bytes.len());
     into.extend_from_slice(bytes);
 }
 
 /// Seven bits in a byte, the last one without the eighth: most are one byte, and none begins another.
+#[inline]
 pub(super) fn feed_number(into: &mut Vec<u8>, mut number: usize) {
     while number >= 0x80 {
         into.push((number & 0x7f) as u8 | 0x80);

@@ -122,7 +122,7 @@ impl<'a> Parameters<'a> {
     /// The values of a parameter of the query or the body; of a list, all of them.
     pub(super) fn named(&self, name: &str) -> impl Iterator<Item = Cow<'_, str>> {
         self.all()
-            .filter(move |(is, _, _)| without_indices(is) == name)
+            .filter(move |(is, _, _)| is_named(is, name))
             .map(|(_, value, _)| value)
     }
 
@@ -150,7 +150,7 @@ impl<'a> Parameters<'a> {
 
     /// The tags of all that the request names, in the order of its parts.
     pub(super) fn tags(&self, operation: &str, scopes: &[String]) -> Vec<String> {
-        let is_scope = |name| scopes.iter().any(|scope| without_indices(name) == **scope);
+        let is_scope = |name| scopes.iter().any(|scope| is_named(name, scope));
         let is_scoped = |piece: &str| {
             let mut scoped = scopes.iter().flat_map(|scope| self.named(scope));
             scoped.any(|value| pieces(&value).any(|of| of == piece))
@@ -188,6 +188,11 @@ impl<'a> Parameters<'a> {
         let leaves = leaves.map(|leaf| (&*leaf.name, Cow::Borrowed(&*leaf.value), leaf.is_text));
         pairs.chain(leaves)
     }
+}
+
+/// Whether a parameter is the one of this name, or one of a list of it.
+fn is_named(parameter: &str, name: &str) -> bool {
+    parameter == name || (parameter.len() > name.len() && without_indices(parameter) == name)
 }
 
 /// `GroupIds[3]` is one of `GroupIds`.

@@ -7,7 +7,9 @@ use crate::cache::hex;
 
 /// Whether the parameter says how the call goes (pages, order, the protocol) and not what it is about.
 pub(super) fn is_about_the_call(name: &str) -> bool {
-    let last = name.rsplit(['.', ']']).next().unwrap_or(name);
+    let mut signs = name.bytes();
+    let last = signs.rposition(|sign| matches!(sign, b'.' | b']'));
+    let last = last.and_then(|at| name.get(at + 1..)).unwrap_or(name);
     let ends = ["token", "marker", "cursor"];
     let is = [
         "action",

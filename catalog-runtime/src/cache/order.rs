@@ -55,10 +55,11 @@ fn is_swept<N>(turn: &Turn<'_, N>, name: &N) -> bool {
     turn.as_ref().is_some_and(|Sweep(is_swept)| is_swept(name))
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Watched {
     watches: usize,
-    turns: u64,
+    /// Shared with the watches: they look without a lock.
+    turns: Arc<AtomicU64>,
 }
 
 impl<N: Hash + Eq + Clone> Order<N> {
@@ -82,20 +83,22 @@ impl<N: Hash + Eq + Clone> Order<N> {
 
     /// Begins to watch a name.
     pub(super) fn watch(self: &Arc<Self>, name: &N) -> Watch<N> {
-        let (mut seen, stripe) = (0, self.stripe(name));
+        let stripe = self.stripe(name);
         let gaps = self.gaps.load(Ordering::Acquire);
-        self.with_watched(stripe, |watched| {
-            let entry = watched.entry(name.clone()).or_insert(Watched {
-                watches: 0,
-                turns: 0,
-            });
+        let watched = self.with_watched(stripe, |watched| {
+            let entry = watched.entry(name.clone()).or_default();
             entry.watches += 1;
-            seen = entry.turns;
+            (
+                Arc::clone(&entry.turns),
+                entry.turns.load(Ordering::Acquire),
+            )
         });
+        let (turns, seen) = watched.unwrap_or_default();
         Watch {
             order: Arc::clone(self),
             name: name.clone(),
             stripe,
+            turns,
             seen,
             gaps,
         }
@@ -187,17 +190,20 @@ impl<N: Hash + Eq + Clone> Order<N> {
         self.turns.get(stripe).map(lock)
     }
 
-    fn with_watched(&self, stripe: usize, with: impl FnOnce(&mut WatchedNames<N>)) {
-        if let Some(watched) = self.watched.get(stripe) {
-            with(&mut lock(watched));
-        }
+    fn with_watched<R>(
+        &self,
+        stripe: usize,
+        with: impl FnOnce(&mut WatchedNames<N>) -> R,
+    ) -> Option<R> {
+        let watched = self.watched.get(stripe)?;
+        Some(with(&mut lock(watched)))
     }
 
     /// Tells the watches of a stripe that these names had a turn.
     fn overtake(&self, stripe: usize, is_written: impl Fn(&N) -> bool) {
         self.with_watched(stripe, |watched| {
             for (_, entry) in watched.iter_mut().filter(|(name, _)| is_written(name)) {
-                entry.turns += 1;
+                entry.turns.fetch_add(1, Ordering::AcqRel);
             }
         });
     }
@@ -250,6 +256,7 @@ pub(super) struct Watch<N: Hash + Eq + Clone> {
     order: Arc<Order<N>>,
     name: N,
     stripe: usize,
+    turns: Arc<AtomicU64>,
     seen: u64,
     gaps: u64,
 }
@@ -287,11 +294,7 @@ impl<N: Hash + Eq + Clone> Watch<N> {
         if cfg!(broken = "overtaken-is-stored") {
             return false;
         }
-        let mut now = None;
-        self.order.with_watched(self.stripe, |watched| {
-            now = watched.get(&self.name).map(|entry| entry.turns);
-        });
-        now != Some(self.seen)
+        self.turns.load(Ordering::Acquire) != self.seen
     }
 }
 

@@ -67,13 +67,11 @@ impl<'a> Body<'a> {
 fn plain_members<'a>(text: &'a str, leaves: &mut Vec<Leaf<'a>>) -> Option<()> {
     let mut rest = text.strip_prefix('{')?.strip_suffix('}')?;
     loop {
-        let (name, after) = plain_text(rest)?;
-        let after = after.strip_prefix(':')?;
-        let text = plain_text(after);
+        // A name that [`escape`] leaves as it is.
+        let (name, after) = plain_text(rest, |byte| !matches!(byte, b'~' | b'.' | b'['))?;
+        let after = after.strip_prefix(':').filter(|_| !name.is_empty())?;
+        let text = plain_text(after, |_| true);
         let (value, after) = text.or_else(|| plain_word(after))?;
-        if !is_plain(name) {
-            return None;
-        }
         leaves.push(Leaf {
             name: name.into(),
             is_text: text.is_some(),
@@ -86,9 +84,10 @@ fn plain_members<'a>(text: &'a str, leaves: &mut Vec<Leaf<'a>>) -> Option<()> {
     }
 }
 
-fn plain_text(text: &str) -> Option<(&str, &str)> {
+/// A text of nothing but such bytes, and what comes after it.
+fn plain_text(text: &str, may_be: impl Fn(u8) -> bool) -> Option<(&str, &str)> {
     let text = text.strip_prefix('"')?;
-    let is_other = |byte| byte < b' ' || matches!(byte, b'"' | b'\\');
+    let is_other = |byte| byte < b' ' || matches!(byte, b'"' | b'\\') || !may_be(byte);
     let (plain, rest) = text.split_at_checked(text.bytes().position(is_other)?)?;
     Some((plain, rest.strip_prefix('"')?))
 }
@@ -180,11 +179,6 @@ impl<'de> Visitor<'de> for Members<'_, 'de> {
         }
         Ok(())
     }
-}
-
-/// Whether [`escape`] leaves the name as it is.
-fn is_plain(member: &str) -> bool {
-    !member.is_empty() && !member.bytes().any(|b| matches!(b, b'~' | b'.' | b'['))
 }
 
 /// A member's name within a longer one, so that no two places have one name.
