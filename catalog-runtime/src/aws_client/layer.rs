@@ -95,12 +95,12 @@ impl HttpConnector for Connector {
             wire.shared.counts.passed.one();
             return wire.inner.call(request);
         };
-        let asking = Box::new(Asking {
+        let asking = Asking {
             wire: wire.clone(),
             request: Some(request),
             answer: None,
-        });
-        HttpConnectorFuture::new(asking.read(place))
+        };
+        HttpConnectorFuture::new(Box::new(Read { place, asking }).answer())
     }
 }
 
@@ -117,7 +117,56 @@ impl HttpConnector for Connector {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Dropped(pub u64);
 
-/// A read that may have to be asked. In a box: futures hold what they are given twice.
+/// A read. In a box, as futures hold what they are given twice, and small ones are cheaper to come by.
+struct Read {
+    place: Place,
+    asking: Asking,
+}
+
+impl Read {
+    async fn answer(mut self: Box<Self>) -> Result<HttpResponse, ConnectorError> {
+        let Self { place, asking } = &mut *self;
+        let Place { cache, key, plan } = place;
+        let answer = cache
+            .get_or_compute_async(key, &plan.terms, || asking.ask())
+            .await;
+        if let Some(asked) = self.asking.answer {
+            return asked;
+        }
+        let shared = &self.asking.wire.shared;
+        if let Ok(Freshness::Fresh(hit)) = answer
+            && let Some(response) = reply::read(&hit.data, hit.age())
+        {
+            shared.counts.answered.one();
+            tracing::debug!(key = %self.place.key, age_seconds = hit.age().as_secs(), "an AWS read was answered from the cache");
+            return Ok(response);
+        }
+        Box::pin(self.ask_beside_others()).await
+    }
+
+    /// Another's question failed a moment ago, or another process is asking, or what is stored cannot be
+    /// read: the answer and the error are for each caller to get.
+    async fn ask_beside_others(self: Box<Self>) -> Result<HttpResponse, ConnectorError> {
+        let Self { place, mut asking } = *self;
+        let Place { cache, key, plan } = place;
+        let watched = cache
+            .off_thread(move |cache| cache.watch_shared(&key))
+            .await;
+        if let Ok(written) = asking.ask().await {
+            let put =
+                move |cache: &Cache| cache.put_unless_overtaken(&watched, written, &plan.terms);
+            cache.off_thread(put).await;
+        }
+        asking.answer.unwrap_or_else(|| {
+            Err(ConnectorError::other(
+                "the request was sent already".into(),
+                None,
+            ))
+        })
+    }
+}
+
+/// A question to the service, to be asked once.
 struct Asking {
     wire: Wire,
     request: Option<HttpRequest>,
@@ -126,40 +175,6 @@ struct Asking {
 }
 
 impl Asking {
-    async fn read(mut self: Box<Self>, place: Place) -> Result<HttpResponse, ConnectorError> {
-        let Place { cache, key, plan } = place;
-        let answer = cache
-            .get_or_compute_async(&key, &plan.terms, || self.ask())
-            .await;
-        if let Some(asked) = self.answer {
-            return asked;
-        }
-        let shared = &self.wire.shared;
-        if let Ok(Freshness::Fresh(hit)) = answer
-            && let Some(response) = reply::read(&hit.data, hit.age())
-        {
-            shared.counts.answered.one();
-            tracing::debug!(%key, age_seconds = hit.age().as_secs(), "an AWS read was answered from the cache");
-            return Ok(response);
-        }
-        // Another's question failed a moment ago, or another process is asking, or what is stored cannot
-        // be read: the answer and the error are for each caller to get.
-        let watched = cache
-            .off_thread(move |cache| cache.watch_shared(&key))
-            .await;
-        if let Ok(written) = self.ask().await {
-            let put =
-                move |cache: &Cache| cache.put_unless_overtaken(&watched, written, &plan.terms);
-            cache.off_thread(put).await;
-        }
-        self.answer.unwrap_or_else(|| {
-            Err(ConnectorError::other(
-                "the request was sent already".into(),
-                None,
-            ))
-        })
-    }
-
     /// Asks the service, and keeps its answer, whatever it is; written down if it is one to store.
     async fn ask(&mut self) -> Result<Bytes, NotKept> {
         let Some(request) = self.request.take() else {

@@ -69,7 +69,8 @@ pub(super) async fn look(
     }
     if response.body().bytes().is_none() {
         let taken = std::mem::replace(response.body_mut(), SdkBody::taken());
-        match collect(taken, bound, sleep).await {
+        // In a box: what waits for this is moved about, and mostly without it.
+        match Box::pin(collect(taken, bound, sleep)).await {
             Ok(collected) => *response.body_mut() = SdkBody::from(collected),
             Err(rejoined) => {
                 *response.body_mut() = SdkBody::from_body_1_x(*rejoined);
