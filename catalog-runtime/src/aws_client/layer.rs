@@ -186,15 +186,14 @@ impl Asking {
             sleep,
         } = &self.wire;
         shared.counts.asked.one();
-        let mut response = match inner.call(request).await {
+        let response = match self.answer.insert(inner.call(request).await) {
             Ok(response) => response,
-            Err(error) => {
+            Err(_) => {
                 shared.counts.not_kept.one();
-                self.answer = Some(Err(error));
                 return Err(NotKept("the request failed"));
             }
         };
-        let looked = reply::look(&mut response, shared.largest_body, sleep.as_ref()).await;
+        let looked = reply::look(response, shared.largest_body, sleep.as_ref()).await;
         let kept = looked.and_then(|(written, body)| {
             let body = written.get(body..).unwrap_or_default();
             let why = shared.rules.why_not_kept(body);
@@ -208,7 +207,6 @@ impl Asking {
                 "an AWS answer is not kept"
             );
         }
-        self.answer = Some(Ok(response));
         kept
     }
 }

@@ -39,11 +39,12 @@ impl<'a> Parameters<'a> {
         let (path, query) = cut(target, b'?').unwrap_or((target, ""));
         let mut query: Vec<_> = pairs(query).collect();
         query.sort_by_key(|(name, _)| *name);
-        let mut headers: Vec<_> = request
-            .headers()
-            .iter_bytes()
-            .filter(|(name, _)| !is_travelling(name))
-            .collect();
+        let mut headers = Vec::with_capacity(4);
+        for header in request.headers().iter_bytes() {
+            if !is_travelling(header.0) {
+                headers.push(header);
+            }
+        }
         headers.sort_by_key(|(name, _)| *name);
         let kind = headers.iter().find(|(name, _)| *name == "content-type");
         let kind = kind.map_or(&b""[..], |(_, kind)| kind);
