@@ -8,10 +8,8 @@ use aws_smithy_runtime_api::client::endpoint::EndpointResolverParams;
 use aws_smithy_runtime_api::client::identity::Identity;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::config_bag::ConfigBag;
-use http::header::AUTHORIZATION;
 
 use super::digest::feed;
-use super::headers;
 use crate::cache::Namespace;
 
 /// What the signature says in plain words: the access key, and the region it is for.
@@ -22,9 +20,10 @@ pub(super) struct Signed<'a> {
 }
 
 impl<'a> Signed<'a> {
-    /// `None` where the request has no AWS signature: no credentials, a bearer token.
+    /// `None` where the request has no AWS signature of the two kinds that are known: no credentials, a
+    /// bearer token.
     pub(super) fn of(request: &'a HttpRequest) -> Option<Self> {
-        let authorization = headers::first(request.headers(), &AUTHORIZATION)?;
+        let authorization = request.headers().get_bytes("authorization")?;
         // AWS4-HMAC-SHA256 Credential=KEY/DATE/REGION/SERVICE/aws4_request, …; with an asymmetric
         // signature there is no region, and the regions are in a header of their own.
         let (credential, _) = authorization.split_at(memchr::memchr(b',', authorization)?);

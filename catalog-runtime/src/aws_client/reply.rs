@@ -12,7 +12,6 @@ use aws_smithy_async::rt::sleep::{AsyncSleep, SharedAsyncSleep};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::body::SdkBody;
 use bytes::{Bytes, BytesMut};
-use http::header::CONTENT_TYPE;
 use http_body::{Body, Frame, SizeHint};
 
 use super::headers::{self, has};
@@ -48,7 +47,7 @@ pub(super) async fn look(
     if !response.status().is_success() {
         return Err(NotKept("it is an error"));
     }
-    let kind = headers::first(response.headers(), &CONTENT_TYPE).unwrap_or_default();
+    let kind = headers::first(response.headers(), "content-type").unwrap_or_default();
     let is_json = has(kind, b"json");
     if !is_json && (has(kind, b"eventstream") || has(kind, b"event-stream")) {
         return Err(NotKept("it is a stream"));
@@ -288,7 +287,8 @@ fn is_passing(header: &str) -> bool {
 }
 
 /// Magic, status, each header's name and value with their lengths, an empty name, and, aligned, the body,
-/// which is all the rest. Numbers are little-endian, of two bytes.
+/// which is all the rest. Numbers are little-endian, of two bytes. A value that is not UTF-8 is left out
+/// only when it is read: most answers are written and never read.
 fn write(response: &HttpResponse, body: &[u8]) -> (Bytes, usize) {
     let headers = response.headers().iter_bytes();
     let size: usize = headers

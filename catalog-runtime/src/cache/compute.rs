@@ -147,7 +147,6 @@ impl Cache {
         compute: impl FnOnce() -> Result<Bytes, E>,
     ) -> Result<Freshness, ComputeError<E>> {
         let since = self.inner.lates.mark();
-        let written = self.inner.order.ended();
         let first = self.get(key);
         if first.is_fresh() {
             return Ok(first);
@@ -162,12 +161,7 @@ impl Cache {
         if let Some(failure) = lead.recent_failure(self.inner.clock.steady()) {
             return self.after_failure(failure, self.look_again(key, since));
         }
-        let claim = match self.claimed(
-            &name,
-            self.next(key, terms, since, written),
-            &watch,
-            &mut lead,
-        ) {
+        let claim = match self.claimed(&name, self.next(key, terms, since), &watch, &mut lead) {
             Ok(claim) => claim,
             Err(answer) => return answer,
         };
@@ -188,7 +182,6 @@ impl Cache {
         compute: impl FnOnce() -> F,
     ) -> Result<Freshness, ComputeError<E>> {
         let since = self.inner.lates.mark();
-        let written = self.inner.order.ended();
         if let fresh @ Freshness::Fresh(_) = self.get_async(key).await {
             return Ok(fresh);
         }
@@ -206,12 +199,10 @@ impl Cache {
                 .await;
             return self.after_failure(failure, stale);
         }
-        let next = self.off_thread(
-            move |cache| match cache.next(&owned, &asked, since, written) {
-                Next::Compute(claim) => Next::Compute(claim.in_a_future()),
-                other => other,
-            },
-        );
+        let next = self.off_thread(move |cache| match cache.next(&owned, &asked, since) {
+            Next::Compute(claim) => Next::Compute(claim.in_a_future()),
+            other => other,
+        });
         let claim = match self.claimed(name, next.await, &watch, &mut lead) {
             Ok(claim) => claim,
             Err(answer) => return answer,
@@ -239,19 +230,15 @@ impl Cache {
         blocking::unblock(move || work(&cache)).await
     }
 
-    /// Looks again, now that this caller leads, and takes the leases. So many turns had ended when it looked
-    /// before: in a memory of its own nothing has come without one.
-    fn next(&self, key: &Key, terms: &Terms, since: Mark, written: u64) -> Next {
+    /// Looks again, now that this caller leads, and takes the leases.
+    fn next(&self, key: &Key, terms: &Terms, since: Mark) -> Next {
         let serve = |answer| {
             self.inner.counts.joined.one();
             Next::Serve(answer)
         };
-        let is_alone = self.inner.levels.len() == usize::from(self.inner.memory.is_some());
-        if !is_alone || self.inner.order.ended() != written {
-            let again = self.look_again(key, since);
-            if again.is_fresh() {
-                return serve(again);
-            }
+        let again = self.look_again(key, since);
+        if again.is_fresh() {
+            return serve(again);
         }
         let settings = self.settings();
         let step = settings.patience.max(MIN_STEP);

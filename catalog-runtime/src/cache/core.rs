@@ -327,10 +327,11 @@ impl Cache {
     fn write(&self, entries: &[Entry], begins: Option<&Begins>, stored: &mut [Stored]) {
         for (index, level) in self.inner.levels.iter().enumerate() {
             let begun = begins.map(|begins| begins.of(index));
-            let mut stored = stored.iter_mut();
-            let note = |entry: &Entry, done| {
+            let note = |at: usize, done: Done| {
+                let (Some(entry), Some(stored)) = (entries.get(at), stored.get_mut(at)) else {
+                    return;
+                };
                 let name = || [(self.namespace, Pattern::exact(&entry.envelope().key))];
-                let Some(stored) = stored.next() else { return };
                 match done {
                     Done::Stored(path) => {
                         stored.tiers.push(level.name());

@@ -223,19 +223,19 @@ impl Level {
             .then_some(found)
     }
 
-    /// Stores the entries, and says of each in turn what became of it. The older entry of one that was not
+    /// Stores the entries, and says of each, by its place among them, what became of it. The older entry of one that was not
     /// stored is not answered by this tier either; it stays, as the last good one for others. `begun` is
     /// when the computation of what is stored began, where one entry was computed. Only within a turn.
     pub(super) fn put(
         &self,
         entries: &[Entry],
         begun: Option<&Begun>,
-        mut then: impl FnMut(&Entry, Done),
+        mut then: impl FnMut(usize, Done),
     ) {
-        let mut done = |entry: &Entry, receipt: Option<Receipt>| {
+        let mut done = |at, entry: &Entry, receipt: Option<Receipt>| {
             let done = receipt.map_or(Done::Missed, |receipt| self.written(entry, receipt));
             self.doubt_what_was_missed(entry, &done);
-            then(entry, done);
+            then(at, done);
         };
         // Mostly it is one.
         if let [entry] = entries {
@@ -243,20 +243,21 @@ impl Level {
                 Some(begun) => tier.put_begun(entry, begun),
                 None => tier.put(entry),
             });
-            return done(entry, receipt);
+            return done(0, entry, receipt);
         }
         let keys: Vec<&Key> = entries.iter().map(|entry| &entry.envelope().key).collect();
         let receipts = self.call_many("put", &keys, |tier| tier.put_many(entries));
-        let each = entries.iter().zip(receipts);
-        each.for_each(|(entry, receipt)| done(entry, receipt));
+        for (at, (entry, receipt)) in entries.iter().zip(receipts).enumerate() {
+            done(at, entry, receipt);
+        }
     }
 
     /// As a [`Level::put`] that fails, without asking. Only within a turn.
-    pub(super) fn leave_out(&self, entries: &[Entry], mut then: impl FnMut(&Entry, Done)) {
+    pub(super) fn leave_out(&self, entries: &[Entry], mut then: impl FnMut(usize, Done)) {
         self.counts.skipped.one();
-        for entry in entries {
+        for (at, entry) in entries.iter().enumerate() {
             self.doubt_what_was_missed(entry, &Done::Missed);
-            then(entry, Done::Missed);
+            then(at, Done::Missed);
         }
     }
 

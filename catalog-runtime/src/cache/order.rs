@@ -27,8 +27,6 @@ pub(super) struct Order<N> {
     turns: Vec<Mutex<Option<Sweep<N>>>>,
     /// Held through a sweep: there is one at a time.
     sweeping: Mutex<()>,
-    /// How many turns have ended.
-    ended: AtomicU64,
     /// How often it was said that what was read so far is not to be repeated.
     gaps: AtomicU64,
     /// Held for a moment.
@@ -68,17 +66,11 @@ impl<N: Hash + Eq + Clone> Order<N> {
             hasher: RandomState::default(),
             turns: (0..STRIPES).map(|_| Mutex::new(None)).collect(),
             sweeping: Mutex::new(()),
-            ended: AtomicU64::new(0),
             gaps: AtomicU64::new(0),
             watched: (0..STRIPES)
                 .map(|_| Mutex::new(HashMap::default()))
                 .collect(),
         }
-    }
-
-    /// How many turns have ended, of any name: while this stays, nothing was written that was not there.
-    pub(super) fn ended(&self) -> u64 {
-        self.ended.load(Ordering::Acquire)
     }
 
     /// Begins to watch a name.
@@ -93,7 +85,8 @@ impl<N: Hash + Eq + Clone> Order<N> {
                 entry.turns.load(Ordering::Acquire),
             )
         });
-        let (turns, seen) = watched.unwrap_or_default();
+        // Where a watch cannot be, it is overtaken from the start.
+        let (turns, seen) = watched.unwrap_or_else(|| (Arc::default(), 1));
         Watch {
             order: Arc::clone(self),
             name: name.clone(),
@@ -218,7 +211,6 @@ struct Taken<'a, N: Hash + Eq + Clone> {
 
 impl<N: Hash + Eq + Clone> Drop for Taken<'_, N> {
     fn drop(&mut self) {
-        self.order.ended.fetch_add(1, Ordering::AcqRel);
         for stripe in self.stripes {
             self.order
                 .overtake(*stripe, |name| self.names.contains(name));

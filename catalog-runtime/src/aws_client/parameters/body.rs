@@ -64,8 +64,8 @@ impl<'a> Body<'a> {
 
 /// What [`flatten`] makes of an object without escapes, spaces or another value in it, as nearly all
 /// questions are: at a third of what it takes.
-fn plain_members<'a>(text: &'a str, leaves: &mut Vec<Leaf<'a>>) -> Option<()> {
-    let mut rest = text.strip_prefix('{')?.strip_suffix('}')?;
+fn plain_members<'a>(json: &'a str, leaves: &mut Vec<Leaf<'a>>) -> Option<()> {
+    let mut rest = json.strip_prefix('{')?.strip_suffix('}')?;
     loop {
         // A name that [`escape`] leaves as it is.
         let (name, after) = plain_text(rest, |byte| !matches!(byte, b'~' | b'.' | b'['))?;
@@ -96,9 +96,9 @@ fn plain_text(text: &str, may_be: impl Fn(u8) -> bool) -> Option<(&str, &str)> {
 fn plain_word(text: &str) -> Option<(&str, &str)> {
     let end = memchr::memchr(b',', text.as_bytes()).unwrap_or(text.len());
     let (word, rest) = text.split_at_checked(end)?;
-    let is_number = !word.starts_with('0') && word.bytes().all(|byte| byte.is_ascii_digit());
+    let is_number = matches!(word.as_bytes(), [b'1'..=b'9', digits @ ..] if digits.iter().all(u8::is_ascii_digit));
     let is_word = matches!(word, "true" | "false" | "null" | "0");
-    (is_word || (is_number && !word.is_empty())).then_some((word, rest))
+    (is_word || is_number).then_some((word, rest))
 }
 
 /// Takes a JSON value apart; `None` where it is too deep or broken. Numbers stay as they are written: to

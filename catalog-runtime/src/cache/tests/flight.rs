@@ -104,7 +104,6 @@ fn a_cancelled_leader_hands_over() {
     assert_eq!(cache.inner.flights.len(), 0);
 }
 
-/// Where there is but a memory of its own it looks again only if something was written meanwhile.
 #[test]
 fn who_takes_over_serves_what_was_written_meanwhile() {
     let cache = memory_only(&ManualClock::new());
