@@ -283,12 +283,13 @@ impl Wire {
         parameters.write_body(&mut text);
         let (head, body) = text.split_at(head);
         let digest = plan.heads.digest(head, body);
-        let digest = hex::lower(digest.get(..16)?);
+        let digest = hex::pairs(digest.first_chunk::<16>()?);
+        let digest = std::str::from_utf8(digest.as_flattened()).ok()?;
         let tags = parameters.tags(&plan.operation, self.shared.rules.scopes(&plan.service));
         let nothing = tags.is_empty().then_some(ALL);
         let tags = tags.iter().map(String::as_str).chain(nothing);
         let leading = std::iter::once(plan.leading.as_str());
-        let key = Key::of_escaped(leading.chain(tags).chain([&*digest]));
+        let key = Key::of_escaped(leading.chain(tags).chain([digest]));
         self.shared.serves(scope.namespace);
         let (cache, key) = match self.shared.in_doubt(scope.namespace, &key) {
             // Nothing is kept there, and who asks after another write does not meet who asked before it.

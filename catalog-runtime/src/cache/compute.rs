@@ -402,7 +402,7 @@ impl Cache {
         let name = self.name_of(key);
         // What was invalidated meanwhile is no answer to those who came after that; nor is this to who
         // comes after another write, so they are counted while no other can be.
-        let stored = self.put_watched(watch, entry, begins, || {
+        let below = self.put_watched(watch, entry, begins, &mut [], || {
             self.inner.flights.joined_by_now(&name)
         });
         let answer = Freshness::Fresh(Hit {
@@ -412,6 +412,6 @@ impl Cache {
             tier: None,
             path: None,
         });
-        Left::Computed(answer, stored.and_then(|(_, below)| below))
+        Left::Computed(answer, below.flatten())
     }
 }

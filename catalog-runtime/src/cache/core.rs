@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::slice;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -239,9 +240,12 @@ impl Cache {
     /// Stores a value in every tier, in place of what was there.
     pub fn put(&self, key: &Key, value: impl Into<Bytes>, terms: &Terms) -> Stored {
         let name = (self.namespace, key.clone());
-        let write = || self.write_one(self.entry(key, value.into(), terms), None);
-        let order = &self.inner.order;
-        order.write(std::slice::from_ref(&name), write)
+        let mut stored = Stored::default();
+        self.inner.order.write(slice::from_ref(&name), || {
+            let entry = self.entry(key, value.into(), terms);
+            self.write(&[entry], None, slice::from_mut(&mut stored));
+        });
+        stored
     }
 
     /// The same as [`Cache::put`] for async callers.
@@ -296,46 +300,49 @@ impl Cache {
         terms: &Terms,
     ) -> Option<Stored> {
         let entry = self.entry(&watched.key, value.into(), terms);
-        let stored = self.put_watched(&watched.watch, entry, &watched.begins, || ());
-        stored.map(|(stored, ())| stored)
+        let mut stored = Stored::default();
+        let place = slice::from_mut(&mut stored);
+        self.put_watched(&watched.watch, entry, &watched.begins, place, || ())?;
+        Some(stored)
     }
 
-    /// Also does `then`, within the same turn, once the entry is written.
+    /// Also does `then`, within the same turn, once the entry is written. Where it is, is noted in
+    /// `stored`, if there is room.
     pub(super) fn put_watched<R>(
         &self,
         watch: &Watch<Name>,
         entry: Entry,
         begins: &Begins,
+        stored: &mut [Stored],
         then: impl FnOnce() -> R,
-    ) -> Option<(Stored, R)> {
-        let write = || (self.write_one(entry, Some(begins)), then());
-        let stored = watch.write_unless_overtaken(write);
-        if stored.is_none() {
+    ) -> Option<R> {
+        let done = watch.write_unless_overtaken(|| {
+            self.write(&[entry], Some(begins), stored);
+            then()
+        });
+        if done.is_none() {
             self.inner.counts.overtaken.one();
         }
-        stored
+        done
     }
 
-    fn write_one(&self, entry: Entry, begins: Option<&Begins>) -> Stored {
-        let mut stored = [Stored::default()];
-        self.write(&[entry], begins, &mut stored);
-        let [stored] = stored;
-        stored
-    }
-
-    /// Writes to every tier, and notes of each entry where it is. Only within a turn.
+    /// Writes to every tier, and notes of each entry where it is, if there is room for that. Only within a
+    /// turn.
     fn write(&self, entries: &[Entry], begins: Option<&Begins>, stored: &mut [Stored]) {
         for (index, level) in self.inner.levels.iter().enumerate() {
             let begun = begins.map(|begins| begins.of(index));
             let note = |at: usize, done: Done| {
-                let (Some(entry), Some(stored)) = (entries.get(at), stored.get_mut(at)) else {
+                let Some(entry) = entries.get(at) else {
                     return;
                 };
                 let name = || [(self.namespace, Pattern::exact(&entry.envelope().key))];
+                let stored = stored.get_mut(at);
                 match done {
                     Done::Stored(path) => {
-                        stored.tiers.push(level.name());
-                        stored.path = stored.path.take().or(path);
+                        if let Some(stored) = stored {
+                            stored.tiers.push(level.name());
+                            stored.path = stored.path.take().or(path);
+                        }
                     }
                     // As if this write had come just before: the tiers above follow.
                     Done::Superseded(newer) => {
@@ -353,7 +360,9 @@ impl Cache {
                         for above in self.inner.levels.iter().take(index) {
                             above.remove(&name(), false);
                         }
-                        *stored = Stored::default();
+                        if let Some(stored) = stored {
+                            *stored = Stored::default();
+                        }
                     }
                     Done::Missed => {}
                 }

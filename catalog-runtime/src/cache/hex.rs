@@ -10,6 +10,12 @@ pub(crate) fn lower(bytes: &[u8]) -> String {
     String::from_utf8(text).unwrap_or_default()
 }
 
+/// The same without an allocation.
+#[cfg(feature = "aws-client")]
+pub(crate) fn pairs<const N: usize>(bytes: &[u8; N]) -> [[u8; 2]; N] {
+    bytes.map(|byte| digits(byte, b'a'))
+}
+
 /// Two upper-case digits, at the end of `text`.
 pub(super) fn push_upper(byte: u8, text: &mut String) {
     text.extend(digits(byte, b'A').map(char::from));
