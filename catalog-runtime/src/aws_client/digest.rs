@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
-/// Longer heads are not remembered.
+/// Longer heads are not remembered, in bytes.
 const LONGEST: usize = 1024;
 
 /// With its length first, so that where one ends and the next begins is part of the hash.

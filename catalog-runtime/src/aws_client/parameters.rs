@@ -39,6 +39,7 @@ impl<'a> Parameters<'a> {
         let (path, query) = cut(target, b'?').unwrap_or((target, ""));
         let mut query: Vec<_> = pairs(query).collect();
         query.sort_by_key(|(name, _)| *name);
+        // In a loop: `filter` and `collect` take twice as long over the dozen that there are on every call.
         let mut headers = Vec::with_capacity(4);
         for header in request.headers().iter_bytes() {
             if !is_travelling(header.0) {

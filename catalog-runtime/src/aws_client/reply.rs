@@ -288,7 +288,7 @@ fn is_passing(header: &str) -> bool {
 
 /// Magic, status, each header's name and value with their lengths, an empty name, and, aligned, the body,
 /// which is all the rest. Numbers are little-endian, of two bytes. A value that is not UTF-8 is left out
-/// only when it is read: most answers are written and never read.
+/// when it is read, where it has to be looked at in any case.
 fn write(response: &HttpResponse, body: &[u8]) -> (Bytes, usize) {
     let headers = response.headers().iter_bytes();
     let size: usize = headers

@@ -223,9 +223,10 @@ impl Level {
             .then_some(found)
     }
 
-    /// Stores the entries, and says of each, by its place among them, what became of it. The older entry of one that was not
-    /// stored is not answered by this tier either; it stays, as the last good one for others. `begun` is
-    /// when the computation of what is stored began, where one entry was computed. Only within a turn.
+    /// Stores the entries, and says of each, by its place among them, what became of it. The older entry of
+    /// one that was not stored is not answered by this tier either; it stays, as the last good one for
+    /// others. `begun` is when the computation of what is stored began, where one entry was computed. Only
+    /// within a turn.
     pub(super) fn put(
         &self,
         entries: &[Entry],

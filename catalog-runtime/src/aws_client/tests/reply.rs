@@ -150,6 +150,24 @@ fn a_head_that_is_cut_is_no_answer() {
 }
 
 #[test]
+fn a_header_that_is_no_text_is_left_out_and_the_answer_stays() {
+    let came = hyper::Response::builder()
+        .header("content-type", "application/json")
+        .header(
+            "x-note",
+            hyper::header::HeaderValue::from_bytes(b"caf\xe9").unwrap(),
+        )
+        .header("x-after", "there");
+    let mut came = HttpResponse::try_from(came.body(SdkBody::from("{}")).unwrap()).unwrap();
+    let (written, _) = block_on(look(&mut came, 10, None)).unwrap();
+    assert_eq!(came.headers().get_bytes("x-note"), Some(&b"caf\xe9"[..]));
+    let again = read(&written, Duration::ZERO).unwrap();
+    assert!(!again.headers().contains_key("x-note"));
+    assert_eq!(again.headers().get("x-after"), Some("there"));
+    assert_eq!(received(again), (b"{}".to_vec(), false));
+}
+
+#[test]
 fn what_is_no_whole_success_passes() {
     let endless =
         || SdkBody::from_body_1_x(Pieces(VecDeque::from([Bytes::from_static(b"live")]), false));

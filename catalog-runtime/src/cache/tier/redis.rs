@@ -188,10 +188,9 @@ impl RedisTier {
                 let (whose, calls): (Vec<usize>, _) = new.by_ref().take(scan::BATCH).unzip();
                 for (whose, answer) in whose.into_iter().zip(self.call_all(calls)) {
                     let count = number(answer)?;
-                    removed
-                        .get_mut(whose)
-                        .into_iter()
-                        .for_each(|all| *all += count);
+                    if let Some(all) = removed.get_mut(whose) {
+                        *all += count;
+                    }
                 }
             }
             Ok(ControlFlow::Continue(()))
