@@ -13,11 +13,11 @@ use crate::synthetic;
 ///
 /// Where it is there and cannot be read.
 pub fn real(test: &str) -> Result<Option<Recording>, bedrock_catalog::Error> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/recordings/2026-08-22");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/recordings/2026-10-07");
     if !folder.is_dir() {
         crate::leave_out(
             test,
-            "with real data: ../shared/recordings/2026-08-22 is absent",
+            "with real data: ../shared/recordings/2026-10-07 is absent",
         );
         return Ok(None);
     }

@@ -160,41 +160,58 @@ fn catalog_to_recording_to_catalog_is_equal() {
 }
 
 #[test]
-fn the_first_recording_gives_the_first_bundle() {
-    const TEST: &str = "the_first_recording_gives_the_first_bundle";
-    const OBSERVED_AT: &str = "2026-08-22T00:52:43Z";
-    let folder = package()
-        .ancestors()
-        .nth(2)
-        .unwrap()
-        .join("shared/recordings/2026-08-22");
-    if !folder.is_dir() {
-        crate::leave_out(TEST, format_args!("{} is absent", folder.display()));
-        return;
-    }
-    let stage = tempfile::tempdir().unwrap();
-    let folder = folder.to_str().unwrap();
-    let words = [
-        "build",
-        "--recording",
-        folder,
-        "--previous",
-        "none",
-        "--out",
-        "data",
+fn the_recordings_give_the_bundle() {
+    const TEST: &str = "the_recordings_give_the_bundle";
+    // The one before, of which the retired models are kept, and the bundle's own.
+    const RECORDINGS: [(&str, &str, &str); 2] = [
+        (
+            "2026-08-22",
+            "2026-08-22T00:52:43Z",
+            "150 models, 123 profiles, 31 regions, 1309 access rows",
+        ),
+        (
+            "2026-10-07",
+            "2026-10-07T09:36:03Z",
+            "155 models, 155 profiles, 31 regions, 1661 access rows",
+        ),
     ];
-    let unsaid = call(stage.path(), &words);
-    assert_eq!(unsaid.code, 1);
-    assert!(unsaid.stderr.contains("--observed-at"), "{}", unsaid.stderr);
-    let built = call(
-        stage.path(),
-        &[&words[..], &["--observed-at", OBSERVED_AT]].concat(),
-    );
-    assert_eq!((built.code, &*built.stderr), (0, ""));
-    let counts = "150 models, 123 profiles, 31 regions, 1356 access rows";
-    assert!(built.stdout.starts_with(counts), "{}", built.stdout);
-    match committed_catalog().observed_at().to_string() == OBSERVED_AT {
-        true => assert_committed(&stage.path().join("data")),
+    let package = package();
+    let shared = package.ancestors().nth(2).unwrap();
+    let shared = shared.join("shared/recordings");
+    let stage = tempfile::tempdir().unwrap();
+    let mut previous = "none".to_owned();
+    for (name, observed_at, counts) in RECORDINGS {
+        let folder = shared.join(name);
+        if !folder.is_dir() {
+            crate::leave_out(TEST, format_args!("{} is absent", folder.display()));
+            return;
+        }
+        let folder = folder.to_str().unwrap();
+        let words = [
+            "build",
+            "--recording",
+            folder,
+            "--previous",
+            &previous,
+            "--out",
+            name,
+        ];
+        if !Path::new(folder).join("recording.json").is_file() {
+            let unsaid = call(stage.path(), &words);
+            assert_eq!(unsaid.code, 1);
+            assert!(unsaid.stderr.contains("--observed-at"), "{}", unsaid.stderr);
+        }
+        let built = call(
+            stage.path(),
+            &[&words[..], &["--observed-at", observed_at]].concat(),
+        );
+        assert_eq!((built.code, &*built.stderr), (0, ""));
+        assert!(built.stdout.starts_with(counts), "{}", built.stdout);
+        previous = format!("{name}/catalog.json");
+    }
+    let (name, observed_at, _) = RECORDINGS[1];
+    match committed_catalog().observed_at().to_string() == observed_at {
+        true => assert_committed(&stage.path().join(name)),
         false => crate::leave_out(TEST, "from here: the bundle is of another recording"),
     }
 }

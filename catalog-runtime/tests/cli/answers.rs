@@ -3,7 +3,7 @@
 use serde_json::{Value, json as value};
 
 use crate::shapes::assert_error;
-use crate::{call, is_first_bundle, json, texts};
+use crate::{call, is_known_bundle, json, texts};
 
 /// A whole call as a text, for a snapshot.
 fn told(line: &str) -> String {
@@ -18,7 +18,7 @@ fn told(line: &str) -> String {
 
 #[test]
 fn the_examples_of_the_design() {
-    if !is_first_bundle("the_examples_of_the_design") {
+    if !is_known_bundle("the_examples_of_the_design") {
         return;
     }
     let answer = |line: &str| json(&format!("route {line}"));
@@ -64,7 +64,7 @@ fn the_examples_of_the_design() {
 
 #[test]
 fn what_people_see() {
-    if !is_first_bundle("what_people_see") {
+    if !is_known_bundle("what_people_see") {
         return;
     }
     let lines = [
@@ -83,7 +83,7 @@ fn what_people_see() {
         "access amazon.nova-pro-v1:0 af-south-1",
         "model amazon.nova-micro-v1:0:24k",
         "model meta.llama3-2-1b-instruct-v1:0",
-        "models --region mx-central-1 --at 2026-08-22",
+        "models --region mx-central-1 --at 2026-10-07",
         "models --status retired",
         "profiles --model anthropic.claude-sonnet-4-6",
         "profiles --geography jp --region ap-northeast-1",
@@ -94,7 +94,7 @@ fn what_people_see() {
 
 #[test]
 fn what_programs_see() {
-    if !is_first_bundle("what_programs_see") {
+    if !is_known_bundle("what_programs_see") {
         return;
     }
     let lines = [
@@ -102,7 +102,7 @@ fn what_programs_see() {
         "route anthropic.claude-sonnet-4-6 sa-east-1 --json",
         "access amazon.nova-pro-v1:0 us-east-1 --json",
         "access anthropic.claude-sonnet-4-6 us-east-1 --json",
-        "models --region mx-central-1 --provider twelvelabs --at 2026-08-22 --json",
+        "models --region mx-central-1 --provider twelvelabs --at 2026-10-07 --json",
         "models --status retired --json",
         "profiles --geography jp --model anthropic.claude-sonnet-4-6 --json",
     ];
@@ -111,7 +111,7 @@ fn what_programs_see() {
 
 #[test]
 fn a_policy_and_regions_hold_together() {
-    if !is_first_bundle("a_policy_and_regions_hold_together") {
+    if !is_known_bundle("a_policy_and_regions_hold_together") {
         return;
     }
     let answer = |line: &str| json(&format!("route anthropic.claude-sonnet-4-6 {line}"));
@@ -290,12 +290,12 @@ fn a_model_absent_from_a_region_names_those_that_have_it() {
 #[test]
 fn models_are_filtered() {
     let ids = |line: &str| -> Vec<String> {
-        let answer = json(&format!("models --at 2026-08-22 {line}"));
+        let answer = json(&format!("models --at 2026-10-07 {line}"));
         let ids = answer.as_array().unwrap().iter();
         ids.map(|model| model["id"].as_str().unwrap().to_owned())
             .collect()
     };
-    let everything = json("models --all --at 2026-08-22");
+    let everything = json("models --all --at 2026-10-07");
     let everything = everything.as_array().unwrap();
     let those = |wanted: &dyn Fn(&Value) -> bool| -> Vec<String> {
         let those = everything.iter().filter(|model| wanted(model));

@@ -126,7 +126,7 @@ fn sorted_by<'v>(answer: &'v Value, key: &str) -> &'v [Value] {
 
 #[test]
 fn models_and_model() {
-    let models = json("models --all --at 2026-08-22");
+    let models = json("models --all --at 2026-10-07");
     let models = sorted_by(&models, "id");
     assert!(models.len() > 100);
     for model in models {

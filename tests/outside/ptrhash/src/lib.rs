@@ -12,7 +12,7 @@ mod tests {
     #[test]
     fn every_key_is_found() {
         for catalog in [Catalog::bundled(), &own::CATALOG] {
-            assert_eq!(catalog.all_models().len(), 150);
+            assert_eq!(catalog.all_models().len(), 163);
             for model in catalog.all_models() {
                 assert_eq!(catalog.model(model.id()), Some(model));
                 assert!(catalog.model(&format!("{}~", model.id())).is_none());
