@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use bedrock_catalog::baked_v1::{Run, Tables};
-use bedrock_catalog::{CATALOG_SCHEMA, Catalog, Document, catalog_to_json, catalog_to_json_pretty};
+use bedrock_catalog_data::baked_v1::{Run, Tables};
+use bedrock_catalog_data::{CATALOG_SCHEMA, Catalog, Document};
+use bedrock_catalog_recording::{catalog_to_json, catalog_to_json_pretty};
 use proc_macro2::TokenStream;
 use quote::quote;
 use sha2::{Digest, Sha256};

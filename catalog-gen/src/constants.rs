@@ -1,6 +1,6 @@
 //! Emits the typed constants, with what a reader of the docs wants to know.
 
-use bedrock_catalog::{Catalog, Date, Model, Profile, Status};
+use bedrock_catalog_data::{Catalog, Date, Model, Profile, Status};
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 
@@ -191,7 +191,7 @@ fn deprecated(note: Option<String>) -> TokenStream {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bedrock_catalog::{AccessEntry, Document, FORMAT, ModelEntry, Timestamp};
+    use bedrock_catalog_data::{AccessEntry, Document, FORMAT, ModelEntry, Timestamp};
 
     #[test]
     fn only_what_no_listing_has_is_known_through_profiles_only() {

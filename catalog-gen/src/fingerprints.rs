@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use bedrock_catalog::Catalog;
+use bedrock_catalog_data::Catalog;
 use sha2::{Digest, Sha256};
 
 use crate::bake::hex;

@@ -22,14 +22,13 @@
 //!
 //! # How the files stand to each other
 //! `names` gives the constants their names, `perfect_hash` solves the tables, `tables` and `constants` emit Rust, `print`
-//! prints and checks it, `guards` stops bad recordings, `fingerprints` is the reviewer's short view, `bake` makes the files of a catalog of it, `script` is the call for build scripts. `report` prints what has changed
+//! prints and checks it, `fingerprints` is the reviewer's short view, `bake` makes the files of a catalog of it, `script` is the call for build scripts. `report` prints what has changed
 //! between two catalogs, and `escape` keeps its data from being more than text.
 
 mod bake;
 mod constants;
 mod escape;
 mod fingerprints;
-mod guards;
 mod names;
 mod perfect_hash;
 mod print;
@@ -40,7 +39,6 @@ mod tables;
 #[doc(hidden)]
 pub use bake::baked_in_memory;
 pub use bake::{Baked, bake, digest, named};
-pub use guards::complaints;
 pub use names::constant_name;
 pub use report::{diff_json, diff_markdown, diff_text};
 pub use script::BuildScript;

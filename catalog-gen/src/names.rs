@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bedrock_catalog::{Catalog, Document, Text};
+use bedrock_catalog_data::{Catalog, Document, Text};
 
 /// Documentation has a file per constant, and file systems stop at 255 bytes. No real id is near.
 const LONGEST: usize = 200;

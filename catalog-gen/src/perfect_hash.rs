@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use bedrock_catalog::baked_v1::{KeyHash, Line, PerfectHash, StaticList};
+use bedrock_catalog_data::baked_v1::{KeyHash, Line, PerfectHash, StaticList};
 use phf_generator::{HashState, generate_hash_with_hash_fn};
 
 /// A table that finds each id's place in the list. The ids are distinct, and [`is_solvable`].

@@ -4,7 +4,9 @@
 //! Every name and id in it is untrusted. It is told apart from our own words by its type, and each
 //! form has one place where it is made harmless.
 
-use bedrock_catalog::{CatalogDiff, ModelChange, ModelNote, ProfileChange, ProfileNote, SetChange};
+use bedrock_catalog_recording::{
+    CatalogDiff, ModelChange, ModelNote, ProfileChange, ProfileNote, SetChange,
+};
 
 use crate::escape::{ascii_json, clipped, code_span, for_terminal};
 

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use bedrock_catalog::recording::Recording;
-use bedrock_catalog::{
-    Catalog, LARGEST_JSON, Timestamp, catalog_from_json, read_bounded, transform,
+use bedrock_catalog_data::{Catalog, Timestamp};
+use bedrock_catalog_recording::{
+    LARGEST_JSON, Recording, catalog_from_json, read_bounded, transform,
 };
 use proc_macro2::TokenStream;
 use quote::quote;

@@ -2,8 +2,8 @@
 
 use std::fmt::Display;
 
-use bedrock_catalog::Date;
-use bedrock_catalog::baked_v1::{
+use bedrock_catalog_data::Date;
+use bedrock_catalog_data::baked_v1::{
     LifecycleRow, ModelRow, ProfileRow, RegionRow, Run, StaticList, Tables, Word,
 };
 use proc_macro2::{Literal, TokenStream};

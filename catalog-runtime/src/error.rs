@@ -4,18 +4,20 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use bedrock_catalog_recording::{RecordingError, RecordingErrorKind};
+
 /// Why something of this crate could not be done: a kind, a message that says what to do, and the
 /// cause as its source. One word in size.
 ///
 /// Questions asked of a catalog fail with [`QueryError`](crate::QueryError) instead.
 #[derive(Clone)]
-pub struct Error {
+pub struct CatalogError {
     inner: Box<Inner>,
 }
 
 #[derive(Debug, Clone)]
 struct Inner {
-    kind: ErrorKind,
+    kind: CatalogErrorKind,
     message: String,
     advice: Option<String>,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
@@ -24,7 +26,7 @@ struct Inner {
 /// What kind of thing went wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum ErrorKind {
+pub enum CatalogErrorKind {
     /// A file could not be read or written.
     Io,
     /// A recording is incomplete or not what the API answers.
@@ -39,7 +41,7 @@ pub enum ErrorKind {
     NoCredentials,
 }
 
-impl ErrorKind {
+impl CatalogErrorKind {
     /// The kind's word, as the command line prints it.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -53,8 +55,8 @@ impl ErrorKind {
     }
 }
 
-impl Error {
-    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+impl CatalogError {
+    pub(crate) fn new(kind: CatalogErrorKind, message: impl Into<String>) -> Self {
         Self {
             inner: Box::new(Inner {
                 kind,
@@ -67,7 +69,11 @@ impl Error {
 
     /// What could not be done with a file, and why.
     pub(crate) fn io(doing: &str, path: &Path, source: std::io::Error) -> Self {
-        Self::new(ErrorKind::Io, format!("cannot {doing} {}", path.display())).because(source)
+        Self::new(
+            CatalogErrorKind::Io,
+            format!("cannot {doing} {}", path.display()),
+        )
+        .because(source)
     }
 
     pub(crate) fn because(
@@ -85,7 +91,7 @@ impl Error {
     }
 
     /// What kind of thing went wrong.
-    pub fn kind(&self) -> ErrorKind {
+    pub fn kind(&self) -> CatalogErrorKind {
         self.inner.kind
     }
 
@@ -100,8 +106,21 @@ impl Error {
     }
 }
 
+/// With the same kind and text.
+impl From<RecordingError> for CatalogError {
+    fn from(error: RecordingError) -> Self {
+        let kind = match error.kind() {
+            RecordingErrorKind::Io => CatalogErrorKind::Io,
+            RecordingErrorKind::InvalidRecording => CatalogErrorKind::InvalidRecording,
+            // Of a recording that is no other kind.
+            _ => CatalogErrorKind::InvalidCatalog,
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
 /// The message, after a colon each cause's, and after a semicolon what would help.
-impl fmt::Display for Error {
+impl fmt::Display for CatalogError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.inner.message)?;
         let mut source = std::error::Error::source(self);
@@ -116,13 +135,13 @@ impl fmt::Display for Error {
     }
 }
 
-impl fmt::Debug for Error {
+impl fmt::Debug for CatalogError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.inner, f)
     }
 }
 
-impl std::error::Error for Error {
+impl std::error::Error for CatalogError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.inner.source.as_deref().map(|source| source as _)
     }

@@ -2,7 +2,7 @@
 //! which region, where a request may be served, what a model can do, and when it ends.
 //!
 //! The catalog is baked in at compile time, and kept fresh at run time: cache, then the AWS API, then
-//! the baked-in bundle. Everything of `bedrock-catalog-data` is re-exported here.
+//! the baked-in bundle. What `bedrock-catalog-data` has is re-exported here, item by item.
 //!
 //! ```
 //! # #[cfg(feature = "bundle")]
@@ -31,51 +31,52 @@
 //! # Features
 //! Additive; one that is off costs nothing to build.
 //! - `bundle` (default): the catalog baked into the binary, and its typed constants.
-//! - `disk` (default): the disk tier of the cache.
+//! - `files` (default): the file tier of the cache.
 //! - `aws`: ask AWS. Without it no AWS crate, no HTTP and no tokio is built.
-//! - `aws-client`: a cache in front of any AWS SDK client.
 //! - `router`: an interceptor for `aws-sdk-bedrockruntime` that sends the id that works.
 //! - `redis`: the Redis tier of the cache, through which a fleet shares one refresh.
 //! - `sqlite`: the SQLite tier of the cache, one file for the processes of a machine.
 //! - `compression`: large cache entries with lz4.
 //! - `metrics`: the cache's statistics through the `metrics` facade.
-//! - `cli`: the `bedrock-catalog` command.
-//! - `test-support`: helpers for tests of cache tiers, without a promise of stability.
 
-mod arn;
-#[cfg(feature = "aws-client")]
-pub mod aws_client;
-pub mod cache;
-mod diff;
 mod error;
 #[cfg(feature = "aws")]
 pub mod fetch;
-mod json;
 mod live;
-mod read;
-pub mod recording;
 #[cfg(feature = "router")]
 mod router;
-#[cfg(test)]
-#[path = "../tests/support/say.rs"]
-mod say;
-mod scrub;
-mod transform;
-mod vote;
 
-pub use bedrock_catalog_data::*;
-pub use bedrock_catalog_data::{Error as QueryError, ErrorKind as QueryErrorKind};
-pub use diff::{
-    CatalogDiff, DateChange, DestinationsChange, DiffSide, ModelChange, ModelNote, ProfileChange,
-    ProfileNote, SetChange, StaleNote, StatusChange,
+pub use bedrock_catalog_cache as cache;
+#[doc(hidden)]
+pub use bedrock_catalog_data::baked_v1;
+pub use bedrock_catalog_data::{
+    Access, AccessEntry, CATALOG_SCHEMA, Catalog, Customization, Date, DestinationIds,
+    Destinations, DestinationsEntry, Document, FORMAT, Filter, Geography, Id, InferenceType, Key,
+    Lifecycle, LifecycleEntry, LifecycleStatus, Modality, Model, ModelEntry, ModelId,
+    ParseTimeError, ParseWordError, Policy, Profile, ProfileEntry, ProfileId, ProfileRoute, Region,
+    RegionId, Route, RouteEntry, RouteKind, Status, Text, Timestamp, geography_of, kind,
 };
-pub use error::{Error, ErrorKind};
-pub use json::{LARGEST_JSON, catalog_from_json, catalog_to_json, catalog_to_json_pretty};
+pub use bedrock_catalog_data::{Error as QueryError, ErrorKind as QueryErrorKind};
+#[cfg(feature = "bundle")]
+pub use bedrock_catalog_data::{models, profiles, regions};
+pub use bedrock_catalog_recording::{
+    CatalogDiff, DateChange, DestinationsChange, DiffSide, LARGEST_JSON, ModelChange, ModelNote,
+    ProfileChange, ProfileNote, RecordingError, RecordingErrorKind, SetChange, StaleNote,
+    StatusChange, catalog_from_json, catalog_to_json, catalog_to_json_pretty, read_bounded,
+    transform,
+};
+pub use error::{CatalogError, CatalogErrorKind};
 pub use live::{
     CacheMode, Change, Changes, Discovery, Latency, LiveCatalog, LiveCatalogBuilder, Overlay,
     PartialPolicy, Reader, RegionsReport, Snapshot, Source, StatusReport,
 };
-pub use read::read_bounded;
 #[cfg(feature = "router")]
 pub use router::{HasCatalog, RouterInterceptor};
-pub use transform::transform;
+
+/// Recordings: the raw answers of the API for a set of regions.
+pub mod recording {
+    pub use bedrock_catalog_recording::{
+        LifecycleSummary, ModelSummary, ProfileModel, ProfileSummary, Recording, RegionAnswers,
+        RowProblem,
+    };
+}

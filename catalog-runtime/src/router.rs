@@ -16,7 +16,7 @@ use aws_sdk_bedrockruntime::operation::invoke_model_with_response_stream::Invoke
 use bedrock_catalog_data::{Catalog, Error as QueryError, Policy};
 
 use crate::live::LiveCatalog;
-use crate::scrub::scrub;
+use bedrock_catalog_recording::redact;
 
 /// Whoever can show a catalog: `&'static Catalog`, `Arc<Catalog>`, [`LiveCatalog`].
 pub trait HasCatalog: fmt::Debug + Send + Sync + 'static {
@@ -179,13 +179,13 @@ impl<C: HasCatalog> Intercept for RouterInterceptor<C> {
             Ok(None) => {}
             Ok(Some(sent)) => {
                 // Those of an overlay name an account.
-                tracing::debug!(model = %scrub(id), region, sent = %scrub(&sent), "routed");
+                tracing::debug!(model = %redact(id), region, sent = %redact(&sent), "routed");
                 *id = sent;
             }
             Err(error) if self.fail_without_route => return Err(error.into()),
             Err(error) => {
-                let (model, error) = (scrub(id), error.to_string());
-                let error = scrub(&error);
+                let (model, error) = (redact(id), error.to_string());
+                let error = redact(&error);
                 tracing::warn!(%model, region, %error, "no route: the model id is sent as it is");
             }
         }

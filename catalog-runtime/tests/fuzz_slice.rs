@@ -10,14 +10,19 @@
 
 #[path = "../../fuzz/checks.rs"]
 mod checks;
-mod support;
 
 use std::fs;
 use std::path::Path;
 
+use bedrock_catalog_test_support::count;
 use proptest::prelude::Rng;
 use proptest::test_runner::{RngAlgorithm, TestRng};
-use support::{count, figure};
+
+/// The full figure in the long lane, the slice otherwise.
+fn figure(full: u64, slice: u64) -> u64 {
+    let is_long = std::env::var_os("BEDROCK_CATALOG_LONG").is_some_and(|value| value == "1");
+    if is_long { full } else { slice }
+}
 
 fn seeds(target: &str) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -28,8 +28,8 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
-use bedrock_catalog::aws_client::CachedClient;
 use bedrock_catalog::cache::{Cache, Clock, ManualClock, MemoryLimits, SystemClock};
+use bedrock_catalog_aws_client::CachedClient;
 use bytes::Bytes;
 use ratio::{compare, contender};
 

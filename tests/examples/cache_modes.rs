@@ -4,7 +4,7 @@
 
 use aws_config::SdkConfig;
 use bedrock_catalog::fetch::sdk_config_from_env;
-use bedrock_catalog::{CacheMode, Error, LiveCatalog, LiveCatalogBuilder};
+use bedrock_catalog::{CacheMode, CatalogError, LiveCatalog, LiveCatalogBuilder};
 
 /// For programs that start often: in memory, and in files that the next start reads.
 pub(crate) fn file(aws: &SdkConfig) -> LiveCatalogBuilder {
@@ -30,14 +30,14 @@ pub(crate) fn none(aws: &SdkConfig) -> LiveCatalogBuilder {
 /// Where the catalog comes from at a first start, and at the next one.
 pub(crate) async fn two_starts(
     mode: impl Fn() -> LiveCatalogBuilder,
-) -> Result<[String; 2], Error> {
+) -> Result<[String; 2], CatalogError> {
     let first = mode().build()?.load().await?.source().to_string();
     let next = mode().build()?.load().await?.source().to_string();
     Ok([first, next])
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Error> {
+async fn main() -> Result<(), CatalogError> {
     let aws = sdk_config_from_env().await;
     let modes = [
         ("file", file as fn(&SdkConfig) -> LiveCatalogBuilder),

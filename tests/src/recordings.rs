@@ -12,7 +12,7 @@ use crate::synthetic;
 /// # Errors
 ///
 /// Where it is there and cannot be read.
-pub fn real(test: &str) -> Result<Option<Recording>, bedrock_catalog::Error> {
+pub fn real(test: &str) -> Result<Option<Recording>, bedrock_catalog::RecordingError> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/recordings/2026-10-07");
     if !folder.is_dir() {
         crate::leave_out(

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use bedrock_catalog::recording::Recording;
 use bedrock_catalog::{Catalog, CatalogDiff, transform};
-use bedrock_catalog_gen::complaints;
+use bedrock_catalog_recording::complaints;
 
 /// Numbers that look random and are the same every time.
 struct Dice(u64);

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use bedrock_catalog::Timestamp;
+use bedrock_catalog_data::Timestamp;
 use serde_json::Value;
 
 use crate::{call, committed_catalog, contents, stage};

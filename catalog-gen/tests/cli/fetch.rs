@@ -4,7 +4,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
 
-use bedrock_catalog::recording::Recording;
+use bedrock_catalog_recording::Recording;
 use bedrock_catalog_tests::fake_bedrock::{FakeBedrock, Fault, Operation, Rule, Stage};
 use bedrock_catalog_tests::recordings;
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use bedrock_catalog::recording::{ModelSummary, Recording, RegionAnswers};
+use bedrock_catalog_recording::{ModelSummary, Recording, RegionAnswers};
 
 use crate::{Call, call, committed_catalog, contents, recording, stage};
 
@@ -51,7 +51,7 @@ fn a_person_may_accept_all_of_it() {
         assert!(built.stderr.contains(part), "{part} in {}", built.stderr);
     }
     let json = fs::read(stage.path().join("data/catalog.json")).unwrap();
-    let catalog = bedrock_catalog::catalog_from_json(&json).unwrap();
+    let catalog = bedrock_catalog_recording::catalog_from_json(&json).unwrap();
     assert_eq!(
         catalog.all_models().len(),
         committed_catalog().all_models().len()
@@ -224,9 +224,9 @@ fn a_lawful_tenth_gone_passes_and_is_kept_as_retired() {
     let built = build(stage.path(), "recording", &[], percent_gone(10));
     assert_eq!(built.code, 0, "{}", built.stderr);
     let json = fs::read(stage.path().join("data/catalog.json")).unwrap();
-    let catalog = bedrock_catalog::catalog_from_json(&json).unwrap();
+    let catalog = bedrock_catalog_recording::catalog_from_json(&json).unwrap();
     let before = committed_catalog();
-    let retired = |catalog: &bedrock_catalog::Catalog| {
+    let retired = |catalog: &bedrock_catalog_data::Catalog| {
         catalog
             .all_models()
             .filter(|model| model.is_retired())
@@ -285,7 +285,7 @@ fn a_failed_region_keeps_its_rows_unless_all_are_required() {
     );
     assert!(!built.stderr.contains('\u{1b}'), "{}", built.stderr);
     let json = fs::read(data.join("catalog.json")).unwrap();
-    let catalog = bedrock_catalog::catalog_from_json(&json).unwrap();
+    let catalog = bedrock_catalog_recording::catalog_from_json(&json).unwrap();
     let region = catalog.region("eu-west-1").unwrap();
     assert_eq!(
         region.stale_since(),
@@ -293,16 +293,16 @@ fn a_failed_region_keeps_its_rows_unless_all_are_required() {
     );
     let before = committed_catalog();
     assert!(catalog.all_models().eq_by_id(before.all_models()));
-    let rows = |catalog: &bedrock_catalog::Catalog| catalog.accesses().len();
+    let rows = |catalog: &bedrock_catalog_data::Catalog| catalog.accesses().len();
     assert_eq!(rows(&catalog), rows(&before));
 }
 
 trait ById<'a> {
-    fn eq_by_id(self, other: impl Iterator<Item = bedrock_catalog::Model<'a>>) -> bool;
+    fn eq_by_id(self, other: impl Iterator<Item = bedrock_catalog_data::Model<'a>>) -> bool;
 }
 
-impl<'a, I: Iterator<Item = bedrock_catalog::Model<'a>>> ById<'a> for I {
-    fn eq_by_id(self, other: impl Iterator<Item = bedrock_catalog::Model<'a>>) -> bool {
+impl<'a, I: Iterator<Item = bedrock_catalog_data::Model<'a>>> ById<'a> for I {
+    fn eq_by_id(self, other: impl Iterator<Item = bedrock_catalog_data::Model<'a>>) -> bool {
         self.map(|model| model.id())
             .eq(other.map(|model| model.id()))
     }
@@ -390,7 +390,7 @@ fn a_model_whose_row_is_malformed_is_kept_and_not_retired() {
     );
     assert_eq!(built.code, 0, "{}", built.stderr);
     let json = fs::read(stage.path().join("data/catalog.json")).unwrap();
-    let catalog = bedrock_catalog::catalog_from_json(&json).unwrap();
+    let catalog = bedrock_catalog_recording::catalog_from_json(&json).unwrap();
     assert!(!catalog.model(id).unwrap().is_retired());
     assert!(catalog.access(id, "us-east-1").is_ok());
     assert!(catalog.region("us-east-1").unwrap().stale_since().is_some());

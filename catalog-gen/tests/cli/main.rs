@@ -13,8 +13,6 @@ mod diff;
 mod fetch;
 mod guards;
 mod rebuild;
-#[path = "../../../catalog-runtime/tests/support/say.rs"]
-mod say;
 mod schema;
 
 use std::collections::BTreeMap;
@@ -22,9 +20,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use bedrock_catalog::recording::Recording;
-use bedrock_catalog::{Catalog, catalog_from_json};
-use say::leave_out;
+use bedrock_catalog_data::Catalog;
+use bedrock_catalog_recording::{Recording, catalog_from_json};
+use bedrock_catalog_tests::leave_out;
 
 /// What one call came to.
 struct Call {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use bedrock_catalog::recording::Recording;
+use bedrock_catalog_recording::Recording;
 
 use crate::{
     FILES, call, command, committed, committed_catalog, contents, package, recording, stage,

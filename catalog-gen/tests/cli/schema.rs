@@ -36,7 +36,7 @@ fn the_committed_catalog_is_of_its_schema() {
         assert!(!validator.is_valid(&catalog), "{place}");
         let json = serde_json::to_vec(&catalog).unwrap();
         assert!(
-            bedrock_catalog::catalog_from_json(&json).is_err(),
+            bedrock_catalog_recording::catalog_from_json(&json).is_err(),
             "{place}"
         );
     }

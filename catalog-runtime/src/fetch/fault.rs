@@ -9,7 +9,7 @@ use aws_sdk_bedrock::error::{ProvideErrorMetadata, SdkError};
 
 use super::guard::TooLarge;
 use super::outcome::Outcome;
-use crate::scrub::one_line;
+use bedrock_catalog_recording::one_line;
 
 /// Why a region gave no usable answer.
 #[derive(Debug, Clone, PartialEq, Eq)]

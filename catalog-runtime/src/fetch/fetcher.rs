@@ -25,7 +25,7 @@ use super::fault::{Cause, Fault};
 use super::outcome::{Account, Fetched, Outcome, Progress, RegionExpectation, RegionReport};
 use super::partition::is_opt_in;
 use super::region::{self, Shared};
-use crate::recording::{Recording, RegionAnswers};
+use bedrock_catalog_recording::{Recording, RegionAnswers};
 
 /// The most requests in flight, and connections open, at any moment: two for each of 31 regions.
 pub(super) const CONNECTIONS: usize = 62;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use crate::recording::{Recording, RegionAnswers};
+use bedrock_catalog_recording::{Recording, RegionAnswers};
 
 /// How one region ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -181,7 +181,7 @@ impl Fetched {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recording::{ModelSummary, ProfileSummary};
+    use bedrock_catalog_recording::{ModelSummary, ProfileSummary};
 
     #[test]
     fn a_list_that_lost_more_than_a_fifth_is_doubted() {

@@ -16,7 +16,7 @@ use super::fetcher::Limits;
 use super::guard::Meter;
 use super::outcome::Outcome;
 use super::rows;
-use crate::recording::{ModelSummary, ProfileSummary, RegionAnswers};
+use bedrock_catalog_recording::{ModelSummary, ProfileSummary, RegionAnswers};
 
 /// The most rows one page may have; fewer requests are kinder than smaller pages.
 const PAGE_ROWS: i32 = 1000;

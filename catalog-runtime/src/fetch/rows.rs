@@ -6,8 +6,8 @@ use aws_sdk_bedrock::types::{
     FoundationModelLifecycle, FoundationModelSummary, InferenceProfileSummary,
 };
 
-use crate::recording::{LifecycleSummary, ModelSummary, ProfileModel, ProfileSummary};
-use crate::scrub::scrub;
+use bedrock_catalog_recording::redact;
+use bedrock_catalog_recording::{LifecycleSummary, ModelSummary, ProfileModel, ProfileSummary};
 
 /// Where a required field is missing the SDK fills in this word, or an empty text.
 const MISSING: &str = "no value was set";
@@ -35,7 +35,7 @@ fn time(time: Option<DateTime>) -> Option<String> {
 /// A row of `ListFoundationModels`, or `None` where it has no id.
 pub(super) fn model(row: FoundationModelSummary) -> Option<ModelSummary> {
     Some(ModelSummary {
-        model_arn: known(&row.model_arn).map(|arn| scrub(&arn).into_owned()),
+        model_arn: known(&row.model_arn).map(|arn| redact(&arn).into_owned()),
         model_id: known(&row.model_id)?,
         model_name: row.model_name,
         provider_name: row.provider_name,
@@ -63,14 +63,14 @@ pub(super) fn profile(row: InferenceProfileSummary) -> Option<ProfileSummary> {
     let models = row.models.into_iter().filter_map(|model| model.model_arn);
     Some(ProfileSummary {
         inference_profile_name: known(&row.inference_profile_name),
-        description: row.description.map(|text| scrub(&text).into_owned()),
+        description: row.description.map(|text| redact(&text).into_owned()),
         created_at: time(row.created_at),
         updated_at: time(row.updated_at),
         inference_profile_arn: known(&row.inference_profile_arn)
-            .map(|arn| scrub(&arn).into_owned()),
+            .map(|arn| redact(&arn).into_owned()),
         models: models
             .map(|arn| ProfileModel {
-                model_arn: scrub(&arn).into_owned(),
+                model_arn: redact(&arn).into_owned(),
             })
             .collect(),
         inference_profile_id: known(&row.inference_profile_id)?,

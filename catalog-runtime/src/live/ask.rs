@@ -12,11 +12,11 @@ use aws_types::service_config::ServiceConfigKey;
 use bedrock_catalog_data::{Catalog, Timestamp};
 
 use super::builder::LiveCatalogBuilder;
-use crate::error::{Error, ErrorKind};
+use crate::error::{CatalogError, CatalogErrorKind};
 use crate::fetch::{
     Fetched, Fetcher, FetcherBuilder, RegionExpectation, check_endpoint, check_region,
 };
-use crate::recording::Recording;
+use bedrock_catalog_recording::Recording;
 
 type Factory = dyn Fn(&str) -> Client + Send + Sync;
 
@@ -65,7 +65,7 @@ impl Aws {
     }
 
     /// Whether it could ask with this configuration. Asks nobody.
-    pub(super) fn check(&self, config: &LiveCatalogBuilder) -> Result<(), Error> {
+    pub(super) fn check(&self, config: &LiveCatalogBuilder) -> Result<(), CatalogError> {
         for region in &config.regions {
             let name = config.regions_from.as_deref().unwrap_or("regions");
             check_region(name, region, &config.partition).map_err(unavailable)?;
@@ -106,10 +106,10 @@ impl Aws {
         last: Option<&Catalog>,
         observed_at: Timestamp,
         within: Duration,
-    ) -> Result<Fetched, Error> {
+    ) -> Result<Fetched, CatalogError> {
         if tokio::runtime::Handle::try_current().is_err() {
             let message = "AWS can only be asked on a Tokio runtime";
-            return Err(Error::new(ErrorKind::Unavailable, message));
+            return Err(CatalogError::new(CatalogErrorKind::Unavailable, message));
         }
         let builder = self
             .fetcher(config, regions)
@@ -146,17 +146,17 @@ fn endpoint_of(sdk_config: &SdkConfig) -> Option<String> {
 }
 
 /// Whether an address given in place of AWS is one.
-pub(super) fn check_endpoint_url(url: &str) -> Result<(), Error> {
+pub(super) fn check_endpoint_url(url: &str) -> Result<(), CatalogError> {
     check_endpoint("endpoint_url", url).map_err(unavailable)
 }
 
-fn unavailable(error: crate::fetch::Error) -> Error {
+fn unavailable(error: crate::fetch::Error) -> CatalogError {
     let kind = match error.kind() {
-        crate::fetch::ErrorKind::InvalidRequest => ErrorKind::InvalidConfiguration,
-        crate::fetch::ErrorKind::NoCredentials => ErrorKind::NoCredentials,
+        crate::fetch::ErrorKind::InvalidRequest => CatalogErrorKind::InvalidConfiguration,
+        crate::fetch::ErrorKind::NoCredentials => CatalogErrorKind::NoCredentials,
     };
     let (message, advice) = error.parts();
-    let told = Error::new(kind, message);
+    let told = CatalogError::new(kind, message);
     match advice {
         Some(advice) => told.advising(advice),
         None => told,

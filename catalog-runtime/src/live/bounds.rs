@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::cache::{ConfigError, parse_duration};
-use crate::error::{Error, ErrorKind};
+use crate::error::{CatalogError, CatalogErrorKind};
 
 /// The least and the most of a duration.
 pub(super) type Bounds = (&'static str, &'static str);
@@ -19,7 +19,7 @@ pub(super) fn in_bounds(
     written: Option<String>,
     is: Duration,
     (least, most): Bounds,
-) -> Result<(), Error> {
+) -> Result<(), CatalogError> {
     let inside = parse_duration(least).is_none_or(|least| is >= least)
         && parse_duration(most).is_none_or(|most| is <= most);
     match inside {
@@ -32,7 +32,7 @@ pub(super) fn in_bounds(
 }
 
 /// Refuses what can be the id of no partition and no region.
-pub(super) fn is_word(name: &str, text: &str) -> Result<(), Error> {
+pub(super) fn is_word(name: &str, text: &str) -> Result<(), CatalogError> {
     let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     match (1..=64).contains(&text.len()) && text.bytes().all(fits) {
         true => Ok(()),
@@ -41,7 +41,7 @@ pub(super) fn is_word(name: &str, text: &str) -> Result<(), Error> {
 }
 
 /// Refuses a path that is empty.
-pub(super) fn is_path(name: &str, path: Option<&Path>) -> Result<(), Error> {
+pub(super) fn is_path(name: &str, path: Option<&Path>) -> Result<(), CatalogError> {
     match path.is_some_and(|path| path.as_os_str().is_empty()) {
         true => Err(refused(name, "", "the path of a file")),
         false => Ok(()),
@@ -49,12 +49,16 @@ pub(super) fn is_path(name: &str, path: Option<&Path>) -> Result<(), Error> {
 }
 
 /// The same words as [`ConfigError`]'s own.
-pub(super) fn wrong(error: ConfigError) -> Error {
+pub(super) fn wrong(error: ConfigError) -> CatalogError {
     let message = format!("{} is {:?}", error.setting(), error.value());
-    let told = Error::new(ErrorKind::InvalidConfiguration, message);
+    let told = CatalogError::new(CatalogErrorKind::InvalidConfiguration, message);
     told.advising(format!("allowed: {}", error.allowed()))
 }
 
-pub(super) fn refused(name: &str, value: impl Into<String>, allowed: impl Into<String>) -> Error {
+pub(super) fn refused(
+    name: &str,
+    value: impl Into<String>,
+    allowed: impl Into<String>,
+) -> CatalogError {
     wrong(ConfigError::new(name, value, allowed))
 }

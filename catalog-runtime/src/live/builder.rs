@@ -12,7 +12,7 @@ use super::overlay::Overlay;
 use crate::cache::tier::redis::{RedisOptions, RedisTier};
 use crate::cache::{Cache, Clock, Horizons, MemoryLimits, Namespace, Settings, SystemClock, Tier};
 use crate::cache::{CacheConfig, Store};
-use crate::error::Error;
+use crate::error::CatalogError;
 
 /// Where a live catalog is kept between runs.
 pub use crate::cache::Store as CacheMode;
@@ -242,7 +242,7 @@ impl LiveCatalogBuilder {
     ///
     /// # Errors
     /// A setting is out of range: its name, its value, and what is allowed.
-    pub fn build(self) -> Result<LiveCatalog, Error> {
+    pub fn build(self) -> Result<LiveCatalog, CatalogError> {
         let age = &self.horizons;
         in_bounds("deadline", None, self.deadline, DEADLINE)?;
         in_bounds("max age", None, age.fresh_for, FRESH_FOR)?;
@@ -299,12 +299,10 @@ impl LiveCatalogBuilder {
     }
 
     /// The cache: memory, files, SQLite, and what else was added.
-    fn cache(&self) -> Result<Cache, Error> {
-        let settings = Settings {
-            horizons: self.horizons,
-            lease: self.deadline.max(Settings::default().patience),
-            ..Settings::default()
-        };
+    fn cache(&self) -> Result<Cache, CatalogError> {
+        let mut settings = Settings::default();
+        settings.horizons = self.horizons;
+        settings.lease = self.deadline.max(settings.patience);
         let mut builder = Cache::builder()
             .name("catalog")
             .clock(Arc::clone(&self.clock))
@@ -315,7 +313,7 @@ impl LiveCatalogBuilder {
                 ..MemoryLimits::default()
             });
         }
-        #[cfg(feature = "disk")]
+        #[cfg(feature = "files")]
         if self.store == Store::File && self.is_nobodys() {
             tracing::debug!("only memory caches: with client_factory, files need a namespace()");
         } else if self.store == Store::File {
@@ -379,7 +377,7 @@ impl LiveCatalogBuilder {
 
     /// Whether the cache outlives the process, and others may see it.
     pub(super) fn shares_cache(&self) -> bool {
-        let shared = cfg!(feature = "disk") && self.store == Store::File && !self.is_nobodys();
+        let shared = cfg!(feature = "files") && self.store == Store::File && !self.is_nobodys();
         #[cfg(feature = "sqlite")]
         let shared = shared || self.sqlite.is_some();
         #[cfg(feature = "redis")]

@@ -15,8 +15,8 @@ use super::handle::{Inner, LiveCatalog};
 use super::strategy::note;
 use super::strategy::{Answered, taken};
 use crate::cache::{Cache, Freshness, Horizons, Key, Terms};
-use crate::error::{Error, ErrorKind};
-use crate::recording::{ModelSummary, ProfileSummary};
+use crate::error::{CatalogError, CatalogErrorKind};
+use bedrock_catalog_recording::{ModelSummary, ProfileSummary};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -50,7 +50,7 @@ impl Discovery {
     ///
     /// # Errors
     /// Neither AWS nor the cache has it.
-    pub async fn models(&self, region: &str) -> Result<Vec<ModelSummary>, Error> {
+    pub async fn models(&self, region: &str) -> Result<Vec<ModelSummary>, CatalogError> {
         self.list("models", region).await
     }
 
@@ -62,11 +62,13 @@ impl Discovery {
         &self,
         region: &str,
         model: Option<&str>,
-    ) -> Result<Vec<ProfileSummary>, Error> {
+    ) -> Result<Vec<ProfileSummary>, CatalogError> {
         let mut profiles: Vec<ProfileSummary> = self.list("profiles", region).await?;
         if let Some(model) = model {
-            let serves =
-                |arn: &str| crate::arn::ModelArn::parse(arn).is_some_and(|arn| arn.model == model);
+            let serves = |arn: &str| {
+                bedrock_catalog_recording::ModelArn::parse(arn)
+                    .is_some_and(|arn| arn.model == model)
+            };
             profiles.retain(|row| row.models.iter().any(|served| serves(&served.model_arn)));
         }
         Ok(profiles)
@@ -126,7 +128,7 @@ impl Discovery {
         &self,
         list: &'static str,
         region: &str,
-    ) -> Result<Vec<T>, Error> {
+    ) -> Result<Vec<T>, CatalogError> {
         let (inner, answered) = (&self.live.inner, Answered::default());
         let listed = self.listed(list, region, &answered);
         // On the heap: the futures of those who ask are one within the other.
@@ -136,7 +138,7 @@ impl Discovery {
         let listed = listed.unwrap_or_else(|| Err(inner.no_answer()));
         listed.map_err(|why| {
             let message = format!("{region} has no list of {list}: {why}");
-            Error::new(why.kind(), message)
+            CatalogError::new(why.kind(), message)
         })
     }
 
@@ -145,7 +147,7 @@ impl Discovery {
         list: &'static str,
         region: &str,
         answered: &Answered<Bytes>,
-    ) -> Result<Vec<T>, Error> {
+    ) -> Result<Vec<T>, CatalogError> {
         let inner = &self.live.inner;
         let (cache, key) = (inner.identified().await, key(list, region));
         let cached = async |cache: &Cache| {
@@ -155,7 +157,7 @@ impl Discovery {
         if inner.is_open(&cache).await {
             let asked = self.ask(&cache, list, region, None, answered).await;
             return match asked {
-                Err(error) if error.kind() == ErrorKind::NoCredentials => {
+                Err(error) if error.kind() == CatalogErrorKind::NoCredentials => {
                     let left = match inner.only_owner().await {
                         Some(cache) => cached(&cache).await,
                         None => None,
@@ -182,7 +184,8 @@ impl Discovery {
         }
         let ask = || self.ask(&cache, list, region, Some(&key), answered);
         let asked = cache.get_or_compute_async(&key, &terms(), ask).await;
-        let asked = asked.map_err(|error| Error::new(ErrorKind::Unavailable, error.to_string()))?;
+        let asked = asked
+            .map_err(|error| CatalogError::new(CatalogErrorKind::Unavailable, error.to_string()))?;
         read(asked).ok_or_else(unreadable)
     }
 
@@ -196,10 +199,13 @@ impl Discovery {
         region: &str,
         except: Option<&Key>,
         answered: &Answered<Bytes>,
-    ) -> Result<Bytes, Error> {
+    ) -> Result<Bytes, CatalogError> {
         let inner = &self.live.inner;
         if !inner.config.can_ask() {
-            return Err(Error::new(ErrorKind::Unavailable, "nobody is to be asked"));
+            return Err(CatalogError::new(
+                CatalogErrorKind::Unavailable,
+                "nobody is to be asked",
+            ));
         }
         let asked = [region.to_owned()];
         // A list that is suddenly empty, or much shorter, is not believed.
@@ -215,7 +221,7 @@ impl Discovery {
         let Some(answers) = fetched.recording().regions.get(region) else {
             let failures = &fetched.recording().failures;
             let why = failures.get(region).map_or("no answer", String::as_str);
-            return Err(Error::new(ErrorKind::Unavailable, why));
+            return Err(CatalogError::new(CatalogErrorKind::Unavailable, why));
         };
         let answer = Bytes::from(match list {
             "models" => json(&answers.models),
@@ -238,18 +244,21 @@ impl Discovery {
         _: &str,
         _: Option<&Key>,
         _: &Answered<Bytes>,
-    ) -> Result<Bytes, Error> {
+    ) -> Result<Bytes, CatalogError> {
         let message = "this build has no feature `aws`";
-        Err(Error::new(ErrorKind::Unavailable, message))
+        Err(CatalogError::new(CatalogErrorKind::Unavailable, message))
     }
 }
 
-fn rows<T: DeserializeOwned>(json: &Bytes) -> Result<Vec<T>, Error> {
+fn rows<T: DeserializeOwned>(json: &Bytes) -> Result<Vec<T>, CatalogError> {
     serde_json::from_slice(json).map_err(|_| unreadable())
 }
 
-fn unreadable() -> Error {
-    Error::new(ErrorKind::Unavailable, "what is cached cannot be read")
+fn unreadable() -> CatalogError {
+    CatalogError::new(
+        CatalogErrorKind::Unavailable,
+        "what is cached cannot be read",
+    )
 }
 
 /// Rows are plain data; they print.

@@ -6,7 +6,7 @@ use super::laid_over::OverlaySource;
 #[cfg(feature = "redis")]
 use crate::cache::tier::redis::RedisOptions;
 use crate::cache::{CacheConfig, Environment};
-use crate::error::{Error, ErrorKind};
+use crate::error::{CatalogError, CatalogErrorKind};
 
 /// The beginning of the names of our environment variables.
 const PREFIX: &str = "BEDROCK_CATALOG";
@@ -16,7 +16,7 @@ impl LiveCatalogBuilder {
     ///
     /// # Errors
     /// A variable cannot be used: its name, its value, and what is allowed.
-    pub fn from_env(self) -> Result<Self, Error> {
+    pub fn from_env(self) -> Result<Self, CatalogError> {
         self.from_environment(&Environment::process(PREFIX))
     }
 
@@ -24,7 +24,7 @@ impl LiveCatalogBuilder {
     ///
     /// # Errors
     /// As [`LiveCatalogBuilder::from_env`].
-    pub fn from_environment(mut self, env: &Environment<'_>) -> Result<Self, Error> {
+    pub fn from_environment(mut self, env: &Environment<'_>) -> Result<Self, CatalogError> {
         // Here a value is still known by its variable.
         for (name, bounds) in [
             ("FRESH_FOR", FRESH_FOR),
@@ -109,7 +109,10 @@ impl LiveCatalogBuilder {
                 let variable = env.variable(variable);
                 let message =
                     format!("{variable} is set, but this build has no feature `{feature}`");
-                return Err(Error::new(ErrorKind::InvalidConfiguration, message));
+                return Err(CatalogError::new(
+                    CatalogErrorKind::InvalidConfiguration,
+                    message,
+                ));
             }
         }
         Ok(self)

@@ -18,8 +18,8 @@ use super::report::StatusReport;
 use super::rounds::Rounds;
 use super::snapshot::Snapshot;
 use crate::cache::{Cache, Cleaner, Namespace};
-use crate::diff::CatalogDiff;
-use crate::error::Error;
+use crate::error::CatalogError;
+use bedrock_catalog_recording::CatalogDiff;
 
 /// How often the cache is cleaned up.
 const CLEANUP_EVERY: Duration = Duration::from_secs(3600);
@@ -79,7 +79,7 @@ pub(super) struct Inner {
     /// Apart from the rest, so that a reader does not keep the rest alive.
     pub(super) current: Arc<ArcSwap<Snapshot>>,
     /// Who changes the catalog; one at a time.
-    pub(super) turn: Rounds<Result<(), Error>>,
+    pub(super) turn: Rounds<Result<(), CatalogError>>,
     /// Held while what is served is replaced by something made of it.
     pub(super) serving: Mutex<()>,
     pub(super) overlay: LaidOver,
@@ -144,7 +144,7 @@ impl LiveCatalog {
         LiveCatalogBuilder::default()
     }
 
-    pub(super) fn start(config: LiveCatalogBuilder, cache: Cache) -> Result<Self, Error> {
+    pub(super) fn start(config: LiveCatalogBuilder, cache: Cache) -> Result<Self, CatalogError> {
         let mut before = Snapshot::before_loading(&config);
         let mut laid_over = LaidOver::default();
         if let OverlaySource::Values(overlay) = &config.overlay {
@@ -215,7 +215,7 @@ impl LiveCatalog {
     /// # Panics
     /// In Tokio, on one of its runtimes without timers: nothing tells them apart from those that have
     /// them. So does all that waits here; off Tokio nothing does, and nobody is asked.
-    pub async fn load(&self) -> Result<Arc<Snapshot>, Error> {
+    pub async fn load(&self) -> Result<Arc<Snapshot>, CatalogError> {
         self.inner.load().await
     }
 
@@ -226,7 +226,7 @@ impl LiveCatalog {
     /// # Errors
     /// Asking failed, or a region did and all are required: nothing was replaced. The reason also
     /// stands in [`LiveCatalog::status`].
-    pub async fn refresh(&self) -> Result<Arc<Snapshot>, Error> {
+    pub async fn refresh(&self) -> Result<Arc<Snapshot>, CatalogError> {
         self.inner.refresh().await
     }
 
@@ -275,7 +275,7 @@ impl LiveCatalog {
     /// Several accounts share the cache, and nothing says whose entries are meant.
     ///
     /// ```
-    /// # async fn example() -> Result<(), bedrock_catalog::Error> {
+    /// # async fn example() -> Result<(), bedrock_catalog::CatalogError> {
     /// use bedrock_catalog::LiveCatalog;
     /// use bedrock_catalog::cache::Pattern;
     ///
@@ -284,7 +284,7 @@ impl LiveCatalog {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn meant_cache(&self) -> Result<Cache, Error> {
+    pub async fn meant_cache(&self) -> Result<Cache, CatalogError> {
         self.inner.meant().await
     }
 }

@@ -12,10 +12,10 @@ use sha2::{Digest, Sha256};
 
 use super::overlay::Overlay;
 use super::rounds::Rounds;
-use crate::error::Error;
-use crate::json::LARGEST_JSON;
-use crate::read::read_bounded;
-use crate::scrub::scrub;
+use crate::error::CatalogError;
+use bedrock_catalog_recording::LARGEST_JSON;
+use bedrock_catalog_recording::read_bounded;
+use bedrock_catalog_recording::redact;
 
 /// Where the overlay comes from.
 #[derive(Debug, Clone, Default)]
@@ -89,7 +89,7 @@ impl Seen {
         // Whatever comes of it: the same content is not parsed again, nor complained of.
         let changed = now.content != self.content;
         let said = changed.then(|| {
-            let json = read.map_err(|error| Error::io("read the overlay", path, error))?;
+            let json = read.map_err(|error| CatalogError::io("read the overlay", path, error))?;
             Overlay::from_json(&json)
         });
         (now, said)
@@ -112,7 +112,7 @@ pub(super) struct LaidOver {
 }
 
 /// What a look saw, and what the file says where that is new.
-type Look = (Seen, Option<Result<Overlay, Error>>);
+type Look = (Seen, Option<Result<Overlay, CatalogError>>);
 
 impl LaidOver {
     /// One that stays as it is.
@@ -152,7 +152,7 @@ impl LaidOver {
                 Some(Err(error)) => {
                     // It may quote ARNs, and those name an account.
                     let (path, error) = (path.display(), error.to_string());
-                    let error = scrub(&error);
+                    let error = redact(&error);
                     tracing::warn!(%path, %error, "the overlay is not used");
                     in_use.1 = Some(format!("the overlay {path} is not used: {error}"));
                 }

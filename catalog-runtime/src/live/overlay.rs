@@ -4,8 +4,8 @@
 use bedrock_catalog_data::{Catalog, Document, ModelEntry, ProfileEntry};
 use serde::Deserialize;
 
-use crate::error::{Error, ErrorKind};
-use crate::json::LARGEST_JSON;
+use crate::error::{CatalogError, CatalogErrorKind};
+use bedrock_catalog_recording::LARGEST_JSON;
 
 /// The models and profiles part of a catalog JSON: private models, application inference profiles,
 /// provisioned throughput ARNs. An entry wins over one of the same id, whole.
@@ -16,7 +16,7 @@ use crate::json::LARGEST_JSON;
 /// let own = Overlay::from_json(br#"{"models": [{"id": "acme.private-v1", "name": "Private",
 ///     "access": [{"inference_types": ["ON_DEMAND"], "regions": ["eu-west-1"]}]}]}"#)?;
 /// assert_eq!(own.len(), 1);
-/// # Ok::<(), bedrock_catalog::Error>(())
+/// # Ok::<(), bedrock_catalog::CatalogError>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Overlay {
@@ -48,8 +48,9 @@ impl Overlay {
     ///
     /// # Errors
     /// Where it is no such thing.
-    pub fn from_json(json: &[u8]) -> Result<Self, Error> {
-        let invalid = |message: String| Error::new(ErrorKind::InvalidCatalog, message);
+    pub fn from_json(json: &[u8]) -> Result<Self, CatalogError> {
+        let invalid =
+            |message: String| CatalogError::new(CatalogErrorKind::InvalidCatalog, message);
         if json.len() > LARGEST_JSON {
             return Err(invalid(format!("the overlay has {} bytes", json.len())));
         }
@@ -89,7 +90,7 @@ impl Overlay {
     ///
     /// # Errors
     /// Where the two together are no valid catalog.
-    pub fn lay_over(&self, catalog: &Catalog) -> Result<Catalog, Error> {
+    pub fn lay_over(&self, catalog: &Catalog) -> Result<Catalog, CatalogError> {
         let mut document = catalog.to_document();
         document
             .models
@@ -102,8 +103,8 @@ impl Overlay {
         self.add_regions(&mut document);
         self.add_models(&mut document);
         Catalog::from_document(&document).map_err(|error| {
-            Error::new(
-                ErrorKind::InvalidCatalog,
+            CatalogError::new(
+                CatalogErrorKind::InvalidCatalog,
                 "the overlay does not fit the catalog",
             )
             .because(error)

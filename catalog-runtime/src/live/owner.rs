@@ -4,7 +4,7 @@
 use super::handle::Inner;
 use super::strategy::catalog_key;
 use crate::cache::{Cache, Key, Namespace};
-use crate::error::{Error, ErrorKind};
+use crate::error::{CatalogError, CatalogErrorKind};
 
 /// Beside what accounts cache, in the namespace of those who name none: the namespace of each.
 const RESOURCE: &str = "account";
@@ -129,7 +129,7 @@ impl Inner {
 
     /// The cache of who asks, or else of the one who can be meant: for who shows or removes what is
     /// there, and must not take another's for its own.
-    pub(super) async fn meant(&self) -> Result<Cache, Error> {
+    pub(super) async fn meant(&self) -> Result<Cache, CatalogError> {
         #[cfg(feature = "aws")]
         let names_none = match self.config.can_ask() {
             true => match self.ask_for_account().await {
@@ -153,7 +153,7 @@ impl Inner {
                     "several accounts have entries in this cache, and nothing says whose are meant";
                 let advice = "give the credentials of the account (AWS_PROFILE, or AWS_ACCOUNT_ID beside \
                     the keys) and not --offline; or, for all of them, remove the folder";
-                Err(Error::new(ErrorKind::NoCredentials, why).advising(advice))
+                Err(CatalogError::new(CatalogErrorKind::NoCredentials, why).advising(advice))
             }
         }
     }

@@ -90,7 +90,7 @@ impl Snapshot {
             overlay_error: self.overlay_error().map(ToOwned::to_owned),
             asked_at: self.asked_at,
             error: self.error().map(ToOwned::to_owned),
-            error_kind: self.error_kind().map(crate::ErrorKind::as_str),
+            error_kind: self.error_kind().map(crate::CatalogErrorKind::as_str),
             format: bedrock_catalog_data::FORMAT,
             version: env!("CARGO_PKG_VERSION"),
         }

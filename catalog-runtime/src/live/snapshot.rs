@@ -11,7 +11,7 @@ use bedrock_catalog_data::{Catalog, Document, FORMAT, Timestamp};
 
 use super::builder::LiveCatalogBuilder;
 use crate::cache::Moment;
-use crate::error::ErrorKind;
+use crate::error::CatalogErrorKind;
 
 /// Where a catalog came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,7 +84,7 @@ pub struct Snapshot {
     /// Those among them that the account has not enabled: nothing is wrong with these.
     pub(super) not_enabled: BTreeSet<String>,
     /// Why it is not what was asked for, if so.
-    pub(super) error: Option<(ErrorKind, String)>,
+    pub(super) error: Option<(CatalogErrorKind, String)>,
     /// How many models and profiles the overlay laid over it.
     pub(super) overlay: usize,
     /// Why the overlay is not what was asked for, if so.
@@ -143,9 +143,11 @@ impl Snapshot {
     }
 
     /// What kind of reason that is.
-    pub fn error_kind(&self) -> Option<ErrorKind> {
+    pub fn error_kind(&self) -> Option<CatalogErrorKind> {
         let error = self.error.as_ref().map(|(kind, _)| *kind);
-        error.or(self.overlay_error().map(|_| ErrorKind::InvalidCatalog))
+        error.or(self
+            .overlay_error()
+            .map(|_| CatalogErrorKind::InvalidCatalog))
     }
 
     /// Why the caller's own overlay is not used, or an earlier one of it is: it cannot be read, or does

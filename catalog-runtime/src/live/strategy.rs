@@ -24,7 +24,7 @@ use super::handle::Inner;
 use super::laid_over::OverlaySource;
 use super::snapshot::{Held, Snapshot, Source};
 use crate::cache::{Cache, Key, Moment};
-use crate::error::{Error, ErrorKind};
+use crate::error::{CatalogError, CatalogErrorKind};
 use cached::Cached;
 #[cfg(feature = "aws")]
 pub(super) use waiting::note;
@@ -61,7 +61,7 @@ impl Tried {
 }
 
 impl Inner {
-    pub(super) async fn load(self: &Arc<Self>) -> Result<Arc<Snapshot>, Error> {
+    pub(super) async fn load(self: &Arc<Self>) -> Result<Arc<Snapshot>, CatalogError> {
         // A file is looked at first.
         let has_file = matches!(self.config.overlay, OverlaySource::File(_));
         if !has_file && let Some(settled) = self.settled() {
@@ -93,12 +93,12 @@ impl Inner {
     /// What there is for a caller whose time is up while others, or a disk that hangs, are not done.
     /// Where something can serve, loading has come to its end thereby: nobody waits for so long again,
     /// and what is served is renewed like any that is less than what was asked for.
-    fn late(self: &Arc<Self>) -> Result<Arc<Snapshot>, Error> {
+    fn late(self: &Arc<Self>) -> Result<Arc<Snapshot>, CatalogError> {
         let message = format!(
             "no catalog within the deadline of {:?}",
             self.config.deadline
         );
-        let error = Error::new(ErrorKind::Unavailable, message);
+        let error = CatalogError::new(CatalogErrorKind::Unavailable, message);
         let (renew_at, mut first) = (self.renewal(RETRY), false);
         self.amend(|current| {
             if !current.settled {
@@ -121,14 +121,14 @@ impl Inner {
         }
     }
 
-    pub(super) async fn refresh(self: &Arc<Self>) -> Result<Arc<Snapshot>, Error> {
+    pub(super) async fn refresh(self: &Arc<Self>) -> Result<Arc<Snapshot>, CatalogError> {
         let answered = Answered::default();
         let refreshed = self.turn.join(async {
             let _ = self.in_time(self.look_at_overlay()).await;
             self.ask_for_account_anew().await;
             let asked = self.ask(true, None, &answered).await.and_then(|asked| {
                 let why = "another process is asking just now";
-                asked.ok_or_else(|| Error::new(ErrorKind::Unavailable, why))
+                asked.ok_or_else(|| CatalogError::new(CatalogErrorKind::Unavailable, why))
             });
             self.clean_up_from_now_on();
             match asked {
@@ -170,7 +170,7 @@ impl Inner {
     }
 
     /// Obtains a catalog, whatever it takes. Only in a turn.
-    async fn obtain(self: &Arc<Self>, answered: &Answered) -> Result<Arc<Snapshot>, Error> {
+    async fn obtain(self: &Arc<Self>, answered: &Answered) -> Result<Arc<Snapshot>, CatalogError> {
         let (mut tried, forced) = (Tried::default(), self.forced.load(Ordering::Acquire));
         self.ask_for_account_anew().await;
         let cache = self.identified().await;
@@ -204,7 +204,7 @@ impl Inner {
         }
         let asked = self.ask(forced, Some(answers), answered).await;
         let stale = match (stale, &asked) {
-            (None, Err(error)) if error.kind() == ErrorKind::NoCredentials => {
+            (None, Err(error)) if error.kind() == CatalogErrorKind::NoCredentials => {
                 self.left_by_the_only_account().await
             }
             (stale, _) => stale,
@@ -219,7 +219,7 @@ impl Inner {
             }
             (Ok(None), None) => {
                 tried.note("AWS", "another process is asking just now");
-                ErrorKind::Unavailable
+                CatalogErrorKind::Unavailable
             }
             (Err(error), _) => {
                 tried.note("AWS", &error);
@@ -258,7 +258,7 @@ impl Inner {
             }
             (None, Err(why)) => {
                 tried.note("bundle", why);
-                let error = Error::new(kind, format!("no catalog: {}", tried.told()));
+                let error = CatalogError::new(kind, format!("no catalog: {}", tried.told()));
                 let advice = "give AWS credentials, a cache that can be read, or allow the bundle";
                 return Err(error.advising(advice));
             }
@@ -296,7 +296,7 @@ impl Inner {
     /// After `left`, and up to a tenth more.
     pub(super) fn moment_in(&self, left: Duration) -> Option<Moment> {
         // The addresses of a process and its clock differ enough to spread a fleet.
-        let noise = std::hash::BuildHasher::hash_one(&foldhash::fast::RandomState::default(), left);
+        let noise = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), left);
         let jitter = left.mul_f64((noise % 1024) as f64 / 10_240.0);
         let clock = &self.config.clock;
         self.config.can_ask().then(|| Moment {
@@ -313,12 +313,12 @@ impl Inner {
         _forced: bool,
         _answers: Option<bool>,
         _answered: &Answered,
-    ) -> Result<Option<Snapshot>, Error> {
+    ) -> Result<Option<Snapshot>, CatalogError> {
         let message = match self.config.offline {
             true => "nobody is asked offline",
             false => "this build has no feature `aws`",
         };
-        Err(Error::new(ErrorKind::Unavailable, message))
+        Err(CatalogError::new(CatalogErrorKind::Unavailable, message))
     }
 
     fn renew_in_background(self: &Arc<Self>) {}

@@ -5,13 +5,13 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bedrock_catalog::aws_client::CachedClient;
 use bedrock_catalog::cache::tier::disk::{DiskTier, Locations};
 use bedrock_catalog::cache::tier::redis::{RedisOptions, RedisTier};
 use bedrock_catalog::cache::{Cache, Codec, Tier};
+use bedrock_catalog_aws_client::CachedClient;
+use bedrock_catalog_test_support::redis_server::{RedisServer, until};
 use bedrock_catalog_tests::fake_aws::{FakeAws, Fault, IDENTITY_STORE};
 use bedrock_catalog_tests::fake_bedrock::Delivery;
-use bedrock_catalog_tests::redis_server::{RedisServer, until};
 
 use crate::stage::{ACCOUNT, cached, change, config, credentials, store};
 

@@ -11,7 +11,7 @@ use aws_smithy_runtime_api::client::http::{
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use bedrock_catalog::aws_client::{CachedClient, Dropped, NoCache};
+use bedrock_catalog_aws_client::{CachedClient, Dropped, NoCache};
 use bedrock_catalog_tests::fake_aws::{Fault, IDENTITY_STORE};
 use bedrock_catalog_tests::fake_bedrock::Delivery;
 use bytes::Bytes;

@@ -10,7 +10,7 @@ use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextMut;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
-use bedrock_catalog::aws_client::CachedClient;
+use bedrock_catalog_aws_client::CachedClient;
 use bedrock_catalog_tests::fake_aws::{FakeAws, IDENTITY_STORE};
 
 use crate::stage::{ACCOUNT, World, cached, config, credentials, memory, store};

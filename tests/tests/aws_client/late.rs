@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_identitystore::Client;
-use bedrock_catalog::aws_client::CachedClient;
 use bedrock_catalog::cache::tier::disk::{DiskTier, Locations};
 use bedrock_catalog::cache::{Cache, Codec, ManualClock, Tier};
+use bedrock_catalog_aws_client::CachedClient;
 use bedrock_catalog_tests::fake_aws::{Fault, IDENTITY_STORE};
 
 use crate::doubt::Gate;

@@ -1,6 +1,6 @@
 //! The protocols, and what is secret in each.
 
-use bedrock_catalog::aws_client::{CachedClient, Rules};
+use bedrock_catalog_aws_client::{CachedClient, Rules};
 use bedrock_catalog_tests::fake_aws::FakeAws;
 
 use crate::stage::{ACCOUNT, cached, config, credentials};

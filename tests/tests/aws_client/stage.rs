@@ -8,8 +8,8 @@ use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use bedrock_catalog::aws_client::{CachedClient, CachedClientBuilder};
 use bedrock_catalog::cache::{Cache, MemoryLimits};
+use bedrock_catalog_aws_client::{CachedClient, CachedClientBuilder};
 use bedrock_catalog_tests::fake_aws::{FakeAws, IDENTITY_STORE, INSTANCE};
 
 pub const ACCOUNT: &str = "111111111111";

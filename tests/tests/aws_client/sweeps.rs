@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bedrock_catalog::cache::testing::{FaultyTier, Op};
 use bedrock_catalog::cache::tier::redis::{RedisOptions, RedisTier};
 use bedrock_catalog::cache::{Cache, Codec, MemoryLimits, Tier};
+use bedrock_catalog_test_support::redis_server::{RedisServer, until};
+use bedrock_catalog_test_support::{FaultyTier, Op};
 use bedrock_catalog_tests::fake_aws::IDENTITY_STORE;
-use bedrock_catalog_tests::redis_server::{RedisServer, until};
 
 use crate::stage::{ACCOUNT, World, cached, config, credentials, store};
 

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use bedrock_catalog::aws_client::CachedClient;
 use bedrock_catalog::cache::tier::disk::{DiskTier, Locations};
 use bedrock_catalog::cache::tier::sqlite::SqliteTier;
 use bedrock_catalog::cache::{
     Cache, Codec, Key, ManualClock, MemoryLimits, Namespace, Terms, Tier,
 };
+use bedrock_catalog_aws_client::CachedClient;
 use bedrock_catalog_tests::fake_aws::{FakeAws, Fault, IDENTITY_STORE};
 
 use crate::doubt::Gate;

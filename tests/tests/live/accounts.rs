@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
-use bedrock_catalog::cache::testing::FaultyTier;
-use bedrock_catalog::{Catalog, ErrorKind};
+use bedrock_catalog::{Catalog, CatalogErrorKind};
+use bedrock_catalog_test_support::FaultyTier;
 use bedrock_catalog_tests::fake_bedrock::Memory;
 use futures_lite::future::block_on;
 use tokio::sync::Semaphore;
@@ -261,7 +261,7 @@ async fn without_credentials_what_the_only_account_cached_is_served() {
         let live = in_files(&wire, &clock, folder.path()).sdk_config(&without);
         let live = live.build().unwrap();
         let snapshot = live.load().await.unwrap();
-        assert_eq!(snapshot.error_kind(), Some(ErrorKind::NoCredentials));
+        assert_eq!(snapshot.error_kind(), Some(CatalogErrorKind::NoCredentials));
         assert!(live.is_degraded());
         (snapshot.source().to_string(), snapshot.observed_at())
     };

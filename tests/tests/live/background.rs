@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bedrock_catalog::cache::ManualClock;
-use bedrock_catalog::cache::testing::Op;
-use bedrock_catalog::{ErrorKind, LiveCatalog};
+use bedrock_catalog::{CatalogErrorKind, LiveCatalog};
+use bedrock_catalog_test_support::Op;
 use bedrock_catalog_tests::fake_bedrock::{Fault, Memory, Operation, Rule};
 
 use crate::stage::*;
@@ -158,7 +158,7 @@ async fn a_refresh_that_waits_for_another_ends_with_its_deadline() {
     let error = live.refresh().await.unwrap_err();
     let took = begun.elapsed();
     assert!(took <= Duration::from_millis(2_200), "{took:?}");
-    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert_eq!(error.kind(), CatalogErrorKind::Unavailable);
     let why = error.to_string();
     assert!(why.contains("within the deadline of 2s"), "{why}");
     assert_eq!(live.status().error, Some(why));

@@ -1,7 +1,7 @@
 //! Every fallback is counted, and every load is one line.
 
-use bedrock_catalog::cache::testing::Counters;
 use bedrock_catalog::{CacheMode, LiveCatalog};
+use bedrock_catalog_test_support::Counters;
 use bedrock_catalog_tests::fake_bedrock::{Fault, Memory, Rule};
 use tracing::Level;
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use bedrock_catalog::CacheMode;
-use bedrock_catalog::cache::testing::{FaultyTier, Op};
 use bedrock_catalog::cache::{Key, Terms};
+use bedrock_catalog_test_support::{FaultyTier, Op};
 use bedrock_catalog_tests::fake_bedrock::{Fault, Memory, Operation, Rule};
 
 use crate::accounts::{credentials_of, slow_config_of};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bedrock_catalog::cache::tier::disk::{DiskTier, Locations};
 use bedrock_catalog::cache::{Codec, Tier};
-use bedrock_catalog::{CacheMode, ErrorKind, LiveCatalog, LiveCatalogBuilder};
+use bedrock_catalog::{CacheMode, CatalogErrorKind, LiveCatalog, LiveCatalogBuilder};
 use bedrock_catalog_tests::fake_bedrock::Memory;
 use tracing::Level;
 
@@ -66,7 +66,7 @@ async fn what_others_may_see_needs_a_name() {
         made(&wire).offline(true).cache_dirs([folder.path()]),
     ] {
         let error = builder.clone().build().unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::InvalidConfiguration);
+        assert_eq!(error.kind(), CatalogErrorKind::InvalidConfiguration);
         let said = error.to_string();
         assert!(
             said.contains("namespace") && said.contains("client_factory"),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use bedrock_catalog::recording::Recording;
-use bedrock_catalog::{CacheMode, Catalog, ErrorKind, LiveCatalog};
+use bedrock_catalog::{CacheMode, Catalog, CatalogErrorKind, LiveCatalog};
 use bedrock_catalog_tests::fake_bedrock::{
     Fault, Memory, Operation, Rule, Stage, Tokens, sdk_config,
 };
@@ -163,7 +163,7 @@ async fn no_credentials_and_a_black_hole_end_with_the_bundle_within_five_seconds
             "it says what to set"
         );
         assert!(status.degraded);
-        assert_eq!(snapshot.error_kind(), Some(ErrorKind::NoCredentials));
+        assert_eq!(snapshot.error_kind(), Some(CatalogErrorKind::NoCredentials));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bedrock_catalog::cache::testing::{FaultyTier, Op};
+use bedrock_catalog_test_support::{FaultyTier, Op};
 use bedrock_catalog_tests::fake_bedrock::{Fault, Memory, Rule};
 
 use crate::accounts::config_of;

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bedrock_catalog::cache::testing::{FaultyTier, Op};
 use bedrock_catalog::cache::{Key, Terms, TierErrorKind};
 use bedrock_catalog::{LiveCatalog, Snapshot};
+use bedrock_catalog_test_support::{FaultyTier, Op};
 use bedrock_catalog_tests::fake_bedrock::{Fault, Memory, Rule};
 
 use crate::stage::*;

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bedrock_catalog::LiveCatalog;
-use bedrock_catalog::cache::testing::{FaultyTier, Op};
 use bedrock_catalog::cache::{Change, Changed, Key, Pattern, TierErrorKind};
+use bedrock_catalog_test_support::{FaultyTier, Op};
 use bedrock_catalog_tests::fake_bedrock::{Fault, Memory, Operation, Rule};
 
 use crate::accounts::{config_of, credentials_of, held};

@@ -1,6 +1,6 @@
 //! The caller's own models and profiles, laid over whatever is served.
 
-use bedrock_catalog::{ErrorKind, LiveCatalog, Overlay, Policy};
+use bedrock_catalog::{CatalogErrorKind, LiveCatalog, Overlay, Policy};
 use tracing::Level;
 
 use crate::stage::*;
@@ -113,7 +113,10 @@ async fn a_changed_overlay_file_is_noticed_at_the_next_load() {
     .unwrap();
     let snapshot = live.load().await.unwrap();
     assert!(snapshot.model("acme.private-v1").is_none() && snapshot.is_degraded());
-    assert_eq!(snapshot.error_kind(), Some(ErrorKind::InvalidCatalog));
+    assert_eq!(
+        snapshot.error_kind(),
+        Some(CatalogErrorKind::InvalidCatalog)
+    );
     std::fs::write(&path, OWN.replace("acme", "other")).unwrap();
     let snapshot = live.load().await.unwrap();
     assert!(snapshot.model("other.private-v1").is_some() && !snapshot.is_degraded());
@@ -184,7 +187,7 @@ fn what_is_no_overlay_is_refused_and_told_what_is() {
         "",
     ] {
         let error = Overlay::from_json(text.as_bytes()).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::InvalidCatalog, "{text}");
+        assert_eq!(error.kind(), CatalogErrorKind::InvalidCatalog, "{text}");
         let told = error.to_string();
         assert!(
             told.contains("`models`, `profiles` or both"),

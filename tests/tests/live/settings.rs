@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bedrock_catalog::cache::tier::disk::{DiskTier, Locations};
 use bedrock_catalog::cache::{Codec, Key, Terms, Tier};
-use bedrock_catalog::{CacheMode, ErrorKind, LiveCatalog};
+use bedrock_catalog::{CacheMode, CatalogErrorKind, LiveCatalog};
 
 use crate::stage::*;
 
@@ -173,7 +173,11 @@ fn wrong_settings_fail_at_build_and_say_which_what_and_what_is_allowed() {
         ),
     ] {
         let error = builder.build().unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::InvalidConfiguration, "{error}");
+        assert_eq!(
+            error.kind(),
+            CatalogErrorKind::InvalidConfiguration,
+            "{error}"
+        );
         let (suggestions, error) = (error.suggestions().to_vec(), error.to_string());
         let (is, may) = error.split_once("; allowed: ").expect(&error);
         assert!(is.ends_with(&format!("{setting} is {value:?}")), "{error}");
@@ -288,7 +292,7 @@ fn a_variable_out_of_range_is_named() {
             (asked == name).then(|| value.into())
         });
         let error = LiveCatalog::builder().from_environment(&env).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::InvalidConfiguration);
+        assert_eq!(error.kind(), CatalogErrorKind::InvalidConfiguration);
         assert_eq!(error.to_string(), format!("BEDROCK_CATALOG_{told}"));
     }
 }

@@ -6,9 +6,9 @@ use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bedrock_catalog::cache::ManualClock;
-use bedrock_catalog::cache::testing::{FaultyTier, Op};
 use bedrock_catalog::recording::Recording;
 use bedrock_catalog::{CacheMode, Catalog, LiveCatalog, LiveCatalogBuilder, Timestamp};
+use bedrock_catalog_test_support::{FaultyTier, Op};
 use bedrock_catalog_tests::fake_bedrock::{Fault, Memory, Rule, Stage};
 use bedrock_catalog_tests::synthetic;
 use proptest::prelude::ProptestConfig;

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bedrock_catalog::cache::testing::{FaultyTier, Op};
 use bedrock_catalog::cache::tier::disk::{DiskTier, Locations};
 use bedrock_catalog::cache::tier::{LeaseOutcome, TierErrorKind};
 use bedrock_catalog::cache::{Codec, Horizons, Key, ManualClock, Terms, Tier};
-use bedrock_catalog::{CacheMode, Catalog, ErrorKind, LiveCatalog, catalog_to_json, transform};
+use bedrock_catalog::{
+    CacheMode, Catalog, CatalogErrorKind, LiveCatalog, catalog_to_json, transform,
+};
+use bedrock_catalog_test_support::{FaultyTier, Op};
 use bedrock_catalog_tests::fake_bedrock::{Fault, Memory, Rule};
 use tracing::Level;
 
@@ -218,7 +220,7 @@ async fn without_the_bundle_one_error_lists_what_was_tried() {
         .unwrap();
     assert_eq!(live.snapshot().source().as_str(), "nothing");
     let error = live.load().await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert_eq!(error.kind(), CatalogErrorKind::Unavailable);
     let text = error.to_string();
     for part in [
         "cache: nothing usable",

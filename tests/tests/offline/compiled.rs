@@ -102,16 +102,15 @@ fn the_compiler_takes_a_hostile_bundle_and_holds_its_texts() {
 
     // The data crate, with the hostile bundle in place of the committed one.
     let manifest = fs::read_to_string(workspace().join("Cargo.toml")).unwrap();
-    let members = manifest.lines().map(|line| match line.split(' ').next() {
-        Some("members") => "members = [\"catalog-data\", \"probe\"]",
-        Some("exclude") => "",
-        _ => line,
-    });
-    fs::write(
-        root.join("Cargo.toml"),
-        members.collect::<Vec<_>>().join("\n"),
-    )
-    .unwrap();
+    let (head, members) = manifest.split_once("members = [").unwrap();
+    let (_, rest) = members.split_once("]\n").unwrap();
+    let lines = rest.lines().filter(|line| !line.starts_with("exclude"));
+    let rest: Vec<_> = lines.collect();
+    let manifest = format!(
+        "{head}members = [\"catalog-data\", \"probe\"]\n{}",
+        rest.join("\n")
+    );
+    fs::write(root.join("Cargo.toml"), manifest).unwrap();
     fs::copy(workspace().join("Cargo.lock"), root.join("Cargo.lock")).unwrap();
     copy(
         &workspace().join("catalog-data"),

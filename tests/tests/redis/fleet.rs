@@ -6,13 +6,14 @@ use std::time::{Duration, Instant, SystemTime};
 use bedrock_catalog::cache::ManualClock;
 use bedrock_catalog::cache::tier::redis::RedisOptions;
 use bedrock_catalog::{CacheMode, LiveCatalog, LiveCatalogBuilder};
+use bedrock_catalog_test_support::redis_server::until;
 use bedrock_catalog_tests::fake_bedrock::{FakeBedrock, Fault, Rule, Stage, sdk_config};
-use bedrock_catalog_tests::redis_server::until;
 use bedrock_catalog_tests::{count, synthetic};
 
-use crate::children::{self, Gate};
-use crate::stage::*;
+use crate::server;
+use bedrock_catalog_test_support::children::{self, Gate};
 
+const HOUR: Duration = Duration::from_secs(3600);
 const REGIONS: [&str; 2] = ["eu-west-1", "us-east-1"];
 
 fn stage() -> Stage {
@@ -77,7 +78,7 @@ fn one_asked(fleet: Vec<Child>, fake: &FakeBedrock, before: usize) -> usize {
 #[test]
 fn a_fleet_with_an_expired_catalog_refreshes_once() {
     let Some(server) = server() else { return };
-    let is_large = is_long() && !cfg!(debug_assertions);
+    let is_large = std::env::var_os("BEDROCK_CATALOG_LONG").is_some() && !cfg!(debug_assertions);
     let size = if is_large { 200 } else { 16 };
     let slow = Rule::new(Fault::Latency(Duration::from_millis(300)));
     let fake = FakeBedrock::start(stage().rule(slow)).unwrap();

@@ -1,22 +1,16 @@
-//! The Redis tier on real servers, which these tests start: what every tier promises, every fault, the
-//! order between processes, and a fleet of them.
+//! The live catalog over real Redis servers, which these tests start. The tier itself is tested in catalog-cache.
 #![allow(
-    unreachable_pub,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing
 )]
 
-mod acl;
 mod changes;
-mod children;
-mod conformance;
-mod faults;
 mod fleet;
-mod lying;
-mod order;
-#[path = "../../../catalog-runtime/tests/support/properties.rs"]
-mod properties;
-mod quiet;
-mod stage;
+
+use bedrock_catalog_test_support::redis_server::RedisServer;
+
+fn server() -> Option<RedisServer> {
+    RedisServer::start()
+}

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use bedrock_catalog::recording::Recording;
-use bedrock_catalog::{Catalog, Timestamp, transform};
-use bedrock_catalog_gen::{Baked, bake, complaints, named};
+use bedrock_catalog_data::{Catalog, Timestamp};
+use bedrock_catalog_gen::{Baked, bake, named};
+use bedrock_catalog_recording::{Recording, complaints, transform};
 use clap::error::ErrorKind;
 use similar::{ChangeTag, TextDiff};
 

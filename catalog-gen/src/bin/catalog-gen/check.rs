@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bedrock_catalog::{Catalog, Timestamp};
+use bedrock_catalog_data::{Catalog, Timestamp};
 use bedrock_catalog_gen::{bake, named};
 use serde_json::json;
 

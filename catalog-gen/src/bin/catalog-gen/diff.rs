@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use bedrock_catalog::recording::Recording;
-use bedrock_catalog::{Catalog, CatalogDiff, Timestamp, transform};
+use bedrock_catalog_data::{Catalog, Timestamp};
 use bedrock_catalog_gen::{diff_json, diff_markdown, diff_text};
+use bedrock_catalog_recording::{CatalogDiff, Recording, transform};
 
 use crate::{Outcome, Verdict, plain, project};
 

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use bedrock_catalog::fetch::{
     Fetched, Fetcher, Outcome as RegionOutcome, RegionExpectation, sdk_config_from_env,
 };
-use bedrock_catalog::recording::Recording;
-use bedrock_catalog::{ErrorKind, Timestamp};
+use bedrock_catalog_data::Timestamp;
+use bedrock_catalog_recording::{Recording, RecordingErrorKind};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{Outcome, Verdict, moment, now, plain, project};
@@ -164,12 +164,12 @@ fn write(
     }
     let recording = fetched.recording();
     recording.write(&args.out).map_err(|error| {
-        match error.kind() == ErrorKind::Io && is_taken(&args.out) {
+        match error.kind() == RecordingErrorKind::Io && is_taken(&args.out) {
             true => taken(&args.out),
             false => error.to_string(),
         }
     })?;
-    let rows = |of: fn(&bedrock_catalog::recording::RegionAnswers) -> usize| -> usize {
+    let rows = |of: fn(&bedrock_catalog_recording::RegionAnswers) -> usize| -> usize {
         recording.regions.values().map(of).sum()
     };
     project::print(&format!(

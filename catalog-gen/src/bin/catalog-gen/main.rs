@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use std::time::SystemTime;
 
 use anstyle::{AnsiColor, Style};
-use bedrock_catalog::Timestamp;
+use bedrock_catalog_data::Timestamp;
 use clap::{Parser, Subcommand};
 use serde_json::json;
 

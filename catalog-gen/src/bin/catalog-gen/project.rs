@@ -4,8 +4,9 @@ use std::fs;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use bedrock_catalog::{Catalog, LARGEST_JSON, catalog_from_json, read_bounded};
+use bedrock_catalog_data::Catalog;
 use bedrock_catalog_gen::Baked;
+use bedrock_catalog_recording::{LARGEST_JSON, catalog_from_json, read_bounded};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 

@@ -9,8 +9,8 @@ use super::asking::{Asked, made_of};
 use super::reasons::Reasons;
 use super::{Answered, Cached, RETRY, Tried, catalog_key, note};
 use crate::cache::{Cache, Moment, Others};
-use crate::error::Error;
-use crate::recording::Recording;
+use crate::error::CatalogError;
+use bedrock_catalog_recording::Recording;
 
 /// How long regions that fail time and again are left alone at most.
 const LONGEST_RETRY: Duration = Duration::from_secs(3600);
@@ -26,7 +26,7 @@ impl Inner {
     /// Asks the regions again that failed, and lays what they answer into the catalog in hand, whose
     /// observation it stays: of no region it is newer than that of the others.
     /// `None` where they are to be asked later: nothing has changed.
-    pub(super) async fn ask_again(&self, retry: &Retry) -> Result<Option<Snapshot>, Error> {
+    pub(super) async fn ask_again(&self, retry: &Retry) -> Result<Option<Snapshot>, CatalogError> {
         let cache = self.identified().await;
         let answered = Answered::default();
         let asking = self.ask_again_with(&cache, retry, &answered);
@@ -38,7 +38,7 @@ impl Inner {
         cache: &Cache,
         retry: &Retry,
         answered: &Answered,
-    ) -> Result<Option<Snapshot>, Error> {
+    ) -> Result<Option<Snapshot>, CatalogError> {
         let current = self.current.load_full();
         let observed_at = current.base.observed_at();
         let newer = |found: &Snapshot, _: u32| found.base.observed_at() > observed_at;
@@ -117,7 +117,7 @@ impl Inner {
         current: &Snapshot,
         retry: &Retry,
         answered: &Answered,
-    ) -> Result<Again, Error> {
+    ) -> Result<Again, CatalogError> {
         let observed_at = current.base.observed_at();
         let watched = self.watched(cache).await;
         let regions: Vec<String> = retry.regions.iter().cloned().collect();

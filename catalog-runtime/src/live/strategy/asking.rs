@@ -14,13 +14,13 @@ use super::others::{LATE, Refused, WithOthers};
 use super::reasons::Reasons;
 use super::waiting::LOOK;
 use super::{
-    Answered, Arc, Cache, Duration, Error, ErrorKind, Held, Inner, PoisonError, RETRY, Snapshot,
-    Source, catalog_key, note,
+    Answered, Arc, Cache, CatalogError, CatalogErrorKind, Duration, Held, Inner, PoisonError,
+    RETRY, Snapshot, Source, catalog_key, note,
 };
 use crate::cache::{Horizons, Terms};
 use crate::fetch::{Fetched, Outcome};
-use crate::recording::Recording;
-use crate::transform::transform;
+use bedrock_catalog_recording::Recording;
+use bedrock_catalog_recording::transform;
 
 /// What AWS answered.
 pub(super) struct Asked {
@@ -31,12 +31,12 @@ pub(super) struct Asked {
 
 /// Why AWS gave no catalog, and whether it is what any other process would be told.
 pub(super) struct InVain {
-    pub(super) error: Error,
+    pub(super) error: CatalogError,
     is_everybodys: bool,
 }
 
-impl From<Error> for InVain {
-    fn from(error: Error) -> Self {
+impl From<CatalogError> for InVain {
+    fn from(error: CatalogError) -> Self {
         Self {
             error,
             is_everybodys: false,
@@ -66,7 +66,7 @@ impl Inner {
         forced: bool,
         answers: Option<bool>,
         answered: &Answered,
-    ) -> Result<Option<Snapshot>, Error> {
+    ) -> Result<Option<Snapshot>, CatalogError> {
         let config = &self.config;
         if !config.can_ask() {
             let (why, advice) = match config.offline {
@@ -79,7 +79,7 @@ impl Inner {
                     "give one with sdk_config(), or a client_factory()",
                 ),
             };
-            return Err(Error::new(ErrorKind::Unavailable, why).advising(advice));
+            return Err(CatalogError::new(CatalogErrorKind::Unavailable, why).advising(advice));
         }
         // What is asked from now on is what the caller wants to know; or what is not too old for it.
         let now = config.clock.now();
@@ -131,16 +131,7 @@ impl Inner {
         // Only now: who gave up before has not asked, nor who asked in vain.
         let is_done = forced && asked.is_ok();
         self.forced.fetch_and(!is_done, Ordering::AcqRel);
-        match asked {
-            // In the broken build what could not be written is lost: the tests must notice.
-            Ok(Some(_))
-                if cfg!(broken = "unwritten-is-lost")
-                    && cache.get_async(&catalog_key()).await.is_missing() =>
-            {
-                Err(Error::new(ErrorKind::Unavailable, "not written"))
-            }
-            asked => asked,
-        }
+        asked
     }
 
     pub(super) async fn ask_alone(
@@ -148,7 +139,7 @@ impl Inner {
         cache: &Cache,
         until: Instant,
         answered: &Answered,
-    ) -> Result<Snapshot, Error> {
+    ) -> Result<Snapshot, CatalogError> {
         let watched = self.watched(cache).await;
         let asked_at = self.now();
         match self.asked(cache, until, answered).await {
@@ -223,20 +214,20 @@ impl Inner {
             let message = format!("no region answered: {told}");
             let mut outcomes = fetched.reports().values().map(|report| report.outcome);
             return Err(InVain {
-                error: Error::new(ErrorKind::Unavailable, message),
+                error: CatalogError::new(CatalogErrorKind::Unavailable, message),
                 // Others may have a role that is not denied.
                 is_everybodys: !outcomes.any(|outcome| outcome == Outcome::Denied),
             });
         }
         if config.partial == PartialPolicy::RequireAllRegions && incomplete {
             let message = format!("all regions are required, and these failed: {told}");
-            return Err(Error::new(ErrorKind::Unavailable, message).into());
+            return Err(CatalogError::new(CatalogErrorKind::Unavailable, message).into());
         }
         // Regions that were never heard of before have nothing to be measured against.
         let mut answers = fetched.recording().regions.values();
         if answers.all(|answers| answers.models.is_empty()) {
             let message = format!("AWS answered without a single model: not believed; {told}");
-            return Err(Error::new(ErrorKind::Unavailable, message).into());
+            return Err(CatalogError::new(CatalogErrorKind::Unavailable, message).into());
         }
         if incomplete {
             tracing::warn!(
@@ -290,13 +281,17 @@ pub(super) fn made_of(
     recording: &Recording,
     last: Option<&Catalog>,
     reasons: &Reasons,
-) -> Result<Snapshot, Error> {
+) -> Result<Snapshot, CatalogError> {
     let (document, problems) = transform(recording, last);
     for problem in &problems {
         tracing::warn!(%problem, "a row was left out");
     }
     let catalog = Catalog::from_document(&document).map_err(|error| {
-        Error::new(ErrorKind::Unavailable, "what AWS answered is no catalog").because(error)
+        CatalogError::new(
+            CatalogErrorKind::Unavailable,
+            "what AWS answered is no catalog",
+        )
+        .because(error)
     })?;
     let mut snapshot = Snapshot::of(Held::Built(Arc::new(catalog)), Source::Api);
     reasons.tell(&mut snapshot);

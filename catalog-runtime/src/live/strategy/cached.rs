@@ -9,7 +9,7 @@ use super::super::snapshot::{Held, Snapshot, Source};
 use super::Tried;
 use super::reasons::Reasons;
 use crate::cache::{CLOCK_SKEW, Cache, Freshness, Hit};
-use crate::json::catalog_from_json;
+use bedrock_catalog_recording::catalog_from_json;
 
 /// What is cached: a catalog, and the reasons beside it.
 pub(super) struct Cached {

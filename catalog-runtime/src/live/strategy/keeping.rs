@@ -9,7 +9,7 @@ use super::reasons::Reasons;
 use super::{Cache, Inner, Key, Snapshot, catalog_key};
 use crate::cache::{Horizons, Terms, Watched};
 use crate::fetch::Fetched;
-use crate::json::catalog_to_json;
+use bedrock_catalog_recording::catalog_to_json;
 
 /// The beginning of asking, for each entry that comes of it and is ordered by it.
 pub(super) struct Begun {

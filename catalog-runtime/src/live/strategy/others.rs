@@ -11,11 +11,11 @@ use tokio::time::Instant;
 use super::asking::InVain;
 use super::reasons::Reasons;
 use super::{
-    Answered, Cache, Cached, Duration, Error, ErrorKind, Inner, Key, Snapshot, Tried, catalog_key,
-    note, taken,
+    Answered, Cache, Cached, CatalogError, CatalogErrorKind, Duration, Inner, Key, Snapshot, Tried,
+    catalog_key, note, taken,
 };
 use crate::cache::{Hit, Others};
-use crate::json::catalog_to_json;
+use bedrock_catalog_recording::catalog_to_json;
 
 /// How long a tier that is waited for is asked for its lease at most, until what the others got is looked for.
 const LONGEST_WAIT: Duration = Duration::from_millis(400);
@@ -60,7 +60,7 @@ impl Inner {
         until: Instant,
         is_patient: bool,
         answered: &Answered,
-    ) -> Result<WithOthers, Error> {
+    ) -> Result<WithOthers, CatalogError> {
         let compute = || async {
             let watched = self.begun(cache, &Reasons::key()).await;
             match self.asked(cache, until, answered).await {
@@ -106,7 +106,10 @@ impl Inner {
             Err(error) if error.is_late() => Ok(WithOthers::AreLate),
             // Waited for, but not until the lease runs out: who holds it may have been killed.
             Err(error) if error.is_busy() => Ok(WithOthers::HaveNothing),
-            Err(error) => Err(Error::new(ErrorKind::Unavailable, error.to_string())),
+            Err(error) => Err(CatalogError::new(
+                CatalogErrorKind::Unavailable,
+                error.to_string(),
+            )),
         }
     }
 
@@ -118,7 +121,7 @@ impl Inner {
         since: SystemTime,
         [half, until]: [Instant; 2],
         answered: &Answered,
-    ) -> Result<Snapshot, Error> {
+    ) -> Result<Snapshot, CatalogError> {
         let key = catalog_key();
         let (mut leases, mut wait, mut late) = (Err(Others::MayWork), cache.settings().patience, 0);
         // Held until the answer is cached. Who waited for others for half of the time asks beside them, as
@@ -157,7 +160,7 @@ impl Inner {
         cache: &Cache,
         since: SystemTime,
         or_refused: bool,
-    ) -> Result<Option<Result<Snapshot, Error>>, Late> {
+    ) -> Result<Option<Result<Snapshot, CatalogError>>, Late> {
         let written_since = move |hit: &Hit| hit.written_at() >= since;
         // Observations are of whole seconds: one of the same second may be from before.
         let seconds = since
@@ -197,7 +200,10 @@ impl Inner {
         match refused.filter(counts) {
             Some(Refused { why, .. }) => {
                 let message = format!("another process asked just now: {why}");
-                Ok(Some(Err(Error::new(ErrorKind::Unavailable, message))))
+                Ok(Some(Err(CatalogError::new(
+                    CatalogErrorKind::Unavailable,
+                    message,
+                ))))
             }
             None if in_time => Ok(None),
             None => Err(Late),

@@ -6,9 +6,9 @@ use bedrock_catalog_data::Timestamp;
 use super::super::handle::Change;
 use super::super::laid_over::OverlaySource;
 use super::super::overlay::Overlay;
-use super::{Arc, Error, Held, Inner, PoisonError, RETRY, Snapshot, Source};
-use crate::diff::CatalogDiff;
-use crate::scrub::scrub;
+use super::{Arc, CatalogError, Held, Inner, PoisonError, RETRY, Snapshot, Source};
+use bedrock_catalog_recording::CatalogDiff;
+use bedrock_catalog_recording::redact;
 
 impl Inner {
     /// Serves a snapshot from now on, with the overlay, unless what is served is newer. What AWS
@@ -18,12 +18,11 @@ impl Inner {
         self.adopt_now(snapshot)
     }
 
-    /// The same for who holds `serving`. In the broken build older replaces newer: the tests must notice.
+    /// The same for who holds `serving`.
     fn adopt_now(self: &Arc<Self>, snapshot: Snapshot) -> Arc<Snapshot> {
         let before = self.current.load_full();
         let is_older = before.base.observed_at() > snapshot.base.observed_at();
-        let is_broken = cfg!(broken = "older-replaces-newer");
-        if before.settled && is_older && snapshot.source != Source::Api && !is_broken {
+        if before.settled && is_older && snapshot.source != Source::Api {
             let mut kept = (*before).clone();
             kept.asked_at = self.last_asked();
             kept.renew_at = snapshot.renew_at;
@@ -75,7 +74,7 @@ impl Inner {
     }
 
     /// Keeps what is served, with the reason why it could not be renewed.
-    pub(super) fn note_failure(&self, error: &Error) {
+    pub(super) fn note_failure(&self, error: &CatalogError) {
         self.counts.asked_in_vain();
         let at = self.renewal(RETRY);
         self.amend(|same| {
@@ -126,7 +125,7 @@ impl Snapshot {
             }
             Err(error) => {
                 // It may quote ARNs, and those name an account.
-                let error = scrub(&error.to_string()).into_owned();
+                let error = redact(&error.to_string()).into_owned();
                 tracing::warn!(%error, "the overlay is not used");
                 self.served = self.base.clone();
                 self.overlay = 0;

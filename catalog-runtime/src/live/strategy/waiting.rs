@@ -3,21 +3,23 @@
 
 use std::sync::Mutex;
 
-use super::{Arc, Cache, Duration, Error, ErrorKind, Inner, Ordering, PoisonError, Snapshot};
+use super::{
+    Arc, Cache, CatalogError, CatalogErrorKind, Duration, Inner, Ordering, PoisonError, Snapshot,
+};
 
 /// How long the cache is waited for at most; then it has nothing.
 pub(super) const LOOK: Duration = Duration::from_millis(500);
 
 /// What AWS answered here, from the moment it did: it is served whatever becomes of the writes, also where
 /// they are not done in time.
-pub(in crate::live) type Answered<T = Snapshot> = Mutex<Option<Result<T, Error>>>;
+pub(in crate::live) type Answered<T = Snapshot> = Mutex<Option<Result<T, CatalogError>>>;
 
 #[cfg(feature = "aws")]
-pub(in crate::live) fn note<T>(answered: &Answered<T>, answer: Result<T, Error>) {
+pub(in crate::live) fn note<T>(answered: &Answered<T>, answer: Result<T, CatalogError>) {
     *answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
 }
 
-pub(in crate::live) fn taken<T>(answered: &Answered<T>) -> Option<Result<T, Error>> {
+pub(in crate::live) fn taken<T>(answered: &Answered<T>) -> Option<Result<T, CatalogError>> {
     let mut answered = answered.lock().unwrap_or_else(PoisonError::into_inner);
     answered.take()
 }
@@ -38,8 +40,8 @@ impl Inner {
     pub(super) async fn asked_in_time(
         &self,
         answered: &Answered,
-        asking: impl Future<Output = Result<Option<Snapshot>, Error>>,
-    ) -> Result<Option<Snapshot>, Error> {
+        asking: impl Future<Output = Result<Option<Snapshot>, CatalogError>>,
+    ) -> Result<Option<Snapshot>, CatalogError> {
         let within = self.config.asking().mul_f64(1.05);
         // On the heap: the futures of those who ask are one within the other.
         let asked = bounded(within, Box::pin(asking)).await;
@@ -65,10 +67,10 @@ impl Inner {
     }
 
     /// Why there is none, once the time for it is over.
-    pub(in crate::live) fn no_answer(&self) -> Error {
+    pub(in crate::live) fn no_answer(&self) -> CatalogError {
         let deadline = self.config.deadline;
         let message = format!("no answer within the deadline of {deadline:?}");
-        Error::new(ErrorKind::Unavailable, message)
+        CatalogError::new(CatalogErrorKind::Unavailable, message)
     }
 }
 

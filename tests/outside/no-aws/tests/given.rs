@@ -2,7 +2,7 @@
 
 use bedrock_catalog::cache::{Key, Terms};
 use bedrock_catalog::{
-    CacheMode, ErrorKind, LiveCatalog, Overlay, Policy, catalog_from_json, catalog_to_json,
+    CacheMode, CatalogErrorKind, LiveCatalog, Overlay, Policy, catalog_from_json, catalog_to_json,
 };
 use futures_lite::future::block_on;
 
@@ -41,7 +41,7 @@ fn a_live_catalog_serves_the_json_it_was_given() {
         .build()
         .unwrap();
     let error = block_on(live.load()).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert_eq!(error.kind(), CatalogErrorKind::Unavailable);
     let error = block_on(live.refresh()).unwrap_err().to_string();
     assert!(error.contains("no feature `aws`"), "{error}");
 
@@ -83,5 +83,5 @@ fn what_can_never_serve_is_refused_at_build() {
         .offline(true)
         .cache_mode(CacheMode::None);
     let error = nothing.build().unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::InvalidConfiguration);
+    assert_eq!(error.kind(), CatalogErrorKind::InvalidConfiguration);
 }
