@@ -181,9 +181,9 @@ pub(crate) struct RegionAnswer<'a> {
 pub(crate) fn region(region: Region<'_>) -> RegionAnswer<'_> {
     RegionAnswer {
         id: region.id(),
-        models: region.models_count(),
+        models: region.model_count(),
         on_demand: region.on_demand_count(),
-        profiles: region.profiles_count(),
+        profiles: region.profile_count(),
         stale_since: region.stale_since(),
     }
 }
@@ -284,7 +284,7 @@ pub(crate) fn cache(cache: &Cache, detailed: bool, recent: Option<usize>) -> Cac
             .collect()
     });
     CacheAnswer {
-        format: bedrock_catalog::FORMAT,
+        format: bedrock_catalog::Document::FORMAT,
         tiers,
         recent,
     }

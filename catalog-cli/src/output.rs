@@ -63,7 +63,10 @@ impl No {
 
 impl From<QueryError> for No {
     fn from(error: QueryError) -> Self {
-        let policy = error.suggestions().first().filter(|_| error.is_policy());
+        let policy = error
+            .suggestions()
+            .first()
+            .filter(|_| error.is_forbidden_by_policy());
         Self {
             kind: error.kind().as_str(),
             message: error.to_string(),

@@ -209,7 +209,7 @@ fn filter(catalog: &Catalog, models: &Models, day: Date) -> Result<Filter, Query
         filter = filter.status(status, day);
     }
     if models.all {
-        filter = filter.without_way_in();
+        filter = filter.include_uncallable();
     }
     Ok(filter)
 }
@@ -222,17 +222,13 @@ mod tests {
     #[test]
     fn a_profile_matches_by_one_route_not_by_two() {
         let mut document = Catalog::bundled().to_document();
-        let route = |model: &'static str, source: &'static str| RouteEntry {
-            model: model.into(),
-            sources: vec![source.into()],
-            destinations: DestinationsEntry::Global,
+        let route = |model: &'static str, source: &'static str| {
+            RouteEntry::new(model, vec![source.into()], DestinationsEntry::Global)
         };
         let (nova, lite) = ("amazon.nova-pro-v1:0", "amazon.nova-lite-v1:0");
-        document.profiles.push(bedrock_catalog::ProfileEntry {
-            id: "acme.two".into(),
-            routes: vec![route(nova, "eu-west-1"), route(lite, "us-east-1")],
-            ..Default::default()
-        });
+        let mut profile = bedrock_catalog::ProfileEntry::new("acme.two");
+        profile.routes = vec![route(nova, "eu-west-1"), route(lite, "us-east-1")];
+        document.profiles.push(profile);
         let catalog = Catalog::from_document(&document).unwrap();
         let profile = catalog.profile("acme.two").unwrap();
         assert!(serves(profile, None, None));

@@ -132,7 +132,7 @@ pub(crate) fn access(access: Access<'_>) -> String {
             plain(&destinations.to_string())
         );
     }
-    if !access.has_way_in() {
+    if !access.is_callable() {
         text.push_str("  no way in\n");
     }
     text
@@ -207,9 +207,9 @@ pub(crate) fn regions(regions: &[Region<'_>]) -> String {
         let stale = region.stale_since().map(|since| since.to_string());
         vec![
             region.id().to_owned(),
-            region.models_count().to_string(),
+            region.model_count().to_string(),
             region.on_demand_count().to_string(),
-            region.profiles_count().to_string(),
+            region.profile_count().to_string(),
             stale.unwrap_or_else(|| "-".to_owned()),
         ]
     });

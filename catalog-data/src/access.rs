@@ -1,18 +1,32 @@
-//! Every way to call one model from one region.
+//! Access: every way to call one model from one region.
 
 use core::fmt;
 
 use crate::catalog::Catalog;
-use crate::error::Error;
+use crate::enums::InferenceType;
+use crate::error::QueryError;
 use crate::model::Model;
 use crate::profile::Profile;
 use crate::region::Region;
 use crate::route::{Policy, Route};
 use crate::rows::{self, AccessRow, LinkRow, NONE};
-use crate::words::InferenceType;
 use crate::{Destinations, RegionId};
 
-/// Every way to call one model from one region: a handle, `Copy`.
+/// Every way to call one model from one region: on demand, provisioned, through profiles.
+///
+/// A handle into its catalog, `Copy`. All methods are lookups by index: no hash, no allocation.
+///
+/// ```
+/// # #[cfg(feature = "bundle")] {
+/// use bedrock_catalog_data::Catalog;
+///
+/// let access = Catalog::bundled().access("anthropic.claude-sonnet-4-6", "us-east-1")?;
+/// assert_eq!(access.on_demand(), Some(false));
+/// let profiles: Vec<&str> = access.profiles().map(|(profile, _)| profile.id()).collect();
+/// assert_eq!(profiles, ["global.anthropic.claude-sonnet-4-6", "us.anthropic.claude-sonnet-4-6"]);
+/// # }
+/// # Ok::<(), bedrock_catalog_data::QueryError>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct Access<'a> {
     catalog: &'a Catalog,
@@ -31,54 +45,55 @@ impl<'a> Access<'a> {
         Model::at(self.catalog, self.row.model)
     }
 
-    /// The region the call comes from.
+    /// The region that the call comes from.
     pub fn region(&self) -> Region<'a> {
         Region::at(self.catalog, self.row.region)
     }
 
-    /// Whether the region's listing has the model; if not, only a profile tells of it.
+    /// Whether the listing of the region has the model; if not, only a profile names it.
     pub fn is_listed(&self) -> bool {
         self.row.is(AccessRow::LISTED)
     }
 
-    /// Whether the bare model id may be called; `None` where the listing does not say.
+    /// Whether the model id can be called without purchased capacity; `None` if the listing does not say.
     pub fn on_demand(&self) -> Option<bool> {
-        self.told(AccessRow::ON_DEMAND)
+        self.known(AccessRow::ON_DEMAND)
     }
 
-    /// Whether bought capacity may be called; `None` where the listing does not say.
+    /// Whether purchased capacity can be called; `None` if the listing does not say.
     pub fn provisioned(&self) -> Option<bool> {
-        self.told(AccessRow::PROVISIONED)
+        self.known(AccessRow::PROVISIONED)
     }
 
-    fn told(&self, flag: u8) -> Option<bool> {
-        let unsaid = self.is_listed() && self.row.types == NONE;
-        (!unsaid).then_some(self.row.is(flag))
+    fn known(&self, flag: u8) -> Option<bool> {
+        let unknown = self.is_listed() && self.row.types == NONE;
+        (!unknown).then_some(self.row.is(flag))
     }
 
-    /// The words of the listing, sorted; empty where the listing does not have the model, `None`
-    /// where it has it and does not say.
+    /// The inference types in the listing, sorted and unique. Empty if the region does not list the
+    /// model, `None` if the listing does not say.
     pub fn inference_types(&self) -> Option<&'a [InferenceType]> {
         let types = &self.catalog.tables.types;
-        match rows::told(types, self.row.types) {
+        match rows::known(types, self.row.types) {
             Some(types) => Some(types),
             None if self.is_listed() => None,
             None => Some(&[]),
         }
     }
 
-    /// Whether there is any way in: on demand, provisioned, or through a profile.
-    pub fn has_way_in(&self) -> bool {
-        self.row.has_way_in()
+    /// Whether the model can be called at all: on demand, provisioned, or through a profile.
+    pub fn is_callable(&self) -> bool {
+        self.row.is_callable()
     }
 
-    /// The profiles that serve the model from here and where each may serve it, sorted by profile.
-    /// (Allocates nothing; the few profiles of a row are picked in order.)
+    /// The profiles that serve the model from this region with their destinations, sorted by profile.
+    ///
+    /// Quadratic in the profiles of one row, of which there are few.
     pub fn profiles(&self) -> impl Iterator<Item = (Profile<'a>, Destinations<'a>)> + use<'a> {
         let catalog = self.catalog;
         let mut links = self.links();
         let mut last = None;
-        // Rows are numbered in the order of ids, so the next id is the next larger number.
+        // Profiles are numbered in the order of ids: the next id is the next larger number.
         core::iter::from_fn(move || {
             let next = links
                 .iter()
@@ -94,8 +109,8 @@ impl<'a> Access<'a> {
         })
     }
 
-    /// Every way to call now, without buying capacity first, the preferred first: on demand, then
-    /// bounded profiles by destinations and id, then global ones by id.
+    /// The routes that need no purchased capacity, in order of preference: on demand, then profiles of
+    /// geographies by number of destinations and id, then global profiles by id.
     pub fn routes(&self) -> impl Iterator<Item = Route<'a>> + Clone + use<'a> {
         let access = *self;
         let in_region = self.row.is(AccessRow::ON_DEMAND).then_some(None);
@@ -106,22 +121,49 @@ impl<'a> Access<'a> {
             .map(move |link| Route::new(access, link))
     }
 
-    /// The one id to send under a policy.
+    /// The preferred route that the policy accepts. No allocation unless it fails.
     ///
     /// # Errors
-    /// Where the policy allows none of the ways: which there are, and which policies allow them.
+    /// [`PolicyForbids`], [`ProvisionedOnly`] or [`NoWayIn`] if there is none; [`UnknownResidency`] for
+    /// a wrong entry in [`Policy::Within`].
+    ///
+    /// [`PolicyForbids`]: crate::QueryErrorKind::PolicyForbids
+    /// [`ProvisionedOnly`]: crate::QueryErrorKind::ProvisionedOnly
+    /// [`NoWayIn`]: crate::QueryErrorKind::NoWayIn
+    /// [`UnknownResidency`]: crate::QueryErrorKind::UnknownResidency
     #[inline(always)]
-    pub fn route(&self, policy: Policy<'_>) -> Result<Route<'a>, Error> {
+    pub fn route(&self, policy: Policy<'_>) -> Result<Route<'a>, QueryError> {
+        if let Policy::Within(regions) = policy {
+            return self.route_within(regions);
+        }
         match self.choose(policy) {
             Some(link) => Ok(Route::new(*self, link)),
             None => Err(self.no_route(policy)),
         }
     }
 
-    // Inlined always: a policy is mostly written out where it is asked with, and then little of this
-    // is left. By value: a reference would keep the handle in memory.
+    #[inline(never)]
+    fn route_within(self, regions: &[&str]) -> Result<Route<'a>, QueryError> {
+        self.catalog.check_residency(regions)?;
+        match self.choose_within(regions) {
+            Some(link) => Ok(Route::new(self, link)),
+            None => Err(self.no_route(Policy::Within(regions))),
+        }
+    }
 
-    /// The preferred way a policy allows: `Some(None)` is on demand.
+    /// The preferred route that the policy accepts. Does not check the entries of a residency set.
+    pub(crate) fn best(self, policy: Policy<'_>) -> Option<Route<'a>> {
+        let link = match policy {
+            Policy::Within(regions) => self.choose_within(regions),
+            _ => self.choose(policy),
+        };
+        Some(Route::new(self, link?))
+    }
+
+    // Always inlined: callers mostly write the policy as a constant, which removes most of the code.
+    // By value: a reference would force the handle into memory.
+
+    /// The preferred link that a policy other than `Within` accepts; `Some(None)` is on demand.
     #[inline(always)]
     fn choose(self, policy: Policy<'_>) -> Option<Option<&'a LinkRow>> {
         let (in_region, bounded, global) = match policy {
@@ -129,12 +171,12 @@ impl<'a> Access<'a> {
             Policy::Geography => (true, true, false),
             Policy::Any => (true, true, true),
             Policy::Global => (false, false, true),
-            Policy::Within(regions) => return self.choose_within(regions),
+            Policy::Within(_) => return None,
         };
         if in_region && self.row.is(AccessRow::ON_DEMAND) {
             return Some(None);
         }
-        // Bounded links stand before global ones, the preferred first.
+        // Bounded links come before global ones, both in order of preference.
         let from = if bounded { 0 } else { self.row.bounded };
         let to = if global {
             self.row.links
@@ -144,18 +186,16 @@ impl<'a> Access<'a> {
         self.link(from, to)
     }
 
-    #[inline(never)]
     fn choose_within(self, regions: &[&str]) -> Option<Option<&'a LinkRow>> {
         let inside =
             |link: &Option<&'a LinkRow>| Route::new(self, *link).destinations().are_within(regions);
         let in_region = self.row.is(AccessRow::ON_DEMAND).then_some(None);
-        in_region.filter(inside).or_else(|| {
-            // Sorted by destinations and id: the first that fits is the preferred one.
-            self.bounded().iter().map(Some).find(inside)
-        })
+        in_region
+            .filter(inside)
+            .or_else(|| self.bounded().iter().map(Some).find(inside))
     }
 
-    /// The first of its links of these places.
+    /// The first link from position `from` and before `to`.
     #[inline]
     fn link(&self, from: u16, to: u16) -> Option<Option<&'a LinkRow>> {
         if from >= to {
@@ -177,17 +217,6 @@ impl<'a> Access<'a> {
             .unwrap_or_default()
     }
 
-    /// Why the policy allows none of the ways in.
-    #[cold]
-    #[inline(never)]
-    fn no_route(self, policy: Policy<'_>) -> Error {
-        let allowing = Policy::PLAIN
-            .iter()
-            .filter(|&&name| self.choose(name).is_some())
-            .map(|policy| policy.as_str());
-        Error::no_route(self, policy, allowing)
-    }
-
     pub(crate) fn catalog(&self) -> &'a Catalog {
         self.catalog
     }
@@ -197,7 +226,7 @@ impl<'a> Access<'a> {
     }
 }
 
-/// Equal where model and region are, whatever catalogs they come from.
+/// Equal if model and region are equal, also across catalogs.
 impl PartialEq for Access<'_> {
     fn eq(&self, other: &Self) -> bool {
         self.model().id() == other.model().id() && self.region().id() == other.region().id()

@@ -1,14 +1,15 @@
-//! The catalog: one immutable type for the bundle and for catalogs built at run time, and the
-//! questions that start from an id.
+//! The catalog: one immutable type for the bundle and for catalogs built at run time, with the lookups
+//! by id.
 
 #[cfg(feature = "bundle")]
 use alloc::vec::Vec;
 use core::fmt;
 
+use crate::Timestamp;
 use crate::access::Access;
-use crate::error::Error;
-use crate::id::sealed::Claim;
-use crate::id::{Key, kind};
+use crate::error::QueryError;
+use crate::id::sealed::{Claim, Named};
+use crate::id::{IntoModelId, IntoProfileId, IntoRegionId};
 use crate::index::{BuiltIndex, Index, PerfectHash};
 use crate::model::Model;
 use crate::profile::Profile;
@@ -16,14 +17,18 @@ use crate::region::Region;
 use crate::route::{Policy, Route};
 use crate::rows::{NONE, Tables};
 use crate::text::StaticList;
-use crate::{Timestamp, near};
 
-/// Everything known of one partition at one time: models, inference profiles, regions, and who may
-/// call what from where.
+/// The catalog of one partition at one time: models, inference profiles, regions and access.
 ///
-/// Immutable, `Send + Sync`. The bundle is a `static` and never allocates; one built at run time
-/// answers the same questions the same way. Models, profiles and regions are sorted by id and
-/// unique. Lookups by id cost one hash; by constant or handle, none.
+/// Immutable, `Send + Sync`. [`Catalog::bundled`] is a `static`; [`Catalog::from_document`] builds one
+/// at run time. Models, profiles and regions are sorted by id and unique. Answers borrow from the
+/// catalog, and only errors allocate.
+///
+/// | lookup by | cost |
+/// |---|---|
+/// | text | one hash |
+/// | constant of the bundle, in the bundle or a catalog built at run time | an index |
+/// | handle of the same catalog ([`Model`], [`Region`]) | an index |
 ///
 /// ```
 /// # #[cfg(feature = "bundle")] {
@@ -33,7 +38,7 @@ use crate::{Timestamp, near};
 /// let route = catalog.route(models::ANTHROPIC_CLAUDE_SONNET_4_6, "eu-central-1", Policy::Geography)?;
 /// assert_eq!(route.inference_id(), "eu.anthropic.claude-sonnet-4-6");
 /// # }
-/// # Ok::<(), bedrock_catalog_data::Error>(())
+/// # Ok::<(), bedrock_catalog_data::QueryError>(())
 /// ```
 pub struct Catalog {
     pub(crate) tables: Tables,
@@ -43,7 +48,7 @@ pub struct Catalog {
     aliases: Aliases,
 }
 
-/// From the row numbers in another catalog's constants to rows here.
+/// Maps the row numbers in the constants of another catalog to rows of this one.
 #[derive(Default)]
 struct Aliases {
     brand: u64,
@@ -53,7 +58,7 @@ struct Aliases {
 }
 
 impl Aliases {
-    /// The row here that a constant's claim stands for, if this catalog knows its numbering.
+    /// The row of a claim, if this catalog maps the numbers of its brand.
     #[inline]
     fn number(&self, claim: Claim, of: impl Fn(&Self) -> &[u16]) -> Option<u16> {
         if claim.brand != self.brand {
@@ -65,14 +70,14 @@ impl Aliases {
 }
 
 impl Catalog {
-    /// The catalog baked into this crate. No I/O, no allocation, cannot fail.
+    /// The catalog baked into this crate. No I/O, no allocation, no failure.
     #[cfg(feature = "bundle")]
     #[inline]
     pub fn bundled() -> &'static Self {
         &crate::bundle::CATALOG
     }
 
-    /// A catalog of baked tables; for generated code only.
+    /// A catalog of baked tables. For generated code only.
     #[doc(hidden)]
     pub const fn baked(
         tables: Tables,
@@ -94,8 +99,8 @@ impl Catalog {
         }
     }
 
-    /// A catalog of checked tables, with the indexes of models, profiles and regions. The bundle's
-    /// constants get a shortcut.
+    /// A catalog of checked tables with the indexes of models, profiles and regions. Constants of the
+    /// bundle are mapped.
     pub(crate) fn built(tables: Tables, indexes: [BuiltIndex; 3]) -> Self {
         let [models, profiles, regions] = indexes.map(Index::Built);
         #[allow(unused_mut)]
@@ -150,50 +155,56 @@ impl Catalog {
         })
     }
 
-    /// The row of a key: at once where it is a constant or a handle of this catalog, through the aliases
-    /// where another catalog's constants claim it, else found by its text.
+    /// The row of an id: by the number of its own constants and handles, by the aliases of another
+    /// catalog's constants, else by text.
     #[inline]
     fn number<K>(
         &self,
-        key: &impl Key<K>,
+        id: &impl Named<K>,
         aliases: impl Fn(&Aliases) -> &[u16],
         find: impl FnOnce(&Self, &str) -> Option<u16>,
     ) -> Option<u16> {
-        key.number_in(self)
-            .or_else(|| self.aliases.number(key.claim()?, aliases))
-            .or_else(|| find(self, key.text()))
+        id.number_in(self)
+            .or_else(|| self.aliases.number(id.claim()?, aliases))
+            .or_else(|| find(self, id.text()))
     }
 
     #[inline]
-    pub(crate) fn model_number(&self, id: &impl Key<kind::Model>) -> Option<u16> {
+    pub(crate) fn model_number(&self, id: &impl IntoModelId) -> Option<u16> {
         self.number(id, |aliases| &aliases.models, Self::find_model)
     }
 
     #[inline]
-    pub(crate) fn region_number(&self, id: &impl Key<kind::Region>) -> Option<u16> {
+    pub(crate) fn region_number(&self, id: &impl IntoRegionId) -> Option<u16> {
         self.number(id, |aliases| &aliases.regions, Self::find_region)
     }
 
-    /// The model of an exact id, retired ones included. One hash for text, none for a constant.
+    /// The model with this exact id, also if it is retired.
+    ///
+    /// [`Catalog::unknown_model`] makes an error with the closest ids of a `None`.
     #[inline]
-    pub fn model(&self, id: impl Key<kind::Model>) -> Option<Model<'_>> {
+    pub fn model(&self, id: impl IntoModelId) -> Option<Model<'_>> {
         Model::new(self, self.model_number(&id)?)
     }
 
-    /// The inference profile of an exact id, retired ones included.
+    /// The inference profile with this exact id, also if it is retired.
+    ///
+    /// [`Catalog::unknown_profile`] makes an error with the closest ids of a `None`.
     #[inline]
-    pub fn profile(&self, id: impl Key<kind::Profile>) -> Option<Profile<'_>> {
+    pub fn profile(&self, id: impl IntoProfileId) -> Option<Profile<'_>> {
         let number = self.number(&id, |aliases| &aliases.profiles, Self::find_profile)?;
         Profile::new(self, number)
     }
 
-    /// A region the recording asked.
+    /// The region with this id, if the recording asked it.
+    ///
+    /// [`Catalog::unknown_region`] makes an error with the closest ids of a `None`.
     #[inline]
-    pub fn region(&self, id: impl Key<kind::Region>) -> Option<Region<'_>> {
+    pub fn region(&self, id: impl IntoRegionId) -> Option<Region<'_>> {
         Region::new(self, self.region_number(&id)?).filter(Region::is_recorded)
     }
 
-    /// The models, sorted by id, without the retired ones; [`Catalog::all_models`] has those too.
+    /// The models without the retired ones, sorted by id.
     ///
     /// ```
     /// # #[cfg(feature = "bundle")] {
@@ -208,126 +219,162 @@ impl Catalog {
         self.all_models().filter(|model| !model.is_retired())
     }
 
-    /// All models, sorted by id, retired ones included.
+    /// All models with the retired ones, sorted by id.
     pub fn all_models(&self) -> impl ExactSizeIterator<Item = Model<'_>> + Clone {
         let rows = self.tables.models.iter().enumerate();
-        // Rows are numbered in 16 bits: there are no more.
+        // Fits: row numbers have 16 bits.
         rows.map(|(number, row)| Model::of(self, number as u16, row))
     }
 
-    /// The profiles, sorted by id, without the retired ones; [`Catalog::all_profiles`] has those
-    /// too.
+    /// The profiles without the retired ones, sorted by id.
     pub fn profiles(&self) -> impl Iterator<Item = Profile<'_>> + Clone {
         self.all_profiles().filter(|profile| !profile.is_retired())
     }
 
-    /// All profiles, sorted by id, retired ones included.
+    /// All profiles with the retired ones, sorted by id.
     pub fn all_profiles(&self) -> impl ExactSizeIterator<Item = Profile<'_>> + Clone {
         let rows = self.tables.profiles.iter();
         rows.map(|row| Profile::of(self, row))
     }
 
-    /// All regions that the recording asked, sorted by id.
+    /// The regions that the recording asked, sorted by id.
     pub fn regions(&self) -> impl Iterator<Item = Region<'_>> + Clone {
         let rows = self.tables.regions.iter().zip(0u16..);
         rows.map(|(row, number)| Region::of(self, number, row))
             .filter(Region::is_recorded)
     }
 
-    /// The ids of all regions this catalog has constants for, sorted: recorded ones, those known as
-    /// destinations only, and former ones.
+    /// The ids of all regions with a constant, sorted: recorded regions, other destinations, and former
+    /// regions.
     pub fn known_regions(&self) -> impl ExactSizeIterator<Item = &str> + Clone {
         let rows = self.tables.regions.iter();
         rows.map(|row| self.tables.text(row.id))
     }
 
-    /// Every (model, region) pair with a model row or a profile, sorted by model, then region.
+    /// The access of every model from every region that has it, sorted by model, then region.
     pub fn accesses(&self) -> impl ExactSizeIterator<Item = Access<'_>> + Clone {
         let rows = self.tables.access.iter();
         rows.map(|row| Access::of(self, row))
     }
 
-    /// Every way to call a model from a region, or what is wrong with the question.
+    /// Every way to call a model from a region. No allocation unless it fails.
     ///
     /// # Errors
-    /// An unknown model or region names the closest ids; a model absent from the region names the
-    /// regions that have it; a retired model says when it was last seen.
+    /// | kind | the error names |
+    /// |---|---|
+    /// | [`UnknownModel`](crate::QueryErrorKind::UnknownModel) | close ids; for the id of a profile its models |
+    /// | [`UnknownRegion`](crate::QueryErrorKind::UnknownRegion) | close ids |
+    /// | [`OtherPartition`](crate::QueryErrorKind::OtherPartition) | the partition of the region |
+    /// | [`NotInRegion`](crate::QueryErrorKind::NotInRegion) | the regions that have the model |
+    /// | [`NotASource`](crate::QueryErrorKind::NotASource) | for the id of a profile, the route from the region |
+    /// | [`Retired`](crate::QueryErrorKind::Retired) | the day the model was last seen |
     #[inline]
     pub fn access(
         &self,
-        model: impl Key<kind::Model>,
-        region: impl Key<kind::Region>,
-    ) -> Result<Access<'_>, Error> {
-        let numbers = model.number_in(self).zip(region.number_in(self));
-        let found = numbers.and_then(|(model, region)| Model::new(self, model)?.access_in(region));
-        match found {
+        model: impl IntoModelId,
+        region: impl IntoRegionId,
+    ) -> Result<Access<'_>, QueryError> {
+        match self.access_by_number(&model, &region) {
             Some(access) => Ok(access),
-            None => self.access_found(model, region),
+            None => self.access_by_text(model, region, Policy::Any),
         }
     }
 
-    /// Out of line, as [`Model::access_found`].
-    #[inline(never)]
-    fn access_found(
+    /// The access where both are constants or handles of this catalog.
+    #[inline]
+    fn access_by_number(
         &self,
-        model: impl Key<kind::Model>,
-        region: impl Key<kind::Region>,
-    ) -> Result<Access<'_>, Error> {
+        model: &impl IntoModelId,
+        region: &impl IntoRegionId,
+    ) -> Option<Access<'_>> {
+        let (model, region) = (model.number_in(self)?, region.number_in(self)?);
+        Model::new(self, model)?.access_in(region)
+    }
+
+    /// Out of line, see [`Model::access`]. The policy is for the error.
+    #[inline(never)]
+    fn access_by_text(
+        &self,
+        model: impl IntoModelId,
+        region: impl IntoRegionId,
+        policy: Policy<'_>,
+    ) -> Result<Access<'_>, QueryError> {
         let number = self.model_number(&model);
         let found = number
             .and_then(|number| Model::new(self, number))
             .and_then(|model| model.access_in(self.region_number(&region)?));
-        found.ok_or_else(|| self.no_access(model.text(), region.text()))
+        found.ok_or_else(|| self.no_access(model.text(), region.text(), policy))
     }
 
-    /// The one id to send for a model from a region under a policy, and where the request may be
-    /// served.
+    /// The preferred route to a model from a region that the policy accepts: the id to send, and where
+    /// the request may be served.
     ///
-    /// Two hashes for two texts, none for constants; no allocation unless it fails.
+    /// Two hashes for two texts, none for constants. No allocation unless it fails.
     ///
     /// # Errors
-    /// As [`Catalog::access`]; and where no way in is allowed by the policy, the error says which
-    /// ways there are and which policies allow them.
-    #[inline]
-    pub fn route<'a>(
-        &'a self,
-        model: impl Key<kind::Model>,
-        region: impl Key<kind::Region>,
-        policy: Policy<'_>,
-    ) -> Result<Route<'a>, Error> {
-        self.access(model, region)?.route(policy)
-    }
-
-    /// Every route that keeps a request inside these regions, sorted by model, then region, then
-    /// preference. An entry is a region id, or a beginning of ids followed by `*`, as for
-    /// [`Policy::Within`]. No allocation.
-    ///
-    /// Of one model or one region, filter: `route.model().id()`, `route.region().id()`. Of one model
-    /// from one region, [`Access::routes`] costs less, and the best of those is what
-    /// [`Policy::Within`] gives.
+    /// Those of [`Catalog::access`], and those of [`Access::route`], which name the routes that there
+    /// are and the policies that accept one.
     ///
     /// ```
     /// # #[cfg(feature = "bundle")] {
-    /// use bedrock_catalog_data::Catalog;
+    /// use bedrock_catalog_data::{Catalog, Policy, QueryErrorKind, models, regions};
+    ///
+    /// let catalog = Catalog::bundled();
+    /// let route = catalog.route(models::AMAZON_NOVA_PRO_V1_0, regions::EU_WEST_2, Policy::Geography)?;
+    /// assert_eq!(route.inference_id(), "amazon.nova-pro-v1:0");
+    ///
+    /// // A profile is looked up, not built from a prefix: Frankfurt is no source of the `us` profile.
+    /// let us = "us.anthropic.claude-sonnet-4-6";
+    /// let error = catalog.route(us, "eu-central-1", Policy::Geography).unwrap_err();
+    /// assert_eq!(error.kind(), QueryErrorKind::NotASource);
+    /// assert_eq!(error.suggestions(), ["eu.anthropic.claude-sonnet-4-6"]);
+    /// # }
+    /// # Ok::<(), bedrock_catalog_data::QueryError>(())
+    /// ```
+    #[inline]
+    pub fn route<'a>(
+        &'a self,
+        model: impl IntoModelId,
+        region: impl IntoRegionId,
+        policy: Policy<'_>,
+    ) -> Result<Route<'a>, QueryError> {
+        match self.access_by_number(&model, &region) {
+            Some(access) => access.route(policy),
+            None => self.access_by_text(model, region, policy)?.route(policy),
+        }
+    }
+
+    /// Every route with all destinations in a residency set, sorted by model, then region, then
+    /// preference. An entry is a region id, or the beginning of ids followed by `*`, as in
+    /// [`Policy::Within`]. No allocation unless it fails.
+    ///
+    /// For one model and one region, [`Access::routes`] costs less.
+    ///
+    /// # Errors
+    /// Those of [`Catalog::check_residency`].
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundle")] {
+    /// use bedrock_catalog_data::{Catalog, residency};
     ///
     /// let catalog = Catalog::bundled();
     /// let from_ireland = catalog
-    ///     .routes_within(&["eu-*"])
+    ///     .routes_within(residency::EU)?
     ///     .filter(|route| route.region().id() == "eu-west-1");
     /// let mut ids = from_ireland.map(|route| route.inference_id());
     /// assert!(ids.any(|id| id == "eu.anthropic.claude-sonnet-4-6"));
-    ///
-    /// let mut all = catalog.routes_within(&["eu-*"]);
-    /// assert!(all.all(|route| route.destinations().iter().all(|id| id.starts_with("eu-"))));
     /// # }
+    /// # Ok::<(), bedrock_catalog_data::QueryError>(())
     /// ```
     pub fn routes_within<'a, 'r>(
         &'a self,
         regions: &'r [&'r str],
-    ) -> impl Iterator<Item = Route<'a>> + Clone + use<'a, 'r> {
-        self.accesses()
+    ) -> Result<impl Iterator<Item = Route<'a>> + Clone + use<'a, 'r>, QueryError> {
+        self.check_residency(regions)?;
+        Ok(self
+            .accesses()
             .flat_map(|access| access.routes())
-            .filter(move |route| route.destinations().are_within(regions))
+            .filter(move |route| route.destinations().are_within(regions)))
     }
 
     /// The partition: `aws`, `aws-us-gov`, `aws-cn`, …
@@ -335,76 +382,24 @@ impl Catalog {
         &self.tables.partition
     }
 
-    /// When the recording behind this catalog was made.
+    /// The time of the recording behind this catalog.
     pub fn observed_at(&self) -> Timestamp {
         self.tables.observed_at
     }
 
-    /// SHA-256 of the catalog document this was baked from, in hex; `None` where it was built at
-    /// run time.
+    /// SHA-256 of the catalog document it was baked from, in hex; `None` if built at run time.
     pub fn digest(&self) -> Option<&str> {
         Some(&*self.tables.digest).filter(|digest| !digest.is_empty())
     }
 
-    /// The tables, for the generator.
+    /// The tables. For the generator.
     #[doc(hidden)]
     pub fn tables(&self) -> &Tables {
         &self.tables
     }
-
-    /// Why there is no answer for a model in a region.
-    #[cold]
-    #[inline(never)]
-    pub(crate) fn no_access(&self, model: &str, region: &str) -> Error {
-        let Some(model) = self
-            .find_model(model)
-            .and_then(|number| Model::new(self, number))
-        else {
-            return self.unknown_model(model);
-        };
-        if self.region(region).is_none() {
-            return self.unknown_region(region);
-        }
-        if model.is_retired() {
-            return Error::retired(model.id(), model.last_seen());
-        }
-        Error::not_in_region(
-            model.id(),
-            region,
-            model.regions().map(|region| region.id()),
-        )
-    }
-
-    /// Why an id is no model here, with the closest ids.
-    #[cold]
-    pub fn unknown_model(&self, id: &str) -> Error {
-        // A profile's id where a model's was wanted: name the models it serves.
-        if let Some(profile) = self.profile(id) {
-            return Error::profile_for_model(id, profile.models().map(|model| model.id()));
-        }
-        Error::unknown(
-            "model",
-            id,
-            near::closest(id, &mut self.models().map(|model| model.id())),
-        )
-    }
-
-    /// Why an id is no profile here, with the closest ids.
-    #[cold]
-    pub fn unknown_profile(&self, id: &str) -> Error {
-        let mut ids = self.profiles().map(|profile| profile.id());
-        Error::unknown("inference profile", id, near::closest(id, &mut ids))
-    }
-
-    /// Why an id is no region here, with the closest ids.
-    #[cold]
-    pub fn unknown_region(&self, id: &str) -> Error {
-        let mut ids = self.regions().map(|region| region.id());
-        Error::unknown("region", id, near::closest(id, &mut ids))
-    }
 }
 
-/// The number of each of `others` among `own`, or [`NONE`]. Both are sorted.
+/// The number of each of `others` in `own`, or [`NONE`]. Both are sorted.
 #[cfg(feature = "bundle")]
 fn aliases<'a>(
     others: impl Iterator<Item = &'a str>,
@@ -431,7 +426,7 @@ impl fmt::Debug for Catalog {
     }
 }
 
-/// Two catalogs are equal where every answer is: numbering, brands and indexes do not count.
+/// Equal if the documents are equal: numbers, brands and indexes are ignored.
 impl PartialEq for Catalog {
     fn eq(&self, other: &Self) -> bool {
         self.to_document() == other.to_document()
@@ -444,29 +439,26 @@ impl Eq for Catalog {}
 #[cfg(feature = "bundle")]
 mod tests {
     use super::*;
-    use crate::ErrorKind;
 
     /// The bundle with one retired model and one retired profile.
     fn with_retired() -> Catalog {
         let mut document = Catalog::bundled().to_document();
         let day = Some(document.observed_at.date());
         document.models.push(crate::ModelEntry {
-            id: "amazon.nova-promo-v1:0".into(),
             last_seen: day,
             retired: true,
-            ..Default::default()
+            ..crate::ModelEntry::new("amazon.nova-promo-v1:0")
         });
         document.profiles.push(crate::ProfileEntry {
-            id: "eu.amazon.nova-promo-v1:0".into(),
             last_seen: day,
             retired: true,
-            ..Default::default()
+            ..crate::ProfileEntry::new("eu.amazon.nova-promo-v1:0")
         });
         Catalog::from_document(&document).unwrap()
     }
 
     #[test]
-    fn the_ids_cut_out_at_compile_time_are_those_of_the_rows() {
+    fn the_ids_sliced_at_compile_time_equal_those_of_the_rows() {
         let tables = Catalog::bundled().tables();
         let models = tables.models.iter().map(|row| row.id);
         let profiles = tables.profiles.iter().map(|row| row.id);
@@ -483,7 +475,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_retired_is_in_no_listing_unless_asked_for() {
+    fn retired_entries_are_in_the_complete_lists_only() {
         let (bundle, catalog) = (Catalog::bundled(), with_retired());
         assert!(catalog.models().all(|model| !model.is_retired()));
         assert!(catalog.profiles().all(|profile| !profile.is_retired()));
@@ -498,16 +490,5 @@ mod tests {
         assert_eq!(Catalog::from_document(&document).unwrap(), catalog);
         assert!(catalog.model("amazon.nova-promo-v1:0").is_some());
         assert!(catalog.profile("eu.amazon.nova-promo-v1:0").is_some());
-    }
-
-    #[test]
-    fn what_is_retired_is_not_suggested() {
-        let catalog = with_retired();
-        let error = catalog.unknown_model("amazon.nova-promo-v1");
-        assert_eq!(error.kind(), ErrorKind::UnknownModel);
-        let named = |error: &Error| error.suggestions().iter().any(|id| id.contains("promo"));
-        assert!(!error.suggestions().is_empty());
-        assert!(!named(&error));
-        assert!(!named(&catalog.unknown_profile("eu.amazon.nova-promo-v1")));
     }
 }

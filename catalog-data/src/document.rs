@@ -1,41 +1,58 @@
-//! The catalog as a document: what is committed, cached, and read by other languages. Its JSON form
-//! is described by `catalog.schema.json`.
-//!
-//! A document is plain data that anyone may have edited; [`Catalog::from_document`] checks it.
+//! The catalog as plain data, for files, caches, mirrors and other languages. `catalog.schema.json` is
+//! the JSON Schema.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 #[cfg(doc)]
 use crate::Catalog;
+use crate::enums::{Customization, Geography, InferenceType, LifecycleStatus, Modality};
 use crate::text::Text;
-use crate::words::{Customization, Geography, InferenceType, LifecycleStatus, Modality};
 use crate::{Date, Timestamp};
 
-/// The format this version reads and writes.
-pub const FORMAT: u32 = 1;
-
-/// A catalog as a document. In its canonical form, which [`Catalog::to_document`] makes, every list
-/// is sorted and unique; any order is read.
+/// A catalog as plain data.
+///
+/// [`Catalog::to_document`] returns the canonical form: every list is sorted and unique. Any order is
+/// accepted by [`Catalog::from_document`], which checks the document. Texts are borrowed or owned.
+///
+/// ```
+/// use bedrock_catalog_data::{
+///     AccessEntry, Catalog, Document, InferenceType, ModelEntry, Policy, Timestamp,
+/// };
+///
+/// let mut document = Document::new("aws", Timestamp::from_unix(1_787_359_963).unwrap());
+/// document.regions.push("eu-west-1".into());
+/// let mut model = ModelEntry::new("acme.small-v1:0");
+/// model.access.push(AccessEntry::new(
+///     Some(vec![InferenceType::OnDemand]),
+///     vec!["eu-west-1".into()],
+/// ));
+/// document.models.push(model);
+///
+/// let catalog = Catalog::from_document(&document)?;
+/// assert!(catalog.route("acme.small-v1:0", "eu-west-1", Policy::InRegion).is_ok());
+/// # Ok::<(), bedrock_catalog_data::QueryError>(())
+/// ```
+#[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Document<'a> {
-    /// [`FORMAT`].
+    /// [`Document::FORMAT`].
     pub format: u32,
-    /// `aws`, `aws-us-gov`, …
+    /// The partition: `aws`, `aws-us-gov`, …
     #[cfg_attr(feature = "serde", serde(borrow))]
     pub partition: Text<'a>,
-    /// When the recording was made.
+    /// The time of the recording.
     pub observed_at: Timestamp,
-    /// The regions whose rows are here.
+    /// The regions that were asked and have rows.
     pub regions: Vec<Text<'a>>,
-    /// Those of them whose rows could not be renewed, and when the rows were observed.
+    /// The regions with rows of an earlier recording, and its time.
     #[cfg_attr(
         feature = "serde",
         serde(default, skip_serializing_if = "BTreeMap::is_empty")
     )]
     pub stale: BTreeMap<Text<'a>, Timestamp>,
-    /// Regions that were known before and that nothing names any more; their constants stay.
+    /// Regions of earlier catalogs that nothing names now. Their constants stay.
     #[cfg_attr(
         feature = "serde",
         serde(default, skip_serializing_if = "Vec::is_empty")
@@ -47,14 +64,37 @@ pub struct Document<'a> {
     pub profiles: Vec<ProfileEntry<'a>>,
 }
 
-/// A model of a document. What is absent is unknown.
+impl<'a> Document<'a> {
+    /// The format version that this crate reads and writes.
+    pub const FORMAT: u32 = 1;
+
+    /// The JSON Schema of the catalog JSON.
+    pub const JSON_SCHEMA: &'static str = include_str!("../catalog.schema.json");
+
+    /// A document of [`Document::FORMAT`] without regions, models and profiles.
+    pub fn new(partition: impl Into<Text<'a>>, observed_at: Timestamp) -> Self {
+        Self {
+            format: Self::FORMAT,
+            partition: partition.into(),
+            observed_at,
+            regions: Vec::new(),
+            stale: BTreeMap::new(),
+            former_regions: Vec::new(),
+            models: Vec::new(),
+            profiles: Vec::new(),
+        }
+    }
+}
+
+/// A model of a document. Absent is unknown.
+#[non_exhaustive]
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(bound(deserialize = "'de: 'a")))]
 pub struct ModelEntry<'a> {
     /// The exact id.
     pub id: Text<'a>,
-    /// The name for people.
+    /// The display name.
     #[cfg_attr(
         feature = "serde",
         serde(default, skip_serializing_if = "Option::is_none")
@@ -66,52 +106,52 @@ pub struct ModelEntry<'a> {
         serde(default, skip_serializing_if = "Option::is_none")
     )]
     pub provider: Option<Text<'a>>,
-    /// What it takes.
+    /// The input modalities.
     #[cfg_attr(
         feature = "serde",
         serde(default, skip_serializing_if = "Option::is_none")
     )]
     pub input_modalities: Option<Vec<Modality>>,
-    /// What it gives.
+    /// The output modalities.
     #[cfg_attr(
         feature = "serde",
         serde(default, skip_serializing_if = "Option::is_none")
     )]
     pub output_modalities: Option<Vec<Modality>>,
-    /// Whether it streams.
+    /// Whether it streams its response.
     #[cfg_attr(
         feature = "serde",
         serde(default, skip_serializing_if = "Option::is_none")
     )]
     pub streaming: Option<bool>,
-    /// The ways to customise it.
+    /// The ways to customize it.
     #[cfg_attr(
         feature = "serde",
         serde(default, skip_serializing_if = "Option::is_none")
     )]
     pub customizations: Option<Vec<Customization>>,
-    /// What the control plane says of its life.
+    /// The lifecycle in the listing.
     #[cfg_attr(
         feature = "serde",
         serde(default, skip_serializing_if = "LifecycleEntry::is_empty")
     )]
     pub lifecycle: LifecycleEntry,
-    /// The regions whose listing has it, by the ways in it names there.
+    /// The regions that list it, grouped by inference types.
     #[cfg_attr(
         feature = "serde",
         serde(default, skip_serializing_if = "Vec::is_empty")
     )]
     pub access: Vec<AccessEntry<'a>>,
-    /// The day of the last recording that had it, where this one has not.
+    /// The day of the last recording that has it, if this one does not.
     #[cfg_attr(
         feature = "serde",
         serde(default, skip_serializing_if = "Option::is_none")
     )]
     pub last_seen: Option<Date>,
-    /// Whether a complete recording has not had it.
+    /// Whether a complete recording does not have it.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_false"))]
     pub retired: bool,
-    /// The name of its constant, where another id took the one of its own letters.
+    /// The name of its constant, if another id has the name that its own id gives.
     #[cfg_attr(
         feature = "serde",
         serde(default, skip_serializing_if = "Option::is_none")
@@ -119,8 +159,16 @@ pub struct ModelEntry<'a> {
     pub constant: Option<Text<'a>>,
 }
 
-impl ModelEntry<'_> {
-    /// The same entry with texts of its own.
+impl<'a> ModelEntry<'a> {
+    /// An entry of which only the id is known.
+    pub fn new(id: impl Into<Text<'a>>) -> Self {
+        Self {
+            id: id.into(),
+            ..Self::default()
+        }
+    }
+
+    /// A copy with owned texts.
     pub fn to_static(&self) -> ModelEntry<'static> {
         let access = self.access.iter().map(|access| AccessEntry {
             inference_types: access.inference_types.clone(),
@@ -147,35 +195,36 @@ fn own_all(texts: &[Text<'_>]) -> Vec<Text<'static>> {
     texts.iter().map(Text::to_static).collect()
 }
 
-/// What the control plane says of a model's life.
+/// The lifecycle of a model in the listing. Absent is unknown.
+#[non_exhaustive]
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct LifecycleEntry {
-    /// The word.
+    /// The status at the time of the recording.
     #[cfg_attr(
         feature = "serde",
         serde(default, skip_serializing_if = "Option::is_none")
     )]
     pub status: Option<LifecycleStatus>,
-    /// Launch.
+    /// The launch.
     #[cfg_attr(
         feature = "serde",
         serde(default, skip_serializing_if = "Option::is_none")
     )]
     pub start: Option<Date>,
-    /// Becoming legacy.
+    /// The first day as legacy.
     #[cfg_attr(
         feature = "serde",
         serde(default, skip_serializing_if = "Option::is_none")
     )]
     pub legacy: Option<Date>,
-    /// Begin of public extended access.
+    /// The first day of public extended access.
     #[cfg_attr(
         feature = "serde",
         serde(default, skip_serializing_if = "Option::is_none")
     )]
     pub extended_access: Option<Date>,
-    /// The end.
+    /// The end of life; the model is not served from this day on.
     #[cfg_attr(
         feature = "serde",
         serde(default, skip_serializing_if = "Option::is_none")
@@ -190,12 +239,13 @@ impl LifecycleEntry {
     }
 }
 
-/// Regions whose listings name the same ways in for a model.
+/// Regions that list a model with the same inference types.
+#[non_exhaustive]
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(bound(deserialize = "'de: 'a")))]
 pub struct AccessEntry<'a> {
-    /// The listing's words; absent where it does not say.
+    /// The inference types; absent if the listing does not say.
     #[cfg_attr(
         feature = "serde",
         serde(default, skip_serializing_if = "Option::is_none")
@@ -205,53 +255,64 @@ pub struct AccessEntry<'a> {
     pub regions: Vec<Text<'a>>,
 }
 
-/// An inference profile of a document.
+impl<'a> AccessEntry<'a> {
+    /// Regions that list a model with these inference types; `None` if the listing does not say.
+    pub fn new(inference_types: Option<Vec<InferenceType>>, regions: Vec<Text<'a>>) -> Self {
+        Self {
+            inference_types,
+            regions,
+        }
+    }
+}
+
+/// An inference profile of a document. Absent is unknown.
+#[non_exhaustive]
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(bound(deserialize = "'de: 'a")))]
 pub struct ProfileEntry<'a> {
     /// The exact id.
     pub id: Text<'a>,
-    /// The name for people.
+    /// The display name.
     #[cfg_attr(
         feature = "serde",
         serde(default, skip_serializing_if = "Option::is_none")
     )]
     pub name: Option<Text<'a>>,
-    /// A sentence for people.
+    /// The description.
     #[cfg_attr(
         feature = "serde",
         serde(default, skip_serializing_if = "Option::is_none")
     )]
     pub description: Option<Text<'a>>,
-    /// The control plane's word, where it is not `ACTIVE`.
+    /// The status, if it is not `ACTIVE`.
     #[cfg_attr(
         feature = "serde",
         serde(default, skip_serializing_if = "Option::is_none")
     )]
     pub status: Option<Text<'a>>,
-    /// The scope, where it is not the id's part before a served model's id.
+    /// The geography, if [`Geography::of_profile`] does not give it.
     #[cfg_attr(
         feature = "serde",
         serde(default, skip_serializing_if = "Option::is_none")
     )]
     pub geography: Option<Geography>,
-    /// What it serves from where.
+    /// The models it serves, with sources and destinations.
     #[cfg_attr(
         feature = "serde",
         serde(default, skip_serializing_if = "Vec::is_empty")
     )]
     pub routes: Vec<RouteEntry<'a>>,
-    /// The day of the last recording that had it, where this one has not.
+    /// The day of the last recording that has it, if this one does not.
     #[cfg_attr(
         feature = "serde",
         serde(default, skip_serializing_if = "Option::is_none")
     )]
     pub last_seen: Option<Date>,
-    /// Whether a complete recording has not had it.
+    /// Whether a complete recording does not have it.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_false"))]
     pub retired: bool,
-    /// The name of its constant, where another id took the one of its own letters.
+    /// The name of its constant, if another id has the name that its own id gives.
     #[cfg_attr(
         feature = "serde",
         serde(default, skip_serializing_if = "Option::is_none")
@@ -259,8 +320,16 @@ pub struct ProfileEntry<'a> {
     pub constant: Option<Text<'a>>,
 }
 
-impl ProfileEntry<'_> {
-    /// The same entry with texts of its own.
+impl<'a> ProfileEntry<'a> {
+    /// An entry of which only the id is known.
+    pub fn new(id: impl Into<Text<'a>>) -> Self {
+        Self {
+            id: id.into(),
+            ..Self::default()
+        }
+    }
+
+    /// A copy with owned texts.
     pub fn to_static(&self) -> ProfileEntry<'static> {
         let routes = self.routes.iter().map(|route| RouteEntry {
             model: route.model.to_static(),
@@ -284,41 +353,48 @@ impl ProfileEntry<'_> {
     }
 }
 
-/// One model of a profile: callers in any of the sources may be served in any of the destinations.
+/// One model of a profile. Requests from any of the sources may be served in any of the destinations.
+#[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(bound(deserialize = "'de: 'a")))]
 pub struct RouteEntry<'a> {
-    /// The model's id; it is among the document's models.
+    /// The id of one of the document's models.
     pub model: Text<'a>,
-    /// The source regions; they are among the document's regions.
+    /// The source regions, all among the document's regions.
     pub sources: Vec<Text<'a>>,
-    /// Where it is served.
+    /// The destinations.
     pub destinations: DestinationsEntry<'a>,
 }
 
-/// Where a route is served: a list of regions, or `"global"`.
+impl<'a> RouteEntry<'a> {
+    /// A model that is served from `sources` in `destinations`.
+    pub fn new(
+        model: impl Into<Text<'a>>,
+        sources: Vec<Text<'a>>,
+        destinations: DestinationsEntry<'a>,
+    ) -> Self {
+        Self {
+            model: model.into(),
+            sources,
+            destinations,
+        }
+    }
+}
+
+/// The destinations of a route: a list of regions, or `"global"`.
+#[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DestinationsEntry<'a> {
-    /// These regions; never empty in a valid document.
+    /// These regions. An empty list is invalid.
     Regions(Vec<Text<'a>>),
-    /// Anywhere in the partition.
+    /// Any region of the partition.
     Global,
 }
 
 #[cfg(feature = "serde")]
 fn is_false(value: &bool) -> bool {
     !value
-}
-
-/// The geography of a profile's id: what stands before the id of a model it serves. Where several
-/// models complete it, before the longest, whatever their order.
-///
-/// An id is never taken apart by itself: without a model that completes it there is none.
-pub fn geography_of<'m>(id: &str, models: impl Iterator<Item = &'m str>) -> Option<Geography> {
-    let scopes = models.filter_map(|model| id.strip_suffix(model)?.strip_suffix('.'));
-    let scope = scopes.min_by_key(|scope| scope.len())?;
-    Some(Geography::from(scope)).filter(|scope| !scope.as_str().is_empty())
 }
 
 #[cfg(feature = "serde")]

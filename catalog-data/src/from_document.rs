@@ -1,4 +1,4 @@
-//! Document → catalog: checks everything and numbers everything; [`tables`] lays it out.
+//! Document to catalog. This module checks and numbers everything; [`tables`] builds the tables.
 
 mod ids;
 mod pools;
@@ -11,43 +11,44 @@ use alloc::vec::Vec;
 use hashbrown::HashSet;
 
 use crate::catalog::Catalog;
-use crate::document::{AccessEntry, DestinationsEntry, Document, FORMAT, ModelEntry, ProfileEntry};
-use crate::error::Error;
+use crate::document::{AccessEntry, DestinationsEntry, Document, ModelEntry, ProfileEntry};
+use crate::enums::{Customization, InferenceType, Modality};
+use crate::error::QueryError;
 use crate::rows::{AccessRow, LinkRow, NONE, Run};
-use crate::words::{Customization, InferenceType, Modality};
 use ids::Ids;
 use pools::{Lists, Texts};
 
-/// The most models, profiles or (model, region) pairs; numbers are 16 bits and one is taken.
-const MOST_ROWS: usize = NONE as usize;
+/// The most models, profiles or (model, region) pairs: 16-bit numbers, of which [`NONE`] is taken.
+const MAX_ROWS: usize = NONE as usize;
 /// The most regions, and the most cells of the region-by-model table: 8 MiB.
-const MOST_REGIONS: usize = 1024;
-const MOST_CELLS: usize = 4 << 20;
+const MAX_REGIONS: usize = 1024;
+const MAX_CELLS: usize = 4 << 20;
 
 impl Catalog {
-    /// The catalog of a document.
+    /// The catalog of a document. Copies the texts; takes about 200 µs for the document of the bundle.
     ///
     /// # Errors
-    /// Where the document is of another format, names something it does not hold, says something
-    /// twice, or is larger than a catalog can be: where and why.
-    pub fn from_document(document: &Document<'_>) -> Result<Self, Error> {
+    /// [`InvalidCatalog`](crate::QueryErrorKind::InvalidCatalog) if the document has another format,
+    /// refers to a missing region or model, repeats an entry, or exceeds 65,535 models, profiles or
+    /// (model, region) pairs or 1,024 regions. The message says where.
+    pub fn from_document(document: &Document<'_>) -> Result<Self, QueryError> {
         Builder::new(document)?.catalog()
     }
 }
 
-fn too_many(what: &str, most: usize) -> Error {
-    Error::invalid(format!(
+fn too_many(what: &str, most: usize) -> QueryError {
+    QueryError::invalid(format!(
         "the document has too many {what}: at most {most} are allowed"
     ))
 }
 
-/// A row of access while it is being gathered.
+/// A row of access under construction.
 struct Pair {
     model: u16,
     region: u16,
     types: u16,
     flags: u8,
-    /// The last profile that serves it.
+    /// The last profile linked to it.
     profile: u16,
 }
 
@@ -55,48 +56,51 @@ struct Builder<'d> {
     document: &'d Document<'d>,
     models: Ids<'d>,
     profiles: Ids<'d>,
-    /// Recorded ones, and ones known as destinations or as former ones only.
+    /// Recorded regions, other destinations, and former regions.
     regions: Ids<'d>,
-    /// Which regions are recorded.
+    /// Whether each region is recorded.
     recorded: Vec<bool>,
-    /// In the order they were met; `place` finds them.
+    /// In order of appearance; `cells` finds them.
     pairs: Vec<Pair>,
-    /// The pair of each (model, region), model by model.
-    place: Vec<u16>,
+    /// The number of the pair of each (model, region), model by model.
+    cells: Vec<u16>,
     texts: Texts,
     types: Lists<InferenceType>,
     modalities: Lists<Modality>,
     customizations: Lists<Customization>,
-    /// The numbers of the destinations of routes that are not gathered yet, as they are told.
-    told: vec::IntoIter<u16>,
+    /// The region numbers of the destinations of the remaining routes, in document order.
+    remaining: vec::IntoIter<u16>,
     destinations: Vec<u16>,
-    /// Their `access` is the pair, until the pairs are in order.
+    /// `access` holds the number of the pair until the pairs are sorted.
     links: Vec<LinkRow>,
 }
 
 impl<'d> Builder<'d> {
-    fn new(document: &'d Document<'d>) -> Result<Self, Error> {
-        if document.format != FORMAT {
-            return Err(Error::invalid(format!(
-                "the document has format {}; this version reads format {FORMAT}",
-                document.format
+    fn new(document: &'d Document<'d>) -> Result<Self, QueryError> {
+        if document.format != Document::FORMAT {
+            return Err(QueryError::invalid(format!(
+                "the document has format {}; this version reads format {}",
+                document.format,
+                Document::FORMAT
             )));
         }
         if document.partition.is_empty() {
-            return Err(Error::invalid("the document names no partition".into()));
+            return Err(QueryError::invalid(
+                "the document names no partition".into(),
+            ));
         }
         let models = document.models.iter().map(|entry| &*entry.id);
-        let models = Ids::new("models", MOST_ROWS, models)?;
+        let models = Ids::new("models", MAX_ROWS, models)?;
         let profiles = document.profiles.iter().map(|entry| &*entry.id);
-        let profiles = Ids::new("profiles", MOST_ROWS, profiles)?;
+        let profiles = Ids::new("profiles", MAX_ROWS, profiles)?;
         let recorded = document.regions.iter().map(|id| &**id);
-        let recorded = Ids::new("regions", MOST_REGIONS, recorded)?;
+        let recorded = Ids::new("regions", MAX_REGIONS, recorded)?;
         let stale = document
             .stale
             .keys()
             .find(|region| recorded.find(region).is_none());
         if let Some(region) = stale {
-            return Err(Error::invalid(format!(
+            return Err(QueryError::invalid(format!(
                 "stale: {region:?} is not among the regions"
             )));
         }
@@ -105,7 +109,7 @@ impl<'d> Builder<'d> {
             DestinationsEntry::Regions(destinations) => destinations.as_slice(),
             DestinationsEntry::Global => &[],
         });
-        // Mostly all are recorded, and then looked up once only.
+        // Usually all are recorded, and one lookup each suffices.
         let found = destinations.clone().map(|id| recorded.find(id));
         let found: Option<Vec<u16>> = found.collect();
         let former = &document.former_regions;
@@ -118,22 +122,22 @@ impl<'d> Builder<'d> {
                 let named = destinations.clone().chain(former).map(|id| &**id);
                 let others = named.filter(|id| recorded.find(id).is_none());
                 let others: HashSet<&str> = others.collect();
-                let all = Ids::new("regions", MOST_REGIONS, recorded.iter().chain(others))?;
+                let all = Ids::new("regions", MAX_REGIONS, recorded.iter().chain(others))?;
                 let flags = all.iter().map(|id| recorded.find(id).is_some()).collect();
                 let found = destinations.filter_map(|id| all.find(id)).collect();
                 (all, flags, found)
             }
         };
         let cells = models.len() * regions.len();
-        if cells > MOST_CELLS {
-            return Err(too_many("models times regions", MOST_CELLS));
+        if cells > MAX_CELLS {
+            return Err(too_many("models times regions", MAX_CELLS));
         }
-        // What is borrowed of the document is no less than this: it was not made up by a number in it.
+        // Capacities are bounded by the size of the document: they count its elements.
         let listed = document.models.iter().flat_map(|entry| &entry.access);
         let listed: usize = listed.map(|access| access.regions.len()).sum();
         let routes = document.profiles.iter().flat_map(|profile| &profile.routes);
         let links: usize = routes.map(|route| route.sources.len()).sum();
-        // A guess: an id, a name and a provider, or a description.
+        // An estimate: an id, a name and a provider, or a description.
         let texts = (document.models.len() + document.profiles.len()) * 128;
         Ok(Self {
             document,
@@ -141,37 +145,37 @@ impl<'d> Builder<'d> {
             profiles,
             regions,
             recorded,
-            pairs: Vec::with_capacity((listed + links).min(MOST_ROWS)),
-            place: vec![NONE; cells],
+            pairs: Vec::with_capacity((listed + links).min(MAX_ROWS)),
+            cells: vec![NONE; cells],
             texts: Texts::with_capacity(texts),
             types: Lists::new(),
             modalities: Lists::new(),
             customizations: Lists::new(),
-            told: destinations.into_iter(),
+            remaining: destinations.into_iter(),
             destinations: Vec::new(),
             links: Vec::with_capacity(links),
         })
     }
 
-    /// The number of a region that has rows.
-    fn source(&self, id: &str, of: &str) -> Result<u16, Error> {
+    /// The number of a recorded region.
+    fn source(&self, id: &str, of: &str) -> Result<u16, QueryError> {
         let found = self.regions.find(id);
         let recorded = |&number: &u16| self.recorded.get(usize::from(number)) == Some(&true);
         found.filter(recorded).ok_or_else(|| {
-            Error::invalid(format!(
+            QueryError::invalid(format!(
                 "{of:?} names region {id:?}, which is not among the regions"
             ))
         })
     }
 
-    /// The pair of a model and a region, made on first sight.
-    fn pair(&mut self, model: u16, region: u16) -> Result<u16, Error> {
+    /// The number of the pair of a model and a region, added if it is new.
+    fn pair(&mut self, model: u16, region: u16) -> Result<u16, QueryError> {
         let cell = usize::from(model) * self.regions.len() + usize::from(region);
-        let too_many = || too_many("(model, region) pairs", MOST_ROWS);
-        let place = self.place.get_mut(cell).ok_or_else(too_many)?;
-        if *place == NONE {
+        let too_many = || too_many("(model, region) pairs", MAX_ROWS);
+        let number = self.cells.get_mut(cell).ok_or_else(too_many)?;
+        if *number == NONE {
             let new = u16::try_from(self.pairs.len()).ok();
-            *place = new.filter(|&new| new != NONE).ok_or_else(too_many)?;
+            *number = new.filter(|&new| new != NONE).ok_or_else(too_many)?;
             self.pairs.push(Pair {
                 model,
                 region,
@@ -180,20 +184,20 @@ impl<'d> Builder<'d> {
                 profile: NONE,
             });
         }
-        Ok(*place)
+        Ok(*number)
     }
 
     fn list(
         &mut self,
         entry: &'d ModelEntry<'d>,
         access: &'d AccessEntry<'d>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), QueryError> {
         let mut flags = AccessRow::LISTED;
         let mut types = NONE;
-        if let Some(words) = &access.inference_types {
-            types = self.types.number(words)?;
-            for word in words {
-                flags |= match word {
+        if let Some(list) = &access.inference_types {
+            types = self.types.number(list)?;
+            for inference_type in list {
+                flags |= match inference_type {
                     InferenceType::OnDemand => AccessRow::ON_DEMAND,
                     InferenceType::Provisioned => AccessRow::PROVISIONED,
                     _ => 0,
@@ -202,8 +206,8 @@ impl<'d> Builder<'d> {
         }
         if entry.retired {
             let id = &entry.id;
-            return Err(Error::invalid(format!(
-                "{id:?} is retired and has access all the same"
+            return Err(QueryError::invalid(format!(
+                "{id:?} is retired and has access"
             )));
         }
         let model = self.models.find(&entry.id).unwrap_or(NONE);
@@ -213,7 +217,7 @@ impl<'d> Builder<'d> {
             if let Some(pair) = self.pairs.get_mut(usize::from(number)) {
                 if pair.flags & AccessRow::LISTED != 0 {
                     let id = &entry.id;
-                    return Err(Error::invalid(format!(
+                    return Err(QueryError::invalid(format!(
                         "{id:?} is listed twice in one region"
                     )));
                 }
@@ -223,12 +227,12 @@ impl<'d> Builder<'d> {
         Ok(())
     }
 
-    fn link(&mut self, entry: &'d ProfileEntry<'d>) -> Result<(), Error> {
+    fn link(&mut self, entry: &'d ProfileEntry<'d>) -> Result<(), QueryError> {
         let profile = self.profiles.find(&entry.id).unwrap_or(NONE);
         let mut numbers: Vec<u16> = Vec::new();
         for route in &entry.routes {
             let Some(model) = self.models.find(&route.model) else {
-                return Err(Error::invalid(format!(
+                return Err(QueryError::invalid(format!(
                     "profile {:?} serves {:?}, which is not among the models",
                     entry.id, route.model
                 )));
@@ -236,16 +240,16 @@ impl<'d> Builder<'d> {
             let start = self.destinations.len();
             if let DestinationsEntry::Regions(ids) = &route.destinations {
                 numbers.clear();
-                numbers.extend(self.told.by_ref().take(ids.len()));
+                numbers.extend(self.remaining.by_ref().take(ids.len()));
                 numbers.sort_unstable();
                 numbers.dedup();
                 if numbers.is_empty() {
                     let id = &entry.id;
-                    return Err(Error::invalid(format!(
+                    return Err(QueryError::invalid(format!(
                         "profile {id:?} has no destinations"
                     )));
                 }
-                // Those of no link would not be told again.
+                // Without a source there is no link that would use them.
                 if !route.sources.is_empty() {
                     self.destinations.extend_from_slice(&numbers);
                 }
@@ -256,8 +260,8 @@ impl<'d> Builder<'d> {
             };
             if entry.retired {
                 let id = &entry.id;
-                return Err(Error::invalid(format!(
-                    "profile {id:?} is retired and serves all the same"
+                return Err(QueryError::invalid(format!(
+                    "profile {id:?} is retired and has routes"
                 )));
             }
             for source in &route.sources {
@@ -265,7 +269,7 @@ impl<'d> Builder<'d> {
                 let number = self.pair(model, source)?;
                 if let Some(pair) = self.pairs.get_mut(usize::from(number)) {
                     if pair.profile == profile {
-                        return Err(Error::invalid(format!(
+                        return Err(QueryError::invalid(format!(
                             "profile {:?} serves one model from one region twice",
                             entry.id
                         )));
@@ -290,20 +294,11 @@ mod tests {
     use alloc::string::{String, ToString};
 
     fn empty() -> Document<'static> {
-        Document {
-            format: FORMAT,
-            partition: "aws".into(),
-            observed_at: Timestamp::from_unix(0).unwrap(),
-            regions: Vec::new(),
-            stale: Default::default(),
-            former_regions: Vec::new(),
-            models: Vec::new(),
-            profiles: Vec::new(),
-        }
+        Document::new("aws", Timestamp::from_unix(0).unwrap())
     }
 
     #[test]
-    fn a_document_with_as_many_pairs_as_there_may_be_may_say_more_of_them() {
+    fn the_largest_number_of_pairs_can_have_profiles_and_one_more_is_refused() {
         let regions: Vec<String> = (0..255).map(|n| format!("r-{n}")).collect();
         let ids: Vec<String> = (0..258).map(|n| format!("m.{n}")).collect();
         let regions: Vec<Text<'_>> = regions.iter().map(|id| Text::from(&**id)).collect();
@@ -330,13 +325,13 @@ mod tests {
             ..empty()
         };
         let catalog = Catalog::from_document(&document).unwrap();
-        assert_eq!(catalog.accesses().count(), MOST_ROWS);
+        assert_eq!(catalog.accesses().count(), MAX_ROWS);
         document.models.extend(ids.last().map(model));
         let refused = Catalog::from_document(&document).unwrap_err();
         assert!(refused.to_string().contains("pairs"), "{refused}");
     }
 
-    /// What nobody is served through is in no document of ours; its regions are known all the same.
+    /// Routes without sources are dropped; their regions stay known.
     #[test]
     fn the_regions_of_a_route_without_sources_stay_known() {
         let document = Document {

@@ -1,23 +1,24 @@
-//! A model, and what the control plane says of its life.
+//! Models and their lifecycle.
 
 use core::fmt;
 use core::hash::{Hash, Hasher};
 
 use crate::access::Access;
 use crate::catalog::Catalog;
-use crate::error::Error;
-use crate::id::sealed::{Claim, Sealed};
-use crate::id::{Key, kind};
+use crate::enums::{Customization, LifecycleStatus, Modality, Status};
+use crate::error::QueryError;
+use crate::id::IntoRegionId;
+use crate::id::sealed::{Claim, Named, OfModel};
 use crate::profile::Profile;
 use crate::region::Region;
 use crate::route::{Policy, Route};
 use crate::rows::{self, LifecycleRow, ModelRow, NONE, Run};
-use crate::words::{Customization, LifecycleStatus, Modality, Status};
 use crate::{Date, ModelId};
 
-/// A model of a catalog: a handle of three words, `Copy`, that belongs to its catalog.
+/// A model of a catalog.
 ///
-/// Keep it to ask again without hashing.
+/// A handle into its catalog, `Copy`, three words. Keep it to ask again without a hash. Texts and lists
+/// are borrowed from the catalog; lists are sorted and unique. No method allocates, except for errors.
 ///
 /// ```
 /// # #[cfg(feature = "bundle")] {
@@ -28,7 +29,7 @@ use crate::{Date, ModelId};
 /// let route = nova.route(regions::EU_WEST_2, Policy::Geography)?;
 /// assert_eq!(route.inference_id(), "amazon.nova-pro-v1:0");
 /// # }
-/// # Ok::<(), bedrock_catalog_data::Error>(())
+/// # Ok::<(), bedrock_catalog_data::QueryError>(())
 /// ```
 #[derive(Clone, Copy)]
 pub struct Model<'a> {
@@ -53,7 +54,7 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// The model of a number that a row of the same catalog holds.
+    /// The model with a number from a row of the same catalog.
     #[inline]
     pub(crate) fn at(catalog: &'a Catalog, number: u16) -> Self {
         Self::new(catalog, number).unwrap_or(Self::of(catalog, number, &NO_MODEL))
@@ -65,44 +66,54 @@ impl<'a> Model<'a> {
         self.catalog.tables.model_id(self.number)
     }
 
-    /// The name for people; `None` where no listing has the model.
+    /// The display name; `None` if no listing has the model.
     pub fn name(&self) -> Option<&'a str> {
         Some(self.catalog.tables.text(self.row.name?))
     }
 
-    /// The provider's name; `None` where no listing has the model.
+    /// The provider's name; `None` if no listing has the model.
     pub fn provider(&self) -> Option<&'a str> {
         Some(self.catalog.tables.text(self.row.provider?))
     }
 
-    /// What it takes, sorted; `None` where the control plane does not say.
+    /// The input modalities, sorted; `None` if the listing does not say.
     pub fn input_modalities(&self) -> Option<&'a [Modality]> {
-        rows::told(&self.catalog.tables.modalities, self.row.input)
+        rows::known(&self.catalog.tables.modalities, self.row.input)
     }
 
-    /// What it gives, sorted; `None` where the control plane does not say.
+    /// The output modalities, sorted; `None` if the listing does not say.
     pub fn output_modalities(&self) -> Option<&'a [Modality]> {
-        rows::told(&self.catalog.tables.modalities, self.row.output)
+        rows::known(&self.catalog.tables.modalities, self.row.output)
     }
 
-    /// Whether it streams its answer; `None` where the control plane does not say.
+    /// Whether it streams its response; `None` if the listing does not say.
     pub fn streaming(&self) -> Option<bool> {
         self.row.streaming
     }
 
-    /// The ways to customise it, sorted; `None` where the control plane does not say.
+    /// The ways to customize it, sorted; `None` if the listing does not say.
     pub fn customizations(&self) -> Option<&'a [Customization]> {
-        rows::told(&self.catalog.tables.customizations, self.row.customizations)
+        rows::known(&self.catalog.tables.customizations, self.row.customizations)
     }
 
-    /// What the control plane says of its life.
+    /// The lifecycle in the listing.
     pub fn lifecycle(&self) -> Lifecycle<'a> {
         Lifecycle {
             row: &self.row.lifecycle,
         }
     }
 
-    /// Its state on a day.
+    /// The status on a day: [`Status::Retired`] if it is retired, else [`Lifecycle::status_at`].
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundle")] {
+    /// use bedrock_catalog_data::{Catalog, Status};
+    ///
+    /// let nova = Catalog::bundled().model("amazon.nova-pro-v1:0").unwrap();
+    /// let launch = nova.lifecycle().start().unwrap();
+    /// assert_eq!(nova.status_at(launch), Status::Active);
+    /// # }
+    /// ```
     pub fn status_at(&self, day: Date) -> Status {
         if self.row.retired {
             Status::Retired
@@ -111,12 +122,12 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// Whether a complete recording neither listed it nor served it through a profile any more.
+    /// Whether a complete recording neither lists it nor serves it through a profile.
     pub fn is_retired(&self) -> bool {
         self.row.retired
     }
 
-    /// The day of the last recording that had it.
+    /// The day of the last recording that has it.
     pub fn last_seen(&self) -> Date {
         self.row.last_seen.unwrap_or_else(|| {
             let observed_at = self.catalog.observed_at();
@@ -127,14 +138,14 @@ impl<'a> Model<'a> {
         })
     }
 
-    /// Whether some region's listing has it.
+    /// Whether the listing of any region has it.
     pub fn is_listed(&self) -> bool {
         self.accesses().any(|access| access.is_listed())
     }
 
-    /// Whether some region has a way in: on demand, provisioned, or through a profile.
-    pub fn has_way_in(&self) -> bool {
-        self.accesses().any(|access| access.has_way_in())
+    /// Whether it can be called from any region: on demand, provisioned, or through a profile.
+    pub fn is_callable(&self) -> bool {
+        self.accesses().any(|access| access.is_callable())
     }
 
     /// The regions that have it, listed or through a profile, sorted by id.
@@ -142,14 +153,14 @@ impl<'a> Model<'a> {
         self.accesses().map(|access| access.region())
     }
 
-    /// Every way in, region by region, sorted by region.
+    /// The access from each region that has it, sorted by region.
     pub fn accesses(&self) -> impl ExactSizeIterator<Item = Access<'a>> + Clone + use<'a> {
         let catalog = self.catalog;
         let rows = self.row.access.of(&catalog.tables.access);
         rows.iter().map(move |row| Access::of(catalog, row))
     }
 
-    /// The profiles that serve it from some region, sorted by id.
+    /// The profiles that serve it from any region, sorted by id.
     pub fn profiles(&self) -> impl Iterator<Item = Profile<'a>> + Clone + use<'a> {
         let catalog = self.catalog;
         let numbers = self.row.profiles.of(&catalog.tables.model_profiles);
@@ -158,24 +169,26 @@ impl<'a> Model<'a> {
             .filter_map(move |&number| Profile::new(catalog, number))
     }
 
-    /// Every way to call it from a region; `None` where the region has no such model.
+    /// The access from a region; `None` if the region does not have the model.
+    ///
+    /// One hash for a region given as text, none for a constant or a handle.
     #[inline]
-    pub fn access(&self, region: impl Key<kind::Region>) -> Option<Access<'a>> {
+    pub fn access(&self, region: impl IntoRegionId) -> Option<Access<'a>> {
         match region.number_in(self.catalog) {
             Some(number) => self.access_in(number),
             None => self.access_found(region),
         }
     }
 
-    // What is found by its text is found out of line, and what is asked is given away: so asking by
-    // a constant or handle keeps nothing in memory for it.
+    // Lookups by text are out of line and take the region by value: otherwise a lookup by constant or
+    // handle would keep the region in memory for them.
 
     #[inline(never)]
-    fn access_found(self, region: impl Key<kind::Region>) -> Option<Access<'a>> {
+    fn access_found(self, region: impl IntoRegionId) -> Option<Access<'a>> {
         self.access_in(self.catalog.region_number(&region)?)
     }
 
-    /// The access row in the region of a number; not of regions beyond the table.
+    /// The access from the region with this number; `None` beyond the table.
     #[inline]
     pub(crate) fn access_in(&self, region: u16) -> Option<Access<'a>> {
         let tables = &self.catalog.tables;
@@ -188,16 +201,16 @@ impl<'a> Model<'a> {
         Some(Access::of(self.catalog, row))
     }
 
-    /// The one id to send from a region under a policy.
+    /// The preferred route from a region that the policy accepts. No allocation unless it fails.
     ///
     /// # Errors
-    /// As [`Catalog::route`].
+    /// Those of [`Catalog::route`].
     #[inline(always)]
     pub fn route(
         &self,
-        region: impl Key<kind::Region>,
+        region: impl IntoRegionId,
         policy: Policy<'_>,
-    ) -> Result<Route<'a>, Error> {
+    ) -> Result<Route<'a>, QueryError> {
         let claimed = region.number_in(self.catalog);
         match claimed.and_then(|number| self.access_in(number)) {
             Some(access) => access.route(policy),
@@ -208,17 +221,17 @@ impl<'a> Model<'a> {
     #[inline(never)]
     fn route_found(
         self,
-        region: impl Key<kind::Region>,
+        region: impl IntoRegionId,
         policy: Policy<'_>,
-    ) -> Result<Route<'a>, Error> {
+    ) -> Result<Route<'a>, QueryError> {
         let number = self.catalog.region_number(&region);
         match number.and_then(|number| self.access_in(number)) {
             Some(access) => access.route(policy),
-            None => Err(self.catalog.no_access(self.id(), region.text())),
+            None => Err(self.catalog.no_access(self.id(), region.text(), policy)),
         }
     }
 
-    /// The constant's name, where it is not the id's own; for the generator.
+    /// The name of the constant, if the id does not give it. For the generator.
     #[doc(hidden)]
     pub fn constant(&self) -> Option<&'a str> {
         Some(self.catalog.tables.text(self.row.constant?))
@@ -229,8 +242,8 @@ impl<'a> Model<'a> {
     }
 }
 
-impl Sealed<kind::Model> for Model<'_> {
-    // Asked for in other catalogs and errors only; inlined it would be most of a question.
+impl Named<OfModel> for Model<'_> {
+    // Only other catalogs and errors need the text; inlined it would dominate the lookup.
     #[cold]
     #[inline(never)]
     fn text(&self) -> &str {
@@ -265,7 +278,10 @@ impl Hash for Model<'_> {
 
 impl From<Model<'_>> for ModelId {
     fn from(model: Model<'_>) -> Self {
-        Self::of_row(model.catalog.tables.kept(model.row.id), model.claim())
+        Self::of_row(
+            model.catalog.tables.static_text(model.row.id),
+            model.claim(),
+        )
     }
 }
 
@@ -275,7 +291,7 @@ impl fmt::Debug for Model<'_> {
     }
 }
 
-/// What a number beyond the table shows; a checked catalog has none.
+/// Stands for a number beyond the table, which checked tables exclude.
 static NO_MODEL: ModelRow = ModelRow {
     id: Run::new(0, 0),
     name: None,
@@ -298,14 +314,14 @@ static NO_MODEL: ModelRow = ModelRow {
     profiles: Run::new(0, 0),
 };
 
-/// What the control plane says of a model's life: a word and up to four days. Absent is unknown.
+/// The lifecycle of a model in the listing: a status and up to four dates. Absent is unknown.
 #[derive(Debug, Clone, Copy)]
 pub struct Lifecycle<'a> {
     row: &'a LifecycleRow,
 }
 
 impl<'a> Lifecycle<'a> {
-    /// The control plane's word.
+    /// The status at the time of the recording.
     pub fn status(&self) -> Option<&'a LifecycleStatus> {
         self.row.status.as_ref()
     }
@@ -315,7 +331,7 @@ impl<'a> Lifecycle<'a> {
         self.row.start
     }
 
-    /// The day it became, or becomes, legacy.
+    /// The first day as legacy.
     pub fn legacy(&self) -> Option<Date> {
         self.row.legacy
     }
@@ -325,15 +341,14 @@ impl<'a> Lifecycle<'a> {
         self.row.extended_access
     }
 
-    /// The day it ends; not served on that day any more.
+    /// The end of life; the model is not served from this day on.
     pub fn end_of_life(&self) -> Option<Date> {
         self.row.end_of_life
     }
 
-    /// The state on a day, from the dates where there are any, else from the word.
+    /// The status on a day, computed from the dates, else from the status in the listing.
     ///
-    /// A word this version does not know, or none, without a date that decides, is
-    /// [`Status::Unknown`]; so is every day before the launch.
+    /// [`Status::Unknown`] before the launch, and where neither a date nor a known status decides.
     pub fn status_at(&self, day: Date) -> Status {
         let reached = |date: Option<Date>| date.is_some_and(|date| date <= day);
         if reached(self.row.end_of_life) {
@@ -347,7 +362,7 @@ impl<'a> Lifecycle<'a> {
         }
         match (&self.row.status, self.row.legacy) {
             (Some(LifecycleStatus::Active), _) => Status::Active,
-            // Legacy now, but not yet on that day.
+            // Legacy at the time of the recording, but not yet on that day.
             (Some(LifecycleStatus::Legacy), Some(_)) => Status::Active,
             (Some(LifecycleStatus::Legacy), None) => Status::Legacy,
             _ => Status::Unknown,

@@ -1,19 +1,21 @@
-//! An inference profile: a system-defined route, and what it serves from where.
+//! Inference profiles and their routes.
 
 use core::fmt;
 use core::hash::{Hash, Hasher};
 
 use crate::access::Access;
 use crate::catalog::Catalog;
-use crate::id::kind;
-use crate::id::sealed::Sealed;
+use crate::enums::Geography;
+use crate::id::sealed::{Named, OfProfile};
 use crate::model::Model;
+use crate::region::Region;
 use crate::route::Destinations;
 use crate::rows::{LinkRow, ProfileRow};
-use crate::words::Geography;
 use crate::{Date, ProfileId};
 
-/// An inference profile of a catalog: a handle, `Copy`, that belongs to its catalog.
+/// A system-defined inference profile of a catalog.
+///
+/// A handle into its catalog, `Copy`. Texts are borrowed from the catalog. No method allocates.
 ///
 /// ```
 /// # #[cfg(feature = "bundle")] {
@@ -30,13 +32,13 @@ pub struct Profile<'a> {
     row: &'a ProfileRow,
 }
 
-/// One line of a profile: callers of `model` in `source` may be served in `destinations`.
+/// One model of a profile from one source region, with the destinations.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct ProfileRoute<'a> {
-    /// The access it gives; it names the model and the source region.
+    /// The access of the model from the source region.
     pub access: Access<'a>,
-    /// Where the request may be served.
+    /// Where a request may be served.
     pub destinations: Destinations<'a>,
 }
 
@@ -57,37 +59,37 @@ impl<'a> Profile<'a> {
         self.catalog.tables.text(self.row.id)
     }
 
-    /// The name for people.
+    /// The display name; `None` if the listing does not say.
     pub fn name(&self) -> Option<&'a str> {
         Some(self.catalog.tables.text(self.row.name?))
     }
 
-    /// A sentence for people.
+    /// The description; `None` if the listing does not say.
     pub fn description(&self) -> Option<&'a str> {
         Some(self.catalog.tables.text(self.row.description?))
     }
 
-    /// The scope; `None` where the id does not begin with one.
+    /// The geography; `None` if the id does not begin with one.
     pub fn geography(&self) -> Option<&'a Geography> {
         self.row.geography.as_ref()
     }
 
-    /// The control plane's word, where it is not `ACTIVE`.
+    /// The status in the listing, if it is not `ACTIVE`.
     pub fn status(&self) -> Option<&'a str> {
         Some(self.catalog.tables.text(self.row.status?))
     }
 
-    /// Whether a complete recording did not have it any more.
+    /// Whether a complete recording does not have it.
     pub fn is_retired(&self) -> bool {
         self.row.retired
     }
 
-    /// The day of the last recording that had it, where this catalog's own did not.
+    /// The day of the last recording that has it, if this catalog's own does not.
     pub fn last_seen(&self) -> Option<Date> {
         self.row.last_seen
     }
 
-    /// What it serves from where, sorted by model, then source region.
+    /// The models it serves from each source region, sorted by model, then region.
     pub fn routes(&self) -> impl Iterator<Item = ProfileRoute<'a>> + Clone + use<'a> {
         let catalog = self.catalog;
         self.links().filter_map(move |link| {
@@ -110,6 +112,11 @@ impl<'a> Profile<'a> {
         })
     }
 
+    /// Whether it serves a model from the region.
+    pub(crate) fn has_source(&self, region: Region<'_>) -> bool {
+        self.routes().any(|route| route.access.region() == region)
+    }
+
     fn links(&self) -> impl Iterator<Item = &'a LinkRow> + Clone + use<'a> {
         let tables = &self.catalog.tables;
         let numbers = self.row.links.of(&tables.profile_links);
@@ -118,7 +125,7 @@ impl<'a> Profile<'a> {
             .filter_map(|&number| tables.links.get(number as usize))
     }
 
-    /// The constant's name, where it is not the id's own; for the generator.
+    /// The name of the constant, if the id does not give it. For the generator.
     #[doc(hidden)]
     pub fn constant(&self) -> Option<&'a str> {
         Some(self.catalog.tables.text(self.row.constant?))
@@ -129,7 +136,7 @@ impl<'a> Profile<'a> {
     }
 }
 
-impl Sealed<kind::Profile> for Profile<'_> {
+impl Named<OfProfile> for Profile<'_> {
     fn text(&self) -> &str {
         self.id()
     }
@@ -152,7 +159,7 @@ impl Hash for Profile<'_> {
 
 impl From<Profile<'_>> for ProfileId {
     fn from(profile: Profile<'_>) -> Self {
-        Self::of_row(profile.catalog.tables.kept(profile.row.id), None)
+        Self::of_row(profile.catalog.tables.static_text(profile.row.id), None)
     }
 }
 

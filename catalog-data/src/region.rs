@@ -1,24 +1,25 @@
-//! A region: which models may be called from it.
+//! Regions.
 
 use core::fmt;
 use core::hash::{Hash, Hasher};
 
 use crate::access::Access;
 use crate::catalog::Catalog;
-use crate::id::kind;
-use crate::id::sealed::{Claim, Sealed};
+use crate::id::sealed::{Claim, Named, OfRegion};
 use crate::model::Model;
 use crate::rows::{RegionRow, Run};
 use crate::{RegionId, Timestamp};
 
-/// A region of a catalog: a handle, `Copy`, that belongs to its catalog.
+/// A region of a catalog.
+///
+/// A handle into its catalog, `Copy`. No method allocates.
 ///
 /// ```
 /// # #[cfg(feature = "bundle")] {
 /// use bedrock_catalog_data::Catalog;
 ///
 /// let frankfurt = Catalog::bundled().region("eu-central-1").unwrap();
-/// assert!(frankfurt.accesses().any(|access| access.has_way_in()));
+/// assert!(frankfurt.accesses().any(|access| access.is_callable()));
 /// # }
 /// ```
 #[derive(Clone, Copy)]
@@ -28,7 +29,7 @@ pub struct Region<'a> {
     number: u16,
 }
 
-/// What a number beyond the table shows; a checked catalog has none.
+/// Stands for a number beyond the table, which checked tables exclude.
 static NOWHERE: RegionRow = RegionRow {
     id: Run::new(0, 0),
     recorded: false,
@@ -54,7 +55,7 @@ impl<'a> Region<'a> {
         }
     }
 
-    /// The region of a number that a row of the same catalog holds.
+    /// The region with a number from a row of the same catalog.
     #[inline]
     pub(crate) fn at(catalog: &'a Catalog, number: u16) -> Self {
         Self::new(catalog, number).unwrap_or(Self {
@@ -70,46 +71,46 @@ impl<'a> Region<'a> {
         self.catalog.tables.text(self.row.id)
     }
 
-    /// Whether the recording asked it; a region may be known only as a destination.
+    /// Whether the recording asked it; others are known as destinations or former regions.
     pub(crate) fn is_recorded(&self) -> bool {
         self.row.recorded
     }
 
-    /// Since when its rows could not be renewed: they are those of the last recording in which it
-    /// answered, made then. `None` where they are of this catalog's own recording.
+    /// The time of its rows, if they are of an earlier recording because the region did not answer.
+    /// `None` if they are of this catalog's own recording.
     pub fn stale_since(&self) -> Option<Timestamp> {
         self.row.stale_since
     }
 
-    /// How many models it has, listed or through a profile.
-    pub fn models_count(&self) -> usize {
+    /// The number of its models, listed or through a profile.
+    pub fn model_count(&self) -> usize {
         usize::from(self.row.models)
     }
 
-    /// How many of them may be called on demand.
+    /// The number of its models that can be called on demand.
     pub fn on_demand_count(&self) -> usize {
         usize::from(self.row.on_demand)
     }
 
-    /// How many inference profiles have it as a source.
-    pub fn profiles_count(&self) -> usize {
+    /// The number of inference profiles that have it as a source.
+    pub fn profile_count(&self) -> usize {
         usize::from(self.row.profiles)
     }
 
-    /// Every way to call each of its models, sorted by model.
+    /// The access to each of its models, sorted by model. Visits every model of the catalog.
     pub fn accesses(&self) -> impl Iterator<Item = Access<'a>> + Clone + use<'a> {
         let (models, region) = (self.catalog.all_models(), self.number);
         models.filter_map(move |model| model.access_in(region))
     }
 
-    /// The models it has, listed or through a profile, sorted by id.
+    /// Its models, listed or through a profile, sorted by id. Visits every model of the catalog.
     pub fn models(&self) -> impl Iterator<Item = Model<'a>> + Clone + use<'a> {
         self.accesses().map(|access| access.model())
     }
 }
 
-impl Sealed<kind::Region> for Region<'_> {
-    // As of a model.
+impl Named<OfRegion> for Region<'_> {
+    // Like that of a model.
     #[cold]
     #[inline(never)]
     fn text(&self) -> &str {
@@ -144,7 +145,10 @@ impl Hash for Region<'_> {
 
 impl From<Region<'_>> for RegionId {
     fn from(region: Region<'_>) -> Self {
-        Self::of_row(region.catalog.tables.kept(region.row.id), region.claim())
+        Self::of_row(
+            region.catalog.tables.static_text(region.row.id),
+            region.claim(),
+        )
     }
 }
 

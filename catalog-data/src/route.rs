@@ -1,53 +1,68 @@
-//! Routes: the policies, the one id to send, and where the request may be served.
+//! Policies, routes and destinations: the id to send, and where the request may be served.
 
 use core::fmt;
 use core::str::FromStr;
 
 use crate::access::Access;
 use crate::catalog::Catalog;
-use crate::id::{Key, kind};
+use crate::enums::{Geography, ParseEnumError};
+use crate::id::IntoRegionId;
 use crate::model::Model;
 use crate::profile::Profile;
 use crate::region::Region;
 use crate::rows::{AccessRow, LinkRow};
-use crate::words::{Geography, ParseWordError};
 
-/// Which ways in a caller allows. Among the allowed ones the preferred is on demand, then the
-/// profile with the fewest destinations, then the smallest id.
+/// The routes that a caller accepts.
+///
+/// Of the accepted routes, on demand comes first, then the profile with the fewest destinations, then
+/// the smallest id.
+///
+/// | policy | in the region | profile of a geography | global profile |
+/// |---|---|---|---|
+/// | `InRegion` | yes | | |
+/// | `Geography` (default) | yes | yes | |
+/// | `Any` | yes | yes | yes |
+/// | `Global` | | | yes |
+/// | `Within(regions)` | if the region is in the set | if all destinations are in the set | |
+///
+/// A geography is a label of AWS and may cross borders: `Geography` accepts an `eu` profile that serves
+/// in London or Zürich. Use `Within` with a set of [`residency`](crate::residency) where a border matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Policy<'a> {
     /// On demand in the caller's own region only.
     InRegion,
-    /// In the region, else through a geography's profile; never global. A geography may cross a
-    /// border: the route lists the destinations.
+    /// In the region, else through the profile of a geography; never global.
     #[default]
     Geography,
-    /// In the region, else through a geography's profile, else global.
+    /// In the region, else through the profile of a geography, else global.
     Any,
-    /// Through the global profile only.
+    /// Through a global profile only.
     Global,
-    /// Any way whose every destination is one of these regions. An entry is a region id, or a
-    /// beginning of ids followed by `*`: `eu-*`.
+    /// Any route with all destinations among these regions.
+    ///
+    /// An entry is a region id, or the beginning of ids followed by `*`. `eu-*` is not the European
+    /// Union: it matches London and Zürich too. An entry that matches no known region is an error, see
+    /// [`Catalog::check_residency`].
     ///
     /// ```
     /// # #[cfg(feature = "bundle")] {
-    /// use bedrock_catalog_data::{Catalog, Policy, models, regions};
+    /// use bedrock_catalog_data::{Catalog, Policy, QueryErrorKind, models, residency};
     ///
-    /// let route = Catalog::bundled().route(
-    ///     models::ANTHROPIC_CLAUDE_SONNET_4_6,
-    ///     regions::EU_CENTRAL_1,
-    ///     Policy::Within(&[regions::EU_CENTRAL_1.as_str(), "eu-*"]),
-    /// )?;
-    /// assert!(route.destinations().are_within(&["eu-*"]));
+    /// let sonnet = Catalog::bundled().model(models::ANTHROPIC_CLAUDE_SONNET_4_6).unwrap();
+    /// let route = sonnet.route("eu-central-1", Policy::Within(residency::EU))?;
+    /// assert_eq!(route.inference_id(), "eu.anthropic.claude-sonnet-4-6");
+    ///
+    /// let error = sonnet.route("eu-central-1", Policy::Within(&["eu-wets-*"])).unwrap_err();
+    /// assert_eq!(error.kind(), QueryErrorKind::UnknownResidency);
     /// # }
-    /// # Ok::<(), bedrock_catalog_data::Error>(())
+    /// # Ok::<(), bedrock_catalog_data::QueryError>(())
     /// ```
     Within(&'a [&'a str]),
 }
 
 impl Policy<'_> {
-    /// The policies that a word alone names: all but [`Policy::Within`].
+    /// The policies without a set of regions: all except [`Policy::Within`].
     pub const PLAIN: &'static [Policy<'static>] = &[
         Policy::InRegion,
         Policy::Geography,
@@ -55,7 +70,7 @@ impl Policy<'_> {
         Policy::Global,
     ];
 
-    /// The policy's word: `in-region`, `geography`, `any`, `global`, `within`.
+    /// The policy in kebab case: `in-region`, `geography`, `any`, `global`, `within`.
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::InRegion => "in-region",
@@ -73,27 +88,27 @@ impl fmt::Display for Policy<'_> {
     }
 }
 
-/// One of the plain policies; `within` is none, for it needs its regions.
+/// Parses one of [`Policy::PLAIN`]. `within` is an error, because it needs a set of regions.
 ///
 /// ```
 /// use bedrock_catalog_data::Policy;
 ///
 /// assert_eq!("in-region".parse::<Policy>()?, Policy::InRegion);
 /// assert!("within".parse::<Policy>().is_err());
-/// # Ok::<(), bedrock_catalog_data::ParseWordError>(())
+/// # Ok::<(), bedrock_catalog_data::ParseEnumError>(())
 /// ```
 impl FromStr for Policy<'_> {
-    type Err = ParseWordError;
+    type Err = ParseEnumError;
 
-    fn from_str(word: &str) -> Result<Self, ParseWordError> {
+    fn from_str(text: &str) -> Result<Self, ParseEnumError> {
         let mut plain = Self::PLAIN.iter().copied();
         plain
-            .find(|policy| policy.as_str() == word)
-            .ok_or(ParseWordError("in-region, geography, any or global"))
+            .find(|policy| policy.as_str() == text)
+            .ok_or(ParseEnumError("in-region, geography, any or global"))
     }
 }
 
-/// As the policy's word; the regions of [`Policy::Within`] are left out.
+/// Serializes [`Policy::as_str`], without the regions of [`Policy::Within`].
 #[cfg(feature = "serde")]
 impl serde::Serialize for Policy<'_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -101,20 +116,20 @@ impl serde::Serialize for Policy<'_> {
     }
 }
 
-/// What kind of way in a route is.
+/// The kind of a [`Route`]. Printed and serialized in kebab case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum RouteKind {
     /// On demand, served in the caller's region.
     InRegion,
-    /// Through a profile with known destinations.
+    /// Through a profile with a list of destinations.
     Geography,
-    /// Through a profile without a boundary inside the partition.
+    /// Through a profile that may serve in any region of the partition.
     Global,
 }
 
 impl RouteKind {
-    /// The kind's word: `in-region`, `geography`, `global`.
+    /// The kind in kebab case: `in-region`, `geography`, `global`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::InRegion => "in-region",
@@ -137,12 +152,25 @@ impl serde::Serialize for RouteKind {
     }
 }
 
-/// The one id to send for a model from a region, and where the request may be served. `Copy`; it
-/// belongs to its catalog.
+/// The id to send for a model from a region, and where the request may be served.
+///
+/// A handle into its catalog, `Copy`. All methods are lookups by index: no hash, no allocation.
+///
+/// ```
+/// # #[cfg(feature = "bundle")] {
+/// use bedrock_catalog_data::{Catalog, Policy, RouteKind};
+///
+/// let route = Catalog::bundled().route("anthropic.claude-sonnet-4-6", "eu-west-1", Policy::Geography)?;
+/// assert_eq!(route.inference_id(), "eu.anthropic.claude-sonnet-4-6");
+/// assert_eq!(route.kind(), RouteKind::Geography);
+/// assert!(route.destinations().contains("eu-central-1"));
+/// # }
+/// # Ok::<(), bedrock_catalog_data::QueryError>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct Route<'a> {
     access: Access<'a>,
-    /// The profile's row; none for on demand.
+    /// The link to the profile; `None` on demand.
     link: Option<&'a LinkRow>,
 }
 
@@ -152,7 +180,7 @@ impl<'a> Route<'a> {
         Self { access, link }
     }
 
-    /// The id to send as the model id: the model's own, or an inference profile's.
+    /// The id to send as the model id: that of the model, or of an inference profile.
     #[inline]
     pub fn inference_id(&self) -> &'a str {
         let tables = &self.access.catalog().tables;
@@ -162,7 +190,7 @@ impl<'a> Route<'a> {
         }
     }
 
-    /// What kind of way it is.
+    /// Whether it is on demand, through a geography, or global.
     #[inline]
     pub fn kind(&self) -> RouteKind {
         match self.link {
@@ -177,18 +205,18 @@ impl<'a> Route<'a> {
         self.access.model()
     }
 
-    /// The region the call comes from.
+    /// The region that the call comes from.
     pub fn region(&self) -> Region<'a> {
         self.access.region()
     }
 
-    /// The profile it goes through; `None` on demand.
+    /// The inference profile; `None` on demand.
     #[inline]
     pub fn profile(&self) -> Option<Profile<'a>> {
         Profile::new(self.access.catalog(), self.link?.profile)
     }
 
-    /// The profile's geography; `None` on demand, and for a profile whose id names none.
+    /// The geography of the profile; `None` on demand and for a profile without one.
     pub fn geography(&self) -> Option<&'a Geography> {
         self.profile()?.geography()
     }
@@ -203,7 +231,7 @@ impl<'a> Route<'a> {
     }
 }
 
-/// Equal where model, region and the id to send are, whatever catalogs they come from.
+/// Equal if model, region and inference id are equal, also across catalogs.
 impl PartialEq for Route<'_> {
     fn eq(&self, other: &Self) -> bool {
         self.access == other.access && self.inference_id() == other.inference_id()
@@ -222,13 +250,13 @@ impl fmt::Debug for Route<'_> {
     }
 }
 
-/// Where a request may be served: a sorted, unique list of regions, or anywhere in the partition.
+/// Where a request may be served: a sorted, unique list of regions, or any region of the partition.
 ///
-/// Printed as the ids, separated by a comma and a space, or `global`.
+/// Printed as the ids separated by `, `, or as `global`. A handle, `Copy`.
 #[derive(Clone, Copy)]
 pub struct Destinations<'a> {
     catalog: &'a Catalog,
-    /// Region numbers; `None` is global.
+    /// Region numbers; `None` for global.
     regions: Option<&'a [u16]>,
 }
 
@@ -248,12 +276,12 @@ impl<'a> Destinations<'a> {
         }
     }
 
-    /// Whether there is no boundary inside the partition.
+    /// Whether any region of the partition may serve.
     pub fn is_global(&self) -> bool {
         self.regions.is_none()
     }
 
-    /// The region ids, sorted; none where it is global.
+    /// The region ids, sorted and unique; empty if it is global.
     pub fn iter(&self) -> DestinationIds<'a> {
         DestinationIds {
             catalog: self.catalog,
@@ -261,7 +289,7 @@ impl<'a> Destinations<'a> {
         }
     }
 
-    /// Whether a request may be served in the region. Where it is global, in any.
+    /// Whether a request may be served in the region; always `true` if it is global.
     ///
     /// ```
     /// # #[cfg(feature = "bundle")] {
@@ -272,30 +300,33 @@ impl<'a> Destinations<'a> {
     /// assert!(route.destinations().contains(regions::EU_WEST_2));
     /// assert!(!route.destinations().contains("us-east-1"));
     /// # }
-    /// # Ok::<(), bedrock_catalog_data::Error>(())
+    /// # Ok::<(), bedrock_catalog_data::QueryError>(())
     /// ```
-    pub fn contains(&self, region: impl Key<kind::Region>) -> bool {
+    pub fn contains(&self, region: impl IntoRegionId) -> bool {
         self.is_global() || self.iter().any(|id| id == region.text())
     }
 
-    /// Whether every destination is one of these regions, or begins with an entry's text before
-    /// its `*`. Never, where it is global.
+    /// Whether every destination matches an entry; always `false` if it is global.
+    ///
+    /// An entry is a region id, or the beginning of ids followed by `*`. Entries that match no known
+    /// region are not reported here; [`Catalog::check_residency`] reports them. `eu-*` is not the
+    /// European Union, [`residency::EU`](crate::residency::EU) is.
     ///
     /// ```
     /// # #[cfg(feature = "bundle")] {
-    /// use bedrock_catalog_data::{Catalog, Policy};
+    /// use bedrock_catalog_data::{Catalog, Policy, residency};
     ///
     /// let catalog = Catalog::bundled();
     /// let route = catalog.route("anthropic.claude-sonnet-4-6", "eu-west-1", Policy::Geography)?;
-    /// assert!(route.destinations().are_within(&["eu-*"]));
+    /// assert!(route.destinations().are_within(residency::EU));
     /// assert!(!route.destinations().are_within(&["eu-west-1"]));
     /// # }
-    /// # Ok::<(), bedrock_catalog_data::Error>(())
+    /// # Ok::<(), bedrock_catalog_data::QueryError>(())
     /// ```
     pub fn are_within(&self, regions: &[&str]) -> bool {
         let allowed = |id: &str| {
             regions.iter().any(|entry| match entry.strip_suffix('*') {
-                Some(beginning) => id.starts_with(beginning),
+                Some(prefix) => id.starts_with(prefix),
                 None => id == *entry,
             })
         };
@@ -312,7 +343,7 @@ impl<'a> IntoIterator for Destinations<'a> {
     }
 }
 
-/// The region ids of [`Destinations`], sorted.
+/// Iterator over the region ids of [`Destinations`], sorted.
 #[derive(Clone)]
 pub struct DestinationIds<'a> {
     catalog: &'a Catalog,
@@ -341,7 +372,7 @@ impl fmt::Debug for DestinationIds<'_> {
     }
 }
 
-/// Equal where the ids are, whatever catalogs they come from.
+/// Equal if the ids are equal, also across catalogs.
 impl PartialEq for Destinations<'_> {
     fn eq(&self, other: &Self) -> bool {
         self.is_global() == other.is_global() && self.iter().eq(other.iter())
@@ -355,8 +386,8 @@ impl fmt::Display for Destinations<'_> {
         if self.is_global() {
             return f.write_str("global");
         }
-        for (place, id) in self.iter().enumerate() {
-            if place > 0 {
+        for (position, id) in self.iter().enumerate() {
+            if position > 0 {
                 f.write_str(", ")?;
             }
             f.write_str(id)?;

@@ -1,29 +1,29 @@
-//! The tables a catalog is made of. Rows refer to each other by number and to texts by place; every
-//! table is either part of the program or owned, so a catalog is a handful of allocations or none.
+//! The tables of a catalog. Rows refer to each other by number and to texts by position. Every table
+//! is static or owned as a whole, so a catalog has a handful of allocations or none.
 //!
-//! Hidden and layout-versioned (`baked_v1`): generated code, ours and that of users' build scripts,
-//! is written against these constructors. A change of layout gets a new version of the module.
+//! Hidden and versioned as `baked_v1`: generated code of this crate and of build scripts calls these
+//! constructors. A change of layout gets a new module.
 
+use crate::enums::{Customization, Geography, InferenceType, LifecycleStatus, Modality};
 use crate::text::{StaticList, StaticText};
-use crate::words::{Customization, Geography, InferenceType, LifecycleStatus, Modality};
 use crate::{Date, Timestamp};
 
-/// A run of rows of another table, or of bytes of the texts.
+/// A range of rows of another table, or of bytes of the texts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Run {
     /// The first row.
     pub start: u32,
-    /// How many.
+    /// The number of rows.
     pub len: u16,
 }
 
 impl Run {
-    /// A run.
+    /// The range of `len` rows from `start`.
     pub const fn new(start: u32, len: u16) -> Self {
         Self { start, len }
     }
 
-    /// The rows of the run; none where the table is shorter, which a checked catalog never is.
+    /// The rows of the range; empty where the table is shorter, which checked tables exclude.
     #[inline]
     pub(crate) fn of<T>(self, table: &[T]) -> &[T] {
         let start = self.start as usize;
@@ -42,7 +42,7 @@ impl Run {
         ""
     }
 
-    /// The text of the run in [`Tables::texts`]; empty where there is none such, as the rows are.
+    /// The text of the range in [`Tables::texts`]; empty where the range is invalid.
     #[inline]
     pub fn text(self, texts: &str) -> &str {
         let start = self.start as usize;
@@ -54,7 +54,7 @@ impl Run {
 
 macro_rules! ids_of {
     ($name:ident, $row:ty) => {
-        /// The ids of these rows, cut out of their texts.
+        /// The ids of these rows, as slices of the texts.
         pub const fn $name<const N: usize>(
             texts: &'static str,
             mut rows: &[$row],
@@ -79,44 +79,44 @@ ids_of!(ids_of_profiles, ProfileRow);
 pub struct ModelRow {
     /// The exact id.
     pub id: Run,
-    /// The name for people.
+    /// The display name.
     pub name: Option<Run>,
     /// The provider's name.
     pub provider: Option<Run>,
-    /// The row of [`Tables::modalities`], or [`NONE`] where the control plane does not say.
+    /// The row of [`Tables::modalities`], or [`NONE`] where the listing does not say.
     pub input: u16,
-    /// As `input`.
+    /// Like `input`.
     pub output: u16,
-    /// Whether it streams.
+    /// Whether it streams its response.
     pub streaming: Option<bool>,
     /// The row of [`Tables::customizations`], or [`NONE`].
     pub customizations: u16,
-    /// What the control plane says of its life.
+    /// The lifecycle in the listing.
     pub lifecycle: LifecycleRow,
-    /// When it was last seen, where this catalog's own recording has not seen it.
+    /// The day of the last recording that has it, if this catalog's own does not.
     pub last_seen: Option<Date>,
-    /// A complete recording has not seen it.
+    /// Whether a complete recording does not have it.
     pub retired: bool,
-    /// The constant's name, where it is not the id's own.
+    /// The name of the constant, if the id does not give it.
     pub constant: Option<Run>,
     /// Its rows of [`AccessRow`], sorted by region.
     pub access: Run,
-    /// Its entries of the pool of profile numbers, sorted.
+    /// Its range of [`Tables::model_profiles`], sorted.
     pub profiles: Run,
 }
 
-/// What the control plane says of a model's life.
+/// The lifecycle of a model in the listing.
 #[derive(Debug, Clone, Default)]
 pub struct LifecycleRow {
-    /// The word.
+    /// The status at the time of the recording.
     pub status: Option<LifecycleStatus>,
-    /// Launch.
+    /// The launch.
     pub start: Option<Date>,
-    /// Becoming legacy.
+    /// The first day as legacy.
     pub legacy: Option<Date>,
-    /// Begin of public extended access.
+    /// The first day of public extended access.
     pub extended_access: Option<Date>,
-    /// The end.
+    /// The end of life.
     pub end_of_life: Option<Date>,
 }
 
@@ -125,21 +125,21 @@ pub struct LifecycleRow {
 pub struct ProfileRow {
     /// The exact id.
     pub id: Run,
-    /// The name for people.
+    /// The display name.
     pub name: Option<Run>,
-    /// A sentence for people.
+    /// The description.
     pub description: Option<Run>,
-    /// The control plane's word, where it is not `ACTIVE`.
+    /// The status, if it is not `ACTIVE`.
     pub status: Option<Run>,
-    /// The scope.
+    /// The geography.
     pub geography: Option<Geography>,
-    /// When it was last seen, where this catalog's own recording has not seen it.
+    /// The day of the last recording that has it, if this catalog's own does not.
     pub last_seen: Option<Date>,
-    /// A complete recording has not seen it.
+    /// Whether a complete recording does not have it.
     pub retired: bool,
-    /// The constant's name, where it is not the id's own.
+    /// The name of the constant, if the id does not give it.
     pub constant: Option<Run>,
-    /// Its entries of the pool of link numbers, sorted by model and source region.
+    /// Its range of [`Tables::profile_links`], sorted by model and source region.
     pub links: Run,
 }
 
@@ -148,15 +148,15 @@ pub struct ProfileRow {
 pub struct RegionRow {
     /// The id.
     pub id: Run,
-    /// False for a region known only as a destination.
+    /// Whether the recording asked it; `false` for destinations and former regions.
     pub recorded: bool,
-    /// Since when its rows could not be renewed.
+    /// The time of its rows, if they are of an earlier recording.
     pub stale_since: Option<Timestamp>,
-    /// How many models have a row here.
+    /// The number of models with a row here.
     pub models: u16,
-    /// How many of them are on demand.
+    /// The number of these models that are on demand.
     pub on_demand: u16,
-    /// How many profiles have this source.
+    /// The number of profiles with this source.
     pub profiles: u16,
 }
 
@@ -165,24 +165,24 @@ pub struct RegionRow {
 pub struct AccessRow {
     pub(crate) model: u16,
     pub(crate) region: u16,
-    /// The row of the table of inference type lists, or [`NONE`] where the listing does not say.
+    /// The row of [`Tables::types`], or [`NONE`] where the listing does not say.
     pub(crate) types: u16,
     pub(crate) flags: u8,
-    // No run, so that a row has sixteen bytes.
-    /// The first of its rows of [`LinkRow`]: the bounded ones by destinations and id, then the global ones by id.
+    // Not a `Run`: this order of fields keeps the row at 16 bytes.
+    /// The first of its rows of [`LinkRow`]: bounded ones by destinations and id, then global ones by id.
     pub(crate) link: u32,
-    /// How many there are.
+    /// The number of links.
     pub(crate) links: u16,
-    /// How many of them are bounded.
+    /// The number of bounded links.
     pub(crate) bounded: u16,
 }
 
 impl AccessRow {
     /// ListFoundationModels has the model in the region.
     pub const LISTED: u8 = 1;
-    /// On demand.
+    /// The listing names `ON_DEMAND`.
     pub const ON_DEMAND: u8 = 2;
-    /// Provisioned.
+    /// The listing names `PROVISIONED`.
     pub const PROVISIONED: u8 = 4;
 
     /// A row: model, region, inference types, flags, first link, links, bounded links.
@@ -231,7 +231,7 @@ impl AccessRow {
     }
 
     #[inline]
-    pub(crate) fn has_way_in(&self) -> bool {
+    pub(crate) fn is_callable(&self) -> bool {
         self.is(Self::ON_DEMAND | Self::PROVISIONED) || self.links > 0
     }
 }
@@ -241,12 +241,12 @@ impl AccessRow {
 pub struct LinkRow {
     pub(crate) access: u16,
     pub(crate) profile: u16,
-    /// Its entries of the pool of region numbers, sorted; none where it is global.
+    /// Its range of [`Tables::destinations`], sorted; empty for global.
     pub(crate) destinations: Run,
 }
 
 impl LinkRow {
-    /// A row: access row, profile, first destination, destinations; none of these is global.
+    /// A row: access row, profile, first destination, number of destinations; zero is global.
     pub const fn new(access: u16, profile: u16, start: u32, len: u16) -> Self {
         Self {
             access,
@@ -267,19 +267,19 @@ impl LinkRow {
     }
 }
 
-/// No row.
+/// The number that stands for no row.
 pub const NONE: u16 = u16::MAX;
 
 /// All tables of one catalog.
 #[derive(Debug, Clone)]
 pub struct Tables {
-    /// Which catalog's constants number these rows; 0 where there are no constants.
+    /// Identifies the constants that number these rows; 0 without constants.
     pub brand: u64,
-    /// `aws`, `aws-us-gov`, …
+    /// The partition: `aws`, `aws-us-gov`, …
     pub partition: StaticText,
-    /// When the recording was made.
+    /// The time of the recording.
     pub observed_at: Timestamp,
-    /// SHA-256 of the catalog document, in hex; empty where it was not baked.
+    /// SHA-256 of the catalog document, in hex; empty for catalogs built at run time.
     pub digest: StaticText,
     /// Sorted by id.
     pub models: StaticList<ModelRow>,
@@ -291,28 +291,27 @@ pub struct Tables {
     pub access: StaticList<AccessRow>,
     /// In the order of the access rows.
     pub links: StaticList<LinkRow>,
-    /// The texts of all rows, one after another; rows tell where theirs is.
+    /// The texts of all rows, concatenated. Rows hold ranges of it.
     pub texts: StaticText,
-    /// The ids of models and of profiles cut out of the texts already, where the tables are part of the
-    /// program; none else.
+    /// The ids of the models as slices of the texts, in static tables; empty in owned ones.
     pub model_ids: &'static [&'static str],
-    /// As `model_ids`.
+    /// Like `model_ids`.
     pub profile_ids: &'static [&'static str],
     /// Distinct lists of inference types, each sorted.
     pub types: StaticList<StaticList<InferenceType>>,
     /// Distinct lists of modalities, each sorted.
     pub modalities: StaticList<StaticList<Modality>>,
-    /// Distinct lists of ways to customise, each sorted.
+    /// Distinct lists of customizations, each sorted.
     pub customizations: StaticList<StaticList<Customization>>,
-    /// Region numbers: runs of destinations.
+    /// Region numbers: the destinations of the links.
     pub destinations: StaticList<u16>,
-    /// Profile numbers: runs of the models' profiles.
+    /// Profile numbers: the profiles of each model.
     pub model_profiles: StaticList<u16>,
-    /// Link numbers: runs of the profiles' links.
+    /// Link numbers: the links of each profile.
     pub profile_links: StaticList<u32>,
-    /// What a filter asks of each model, as bits.
+    /// The properties of each model that a filter tests, as bits.
     pub facets: StaticList<u32>,
-    /// The access row of each (region, model), region by region, or [`NONE`].
+    /// The access row of each (region, model) or [`NONE`], region by region.
     pub cells: StaticList<u16>,
 }
 
@@ -323,7 +322,7 @@ impl Tables {
         text.text(&self.texts)
     }
 
-    /// The id of a model of this number; empty where there is none.
+    /// The id of the model with this number; empty if there is none.
     #[inline]
     pub(crate) fn model_id(&self, number: u16) -> &str {
         let number = usize::from(number);
@@ -333,7 +332,7 @@ impl Tables {
         }
     }
 
-    /// As [`Tables::model_id`].
+    /// The id of the profile with this number; empty if there is none.
     #[inline]
     pub(crate) fn profile_id(&self, number: u16) -> &str {
         let number = usize::from(number);
@@ -346,8 +345,8 @@ impl Tables {
         }
     }
 
-    /// A text of a row, as what outlives the tables: borrowed where they are part of the program.
-    pub(crate) fn kept(&self, text: Run) -> StaticText {
+    /// A text of a row that outlives the tables: borrowed from static tables, else copied.
+    pub(crate) fn static_text(&self, text: Run) -> StaticText {
         match &self.texts {
             StaticText::Borrowed(texts) => StaticText::Borrowed(text.text(texts)),
             StaticText::Owned(texts) => StaticText::Owned(text.text(texts).into()),
@@ -355,8 +354,8 @@ impl Tables {
     }
 }
 
-/// The list of a number; `None` for [`NONE`].
+/// The list with this number; `None` for [`NONE`].
 #[inline]
-pub(crate) fn told<T: Clone>(lists: &[StaticList<T>], number: u16) -> Option<&[T]> {
+pub(crate) fn known<T: Clone>(lists: &[StaticList<T>], number: u16) -> Option<&[T]> {
     lists.get(usize::from(number)).map(|list| &**list)
 }

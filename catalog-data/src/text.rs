@@ -1,23 +1,34 @@
-//! Borrowed-or-owned text: what tables and documents are made of.
+//! Borrowed or owned text and lists, for tables and documents.
 
 use alloc::borrow::Cow;
 use alloc::string::String;
 use core::fmt;
 use core::ops::Deref;
 
-/// Text that is part of the program, or owned.
+/// Static or owned text.
 pub type StaticText = Cow<'static, str>;
 
-/// A list that is part of the program, or owned.
+/// A static or owned list.
 pub type StaticList<T> = Cow<'static, [T]>;
 
-/// Text of a document. Unlike a `Cow` in a list, it borrows from the input where it can when it is
-/// deserialized. Compared, ordered and printed as its text.
+/// Text of a [`Document`](crate::Document), borrowed or owned.
+///
+/// Deserialized, it borrows from the input where the input has no escapes; a `Cow` inside a list
+/// always copies. Compared, ordered, hashed, printed and serialized as its text.
+///
+/// ```
+/// use bedrock_catalog_data::Text;
+///
+/// let text = Text::from("eu-west-1");
+/// assert_eq!(&*text, "eu-west-1");
+/// let owned: Text<'static> = text.to_static();
+/// assert_eq!(owned, text);
+/// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Text<'a>(Cow<'a, str>);
 
 impl Text<'_> {
-    /// The same text, owned.
+    /// An owned copy.
     pub fn to_static(&self) -> Text<'static> {
         String::from(&**self).into()
     }

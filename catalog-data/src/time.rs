@@ -1,13 +1,11 @@
-//! Dates and times, as small as the catalog needs them: a calendar day, and a UTC second.
-//!
-//! This file knows no clock. Callers bring the time.
+//! A calendar day and a UTC second. No clock: callers pass the time.
 
 use core::fmt;
 use core::str::FromStr;
 
 /// A calendar day (proleptic Gregorian, years 0 to 9999), in UTC.
 ///
-/// Ordered by time, printed and parsed as `YYYY-MM-DD`. Four bytes, `Copy`.
+/// Ordered by time; printed, parsed and serialized as `YYYY-MM-DD`. Four bytes, `Copy`.
 ///
 /// ```
 /// use bedrock_catalog_data::Date;
@@ -16,6 +14,11 @@ use core::str::FromStr;
 /// assert!(end > Date::new(2026, 9, 29).unwrap());
 /// assert_eq!(end.to_string(), "2026-09-30");
 /// assert_eq!(Date::new(2026, 2, 29), None);
+///
+/// // Which models end within 180 days?
+/// let today = Date::new(2026, 8, 22).unwrap();
+/// assert_eq!(today.days_until(end), 39);
+/// assert!(today.checked_add_days(180).is_some_and(|limit| end <= limit));
 /// # Ok::<(), bedrock_catalog_data::ParseTimeError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,8 +31,8 @@ pub struct Date {
 
 /// A moment in UTC, in whole seconds since 1970-01-01T00:00:00Z; years 0 to 9999.
 ///
-/// Ordered by time, printed as RFC 3339 (`2026-08-22T00:52:43Z`). Parsing takes RFC 3339 with `Z`
-/// or any offset, drops fractions of a second, and takes a bare date as its midnight. `Copy`.
+/// Ordered by time; printed and serialized as RFC 3339 (`2026-08-22T00:52:43Z`). Parsing accepts RFC
+/// 3339 with `Z` or any offset, drops fractions of a second, and reads a date as its midnight. `Copy`.
 ///
 /// ```
 /// use bedrock_catalog_data::Timestamp;
@@ -42,7 +45,7 @@ pub struct Date {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
-/// A text that is no date or no time. Its message says what was expected.
+/// A text is not a date or not a time. The message shows the expected form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ParseTimeError {
     expected: &'static str,
@@ -69,7 +72,7 @@ const FIRST_DAY: i64 = -719_528;
 const LAST_DAY: i64 = 2_932_896;
 
 impl Date {
-    /// The day, or `None` where the calendar has no such day.
+    /// The day, or `None` if the calendar does not have it.
     pub const fn new(year: u16, month: u8, day: u8) -> Option<Self> {
         if year > 9999 || month < 1 || month > 12 || day < 1 || day > days_in_month(year, month) {
             return None;
@@ -77,7 +80,7 @@ impl Date {
         Some(Self { year, month, day })
     }
 
-    /// The day of baked tables: years, months and days that the generator checked.
+    /// A day of baked tables. The generator has checked it.
     #[doc(hidden)]
     pub const fn baked(year: u16, month: u8, day: u8) -> Self {
         Self { year, month, day }
@@ -103,7 +106,36 @@ impl Date {
         Timestamp(self.days() * SECONDS_PER_DAY)
     }
 
-    /// Days since 1970-01-01, negative before. (Howard Hinnant's `days_from_civil`.)
+    /// The day `days` after this one, or before it if negative; `None` outside the years 0 to 9999.
+    ///
+    /// ```
+    /// use bedrock_catalog_data::Date;
+    ///
+    /// let day = Date::new(2026, 12, 31).unwrap();
+    /// assert_eq!(day.checked_add_days(1), Date::new(2027, 1, 1));
+    /// assert_eq!(day.checked_add_days(-365), Date::new(2025, 12, 31));
+    /// assert_eq!(day.checked_add_days(i64::MAX), None);
+    /// ```
+    pub const fn checked_add_days(self, days: i64) -> Option<Self> {
+        match self.days().checked_add(days) {
+            Some(days) if FIRST_DAY <= days && days <= LAST_DAY => Some(Self::from_days(days)),
+            _ => None,
+        }
+    }
+
+    /// Days from this day to `other`; negative where `other` is earlier.
+    ///
+    /// ```
+    /// use bedrock_catalog_data::Date;
+    ///
+    /// let (end, today) = (Date::new(2026, 9, 30).unwrap(), Date::new(2026, 10, 2).unwrap());
+    /// assert_eq!(today.days_until(end), -2);
+    /// ```
+    pub const fn days_until(self, other: Self) -> i64 {
+        other.days() - self.days()
+    }
+
+    /// Days since 1970-01-01, negative before. Howard Hinnant's `days_from_civil`.
     const fn days(self) -> i64 {
         let month = self.month as i64;
         let year = self.year as i64 - (month <= 2) as i64;
@@ -144,8 +176,8 @@ const fn days_in_month(year: u16, month: u8) -> u8 {
 }
 
 impl Timestamp {
-    /// The moment that many seconds after 1970-01-01T00:00:00Z (before, where negative), or
-    /// `None` outside the years 0 to 9999.
+    /// The moment `seconds` after 1970-01-01T00:00:00Z, or before it if negative; `None` outside the
+    /// years 0 to 9999.
     pub const fn from_unix(seconds: i64) -> Option<Self> {
         let day = seconds.div_euclid(SECONDS_PER_DAY);
         if day < FIRST_DAY || day > LAST_DAY {
@@ -154,7 +186,7 @@ impl Timestamp {
         Some(Self(seconds))
     }
 
-    /// A moment of baked tables, checked by the generator.
+    /// A moment of baked tables. The generator has checked it.
     #[doc(hidden)]
     pub const fn baked(seconds: i64) -> Self {
         Self(seconds)
@@ -165,7 +197,7 @@ impl Timestamp {
         self.0
     }
 
-    /// The UTC day this moment falls on.
+    /// The UTC day of this moment.
     pub const fn date(self) -> Date {
         Date::from_days(self.0.div_euclid(SECONDS_PER_DAY))
     }
@@ -202,7 +234,7 @@ impl fmt::Debug for Timestamp {
     }
 }
 
-/// Takes exactly `count` ASCII digits from the front.
+/// Removes exactly `count` ASCII digits from the front.
 fn digits(text: &mut &[u8], count: usize) -> Option<u16> {
     let (head, tail) = text.split_at_checked(count)?;
     let mut number = 0u16;
@@ -218,7 +250,7 @@ fn digits(text: &mut &[u8], count: usize) -> Option<u16> {
     Some(number)
 }
 
-/// Takes one byte of `allowed` from the front.
+/// Removes one byte of `allowed` from the front.
 fn one_of(text: &mut &[u8], allowed: &[u8]) -> Option<u8> {
     let (&first, tail) = text.split_first()?;
     if !allowed.contains(&first) {
@@ -247,7 +279,7 @@ fn timestamp(text: &mut &[u8]) -> Option<Timestamp> {
     one_of(text, b":")?;
     let minute = digits(text, 2).filter(|&minute| minute < 60)?;
     one_of(text, b":")?;
-    // 60 is a leap second, which UTC seconds cannot count: it becomes the next second.
+    // 60 is a leap second, which Unix time does not count: it becomes the next second.
     let second = digits(text, 2).filter(|&second| second <= 60)?;
     if text.first() == Some(&b'.') {
         one_of(text, b".")?;
@@ -257,7 +289,7 @@ fn timestamp(text: &mut &[u8]) -> Option<Timestamp> {
     let offset = match one_of(text, b"Zz+-")? {
         sign @ (b'+' | b'-') => {
             let hours = digits(text, 2).filter(|&hours| hours < 24)?;
-            // AWS tools print both `+02:00` and `+0200`.
+            // The tools of AWS print both `+02:00` and `+0200`.
             let _ = one_of(text, b":");
             let minutes = digits(text, 2).filter(|&minutes| minutes < 60)?;
             let seconds = i64::from(hours) * 3600 + i64::from(minutes) * 60;
@@ -293,7 +325,7 @@ impl FromStr for Timestamp {
 
 #[cfg(feature = "serde")]
 mod text_form {
-    //! Both types are their text in every format.
+    //! Both types serialize as text in every format.
     use super::{Date, Timestamp};
     use core::fmt;
     use serde::de::{Deserialize, Deserializer, Error, Visitor};
@@ -335,17 +367,25 @@ mod tests {
 
     #[test]
     fn every_day_of_ten_thousand_years_round_trips() {
+        let mut yesterday = None;
         for days in FIRST_DAY..=LAST_DAY {
             let date = Date::from_days(days);
             assert_eq!(date.days(), days);
             assert_eq!(Date::new(date.year(), date.month(), date.day()), Some(date));
+            if let Some(yesterday) = yesterday.replace(date) {
+                assert!(yesterday < date);
+                assert_eq!(yesterday.checked_add_days(1), Some(date));
+                assert_eq!(date.days_until(yesterday), -1);
+            }
         }
+        assert_eq!(Date::from_days(FIRST_DAY).checked_add_days(-1), None);
+        assert_eq!(Date::from_days(LAST_DAY).checked_add_days(1), None);
         assert_eq!(Date::from_days(FIRST_DAY).to_string(), "0000-01-01");
         assert_eq!(Date::from_days(LAST_DAY).to_string(), "9999-12-31");
     }
 
     #[test]
-    fn times_are_read_as_aws_and_its_tools_print_them() {
+    fn times_parse_in_every_form_that_aws_prints() {
         for (text, seconds) in [
             ("1970-01-01T00:00:00Z", 0),
             ("2026-08-22T00:52:43Z", 1_787_359_963),
@@ -359,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_is_refused() {
+    fn texts_that_are_not_times_are_refused() {
         for text in [
             "",
             "2026",

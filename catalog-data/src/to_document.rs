@@ -1,21 +1,22 @@
-//! Catalog → document, in canonical form: the inverse of `from_document`.
+//! Catalog to document, in canonical form.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use crate::catalog::Catalog;
 use crate::document::{
-    AccessEntry, DestinationsEntry, Document, FORMAT, LifecycleEntry, ModelEntry, ProfileEntry,
-    RouteEntry, geography_of,
+    AccessEntry, DestinationsEntry, Document, LifecycleEntry, ModelEntry, ProfileEntry, RouteEntry,
 };
+use crate::enums::Geography;
 use crate::model::Model;
 use crate::profile::Profile;
 use crate::route::Destinations;
 use crate::text::Text;
 
 impl Catalog {
-    /// The document of this catalog, in canonical form: a function of its answers alone. Borrows
-    /// from the catalog; some 100 µs for the bundle.
+    /// The document of this catalog in canonical form: sorted and unique, the same for equal catalogs.
+    ///
+    /// Texts are borrowed from the catalog. Takes about 100 µs for the bundle.
     ///
     /// ```
     /// # #[cfg(feature = "bundle")] {
@@ -24,7 +25,7 @@ impl Catalog {
     /// let catalog = Catalog::bundled();
     /// assert_eq!(&Catalog::from_document(&catalog.to_document())?, catalog);
     /// # }
-    /// # Ok::<(), bedrock_catalog_data::Error>(())
+    /// # Ok::<(), bedrock_catalog_data::QueryError>(())
     /// ```
     pub fn to_document(&self) -> Document<'_> {
         let stale = self.regions().filter_map(|region| {
@@ -32,7 +33,7 @@ impl Catalog {
             Some((Text::from(region.id()), since))
         });
         Document {
-            format: FORMAT,
+            format: Document::FORMAT,
             partition: self.partition().into(),
             observed_at: self.observed_at(),
             regions: self.regions().map(|region| region.id().into()).collect(),
@@ -44,7 +45,7 @@ impl Catalog {
     }
 }
 
-/// The regions that are neither recorded nor a destination.
+/// The regions that are neither recorded nor destinations.
 fn former_regions(catalog: &Catalog) -> Vec<Text<'_>> {
     let tables = catalog.tables();
     let mut named: Vec<bool> = tables.regions.iter().map(|row| row.recorded).collect();
@@ -111,7 +112,7 @@ fn profile_entry(profile: Profile<'_>) -> ProfileEntry<'_> {
             destinations,
         });
     let models = profile.models().map(|model| model.id());
-    let told = geography_of(profile.id(), models);
+    let derived = Geography::of_profile(profile.id(), models);
     ProfileEntry {
         id: profile.id().into(),
         name: profile.name().map(Text::from),
@@ -120,7 +121,7 @@ fn profile_entry(profile: Profile<'_>) -> ProfileEntry<'_> {
         geography: profile
             .geography()
             .cloned()
-            .filter(|geography| Some(geography) != told.as_ref()),
+            .filter(|geography| Some(geography) != derived.as_ref()),
         routes: routes.collect(),
         last_seen: row.last_seen,
         retired: row.retired,

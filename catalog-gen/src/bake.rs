@@ -1,42 +1,52 @@
-//! A catalog → the files that are committed, or the one file of a build script.
+//! A catalog to generated files: those of the data crate, or the one of a build script.
 
+#[cfg(feature = "bundle")]
 use std::collections::BTreeMap;
 
 use bedrock_catalog_data::baked_v1::{Run, Tables};
-use bedrock_catalog_data::{CATALOG_SCHEMA, Catalog, Document};
-use bedrock_catalog_recording::{catalog_to_json, catalog_to_json_pretty};
+use bedrock_catalog_data::{Catalog, Document};
+use bedrock_catalog_recording::catalog_to_json;
 use proc_macro2::TokenStream;
 use quote::quote;
-use sha2::{Digest, Sha256};
 
+use crate::error::{GenError, GenErrorKind};
 use crate::print::{Origin, file};
-use crate::{constants, fingerprints, names, perfect_hash, tables};
+use crate::{constants, names, perfect_hash, tables};
 
-/// The files made of a catalog, by their place below the data crate's folder. The same catalog gives
-/// the same bytes, always.
+/// The generated files of a catalog. Equal catalogs give equal bytes.
+#[cfg(feature = "bundle")]
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Baked {
-    /// The text of each file.
+    /// The text of each file, by its path in the folder of the data crate.
     pub files: BTreeMap<&'static str, String>,
 }
 
-/// SHA-256 of a catalog's canonical compact JSON, in hex: over its content, not its layout.
+/// SHA-256 of the canonical compact JSON of a catalog, in hex.
 pub fn digest(catalog: &Catalog) -> String {
-    hex(&Sha256::digest(catalog_to_json(catalog)))
+    sha256(catalog_to_json(catalog).as_bytes())
 }
 
-pub(crate) fn hex(bytes: &[u8]) -> String {
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    hex(&hmac_sha256::Hash::hash(bytes))
+}
+
+fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The catalog of a document whose constants have their names: those of the previous catalog stay.
+/// The catalog of a document, with a name for every constant. Ids of the previous catalog keep theirs.
 ///
 /// # Errors
-/// Where the document is no valid catalog, or ids cannot be told apart by the table's hash.
-pub fn named(mut document: Document<'_>, previous: Option<&Catalog>) -> Result<Catalog, String> {
+/// The document is no valid catalog, or two of its ids have equal hashes.
+pub fn name_constants(
+    mut document: Document<'_>,
+    previous: Option<&Catalog>,
+) -> Result<Catalog, GenError> {
     names::assign(&mut document, previous);
-    let catalog = Catalog::from_document(&document).map_err(|error| error.to_string())?;
-    solvable(catalog.tables())?;
+    let invalid = |message: String| GenError::new(GenErrorKind::InvalidInput, message);
+    let catalog = Catalog::from_document(&document).map_err(|error| invalid(error.to_string()))?;
+    check_hashes(catalog.tables())?;
     Ok(catalog)
 }
 
@@ -50,26 +60,28 @@ fn ids(tables: &Tables) -> [Vec<&str>; 3] {
     ]
 }
 
-fn solvable(tables: &Tables) -> Result<(), String> {
+fn check_hashes(tables: &Tables) -> Result<(), GenError> {
+    let message = "two ids have one hash under every seed; no table can hold both";
     match ids(tables).iter().all(|ids| perfect_hash::is_solvable(ids)) {
         true => Ok(()),
-        false => Err("two ids have one hash under every seed; no table can hold both".to_owned()),
+        false => Err(GenError::new(GenErrorKind::InvalidInput, message)),
     }
 }
 
 /// The files of the data crate: `catalog.json`, its schema, `fingerprints.csv`, and the tables and constants
-/// below `src/bundle/`.
+/// in `src/bundle/`.
 ///
 /// # Errors
-/// Where generated code does not read as what it was made from; a fault of the generator.
-pub fn bake(catalog: &Catalog) -> Result<Baked, String> {
+/// A constant has an invalid or duplicate name, or the generated code does not parse as intended.
+#[cfg(feature = "bundle")]
+pub fn bake(catalog: &Catalog) -> Result<Baked, GenError> {
     let digest = digest(catalog);
     let origin = origin(catalog, &digest, "cargo gen build");
     let table_items = tables::emit(catalog.tables(), &digest);
     let imports = quote! { use crate::baked_v1::*; };
     let constants = |items: TokenStream, id: TokenStream| {
-        // A catalog without rows has no constants. No constant has the name of an import: theirs
-        // have no small letters.
+        // An unused import would be a warning. Names of constants have no lower-case letters and cannot
+        // clash with the imports.
         let imports = (!items.is_empty()).then(|| {
             quote! {
                 use super::tables::BRAND as Brand;
@@ -79,9 +91,12 @@ pub fn bake(catalog: &Catalog) -> Result<Baked, String> {
         file(&origin, quote!(#imports #items))
     };
     let files = BTreeMap::from([
-        ("catalog.json", catalog_to_json_pretty(catalog)),
-        ("catalog.schema.json", CATALOG_SCHEMA.to_owned()),
-        ("fingerprints.csv", fingerprints::csv(catalog)?),
+        (
+            "catalog.json",
+            bedrock_catalog_recording::catalog_to_json_pretty(catalog),
+        ),
+        ("catalog.schema.json", Document::JSON_SCHEMA.to_owned()),
+        ("fingerprints.csv", crate::fingerprints::csv(catalog)?),
         (
             "src/bundle/tables.rs",
             file(&origin, quote!(#imports #table_items))?,
@@ -102,9 +117,9 @@ pub fn bake(catalog: &Catalog) -> Result<Baked, String> {
     Ok(Baked { files })
 }
 
-/// One file with everything, for `include!`: `CATALOG` and the modules `models`, `profiles`, `regions`. `root` is the
-/// path of the crate whose types it is made of.
-pub(crate) fn one_file(catalog: &Catalog, root: &TokenStream) -> Result<String, String> {
+/// One file for `include!`: `CATALOG` and the modules `models`, `profiles` and `regions`. `root` is the path
+/// of the crate with the types.
+pub(crate) fn one_file(catalog: &Catalog, root: &TokenStream) -> Result<String, GenError> {
     let digest = digest(catalog);
     let origin = origin(catalog, &digest, "the build script");
     let items = tables::emit(catalog.tables(), &digest);
@@ -153,8 +168,7 @@ fn origin<'a>(catalog: &Catalog, digest: &'a str, command: &'a str) -> Origin<'a
     }
 }
 
-/// The catalog with the index of a baked one, without a compiler between: its answers are the
-/// bundle's lookup code's.
+/// The catalog with the index of a baked one, for tests of the lookup code without a compiler run.
 #[doc(hidden)]
 pub fn baked_in_memory(catalog: &Catalog) -> Catalog {
     let mut tables = catalog.tables().clone();

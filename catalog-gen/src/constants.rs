@@ -1,14 +1,15 @@
-//! Emits the typed constants, with what a reader of the docs wants to know.
+//! Emits the typed constants with their documentation.
 
 use bedrock_catalog_data::{Catalog, Date, Model, Profile, Status};
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 
+use crate::error::GenError;
 use crate::names::names;
 use crate::print::doc_text;
 
 /// One `pub const` per model.
-pub(crate) fn models(catalog: &Catalog) -> Result<TokenStream, String> {
+pub(crate) fn models(catalog: &Catalog) -> Result<TokenStream, GenError> {
     let named = catalog.all_models();
     let names = names(named.map(|model| (model.id(), model.constant())))?;
     let constants = catalog.all_models().zip(0u16..).zip(names);
@@ -26,7 +27,7 @@ pub(crate) fn models(catalog: &Catalog) -> Result<TokenStream, String> {
 }
 
 /// One `pub const` per inference profile.
-pub(crate) fn profiles(catalog: &Catalog) -> Result<TokenStream, String> {
+pub(crate) fn profiles(catalog: &Catalog) -> Result<TokenStream, GenError> {
     let named = catalog.all_profiles();
     let names = names(named.map(|profile| (profile.id(), profile.constant())))?;
     let constants = catalog.all_profiles().zip(0u16..).zip(names);
@@ -43,8 +44,8 @@ pub(crate) fn profiles(catalog: &Catalog) -> Result<TokenStream, String> {
     Ok(constants.collect())
 }
 
-/// One `pub const` per region, those known only as destinations included.
-pub(crate) fn regions(catalog: &Catalog) -> Result<TokenStream, String> {
+/// One `pub const` per region, with destinations and former regions.
+pub(crate) fn regions(catalog: &Catalog) -> Result<TokenStream, GenError> {
     let ids = catalog.known_regions();
     let names = names(ids.clone().map(|id| (id, None)))?;
     let constants = ids.zip(0u16..).zip(names);
@@ -61,10 +62,10 @@ pub(crate) fn regions(catalog: &Catalog) -> Result<TokenStream, String> {
 
 fn docs(lines: &[String]) -> TokenStream {
     let lines = lines.iter().map(|line| format!(" {line}"));
-    // An empty line between two: each is a paragraph.
+    // An empty line makes each a paragraph.
     let mut attributes = TokenStream::new();
-    for (place, line) in lines.enumerate() {
-        if place > 0 {
+    for (position, line) in lines.enumerate() {
+        if position > 0 {
             attributes.extend(quote!(#[doc = ""]));
         }
         attributes.extend(quote!(#[doc = #line]));
@@ -76,7 +77,7 @@ fn model_docs(model: Model<'_>) -> Vec<String> {
     let name = doc_text(model.name().unwrap_or(model.id()));
     let title = match model.provider() {
         Some(provider) => format!("{name}, of {}.", doc_text(provider)),
-        // Only a listing tells a name.
+        // Only listings have names.
         None if model.is_listed() || model.name().is_some() => format!("{name}."),
         None => format!("{name}, known through inference profiles only."),
     };
@@ -102,33 +103,33 @@ fn counted(regions: usize) -> String {
 
 fn lifecycle(model: Model<'_>) -> Option<String> {
     let lifecycle = model.lifecycle();
-    let word = lifecycle.status().map(|word| doc_text(word.as_str()));
+    let status = lifecycle.status().map(|status| doc_text(status.as_str()));
     let dates = dates(model);
-    match (word, dates.is_empty()) {
+    match (status, dates.is_empty()) {
         (None, true) => None,
-        (word, _) => {
-            let word = word.unwrap_or_else(|| "not told".to_owned());
+        (status, _) => {
+            let status = status.unwrap_or_else(|| "not told".to_owned());
             Some(format!(
                 "Lifecycle: {}.",
-                [vec![word], dates].concat().join(", ")
+                [vec![status], dates].concat().join(", ")
             ))
         }
     }
 }
 
-/// The dates that are told, in words.
+/// The known dates as text.
 fn dates(model: Model<'_>) -> Vec<String> {
     let lifecycle = model.lifecycle();
-    let told = [
+    let dates = [
         ("launched", lifecycle.start()),
         ("legacy from", lifecycle.legacy()),
         ("extended access from", lifecycle.extended_access()),
         ("ends", lifecycle.end_of_life()),
     ];
-    let told = told
+    let known = dates
         .into_iter()
-        .filter_map(|(word, date)| Some(format!("{word} {}", date?)));
-    told.collect()
+        .filter_map(|(event, date)| Some(format!("{event} {}", date?)));
+    known.collect()
 }
 
 fn profile_docs(profile: Profile<'_>) -> Vec<String> {
@@ -159,7 +160,7 @@ fn profile_docs(profile: Profile<'_>) -> Vec<String> {
     lines
 }
 
-/// Why a model should not be begun with, if so.
+/// The reason to deprecate the constant of a model, if there is one.
 fn model_end(model: Model<'_>, day: Date) -> Option<String> {
     let status = model.status_at(day);
     let state = match status {
@@ -170,7 +171,7 @@ fn model_end(model: Model<'_>, day: Date) -> Option<String> {
     Some([vec![state], dates(model)].concat().join(", "))
 }
 
-/// A profile ends with the last model it serves.
+/// The reason to deprecate the constant of a profile: every model that it serves has one.
 fn profile_end(profile: Profile<'_>, day: Date) -> Option<String> {
     if profile.is_retired() {
         let last_seen = profile
@@ -191,28 +192,19 @@ fn deprecated(note: Option<String>) -> TokenStream {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bedrock_catalog_data::{AccessEntry, Document, FORMAT, ModelEntry, Timestamp};
+    use bedrock_catalog_data::{AccessEntry, Document, ModelEntry, Timestamp};
 
     #[test]
-    fn only_what_no_listing_has_is_known_through_profiles_only() {
-        let entry = |id: &'static str, access: &[&'static str]| ModelEntry {
-            id: id.into(),
-            access: vec![AccessEntry {
-                inference_types: None,
-                regions: access.iter().map(|&region| region.into()).collect(),
-            }],
-            ..ModelEntry::default()
+    fn only_unlisted_models_are_documented_as_known_through_profiles() {
+        let entry = |id: &'static str, regions: &[&'static str]| {
+            let mut entry = ModelEntry::new(id);
+            let regions = regions.iter().map(|&region| region.into());
+            entry.access.push(AccessEntry::new(None, regions.collect()));
+            entry
         };
-        let document = Document {
-            format: FORMAT,
-            partition: "aws".into(),
-            observed_at: Timestamp::baked(0),
-            regions: vec!["eu-west-1".into()],
-            stale: Default::default(),
-            former_regions: Vec::new(),
-            models: vec![entry("a.listed", &["eu-west-1"]), entry("a.unlisted", &[])],
-            profiles: vec![],
-        };
+        let mut document = Document::new("aws", Timestamp::baked(0));
+        document.regions.push("eu-west-1".into());
+        document.models = vec![entry("a.listed", &["eu-west-1"]), entry("a.unlisted", &[])];
         let catalog = Catalog::from_document(&document).unwrap();
         let title = |id: &str| model_docs(catalog.model(id).unwrap()).swap_remove(0);
         assert_eq!(title("a.listed"), "a.listed.");
@@ -221,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn paragraphs_are_apart() {
+    fn paragraphs_are_separated() {
         let tokens = docs(&["a".into(), "b".into()]).to_string();
         assert_eq!(tokens.matches("doc").count(), 3);
     }

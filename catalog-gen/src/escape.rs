@@ -1,11 +1,11 @@
-//! Untrusted text made harmless: for a terminal, for Markdown, and in JSON. One function for each.
+//! Escaping of untrusted text for terminals, Markdown and JSON.
 
-/// The longest text that is shown whole, in characters. No real id has a hundred.
-const LONGEST: usize = 200;
+/// The longest text that is shown completely, in characters. Ids have less than 100.
+const MAX_CHARS: usize = 200;
 
-/// A text, or its beginning and its length.
-pub(crate) fn clipped(text: &str) -> String {
-    match text.char_indices().nth(LONGEST) {
+/// A text, truncated with its length if it is too long.
+pub(crate) fn truncated(text: &str) -> String {
+    match text.char_indices().nth(MAX_CHARS) {
         None => text.to_owned(),
         Some((end, _)) => {
             let beginning = text.get(..end).unwrap_or_default();
@@ -14,7 +14,7 @@ pub(crate) fn clipped(text: &str) -> String {
     }
 }
 
-/// What does not print, or turns the direction of a line, is escaped; so is the escape itself.
+/// Escapes backslashes, and characters that do not print or change the direction of a line.
 pub(crate) fn for_terminal(text: &str) -> String {
     let letters = text.chars().flat_map(|letter| match letter {
         '"' | '\'' => vec![letter],
@@ -23,15 +23,15 @@ pub(crate) fn for_terminal(text: &str) -> String {
     letters.collect()
 }
 
-/// A code span of plain ASCII. All that means anything to Markdown, to HTML or to GitHub stands as
-/// `\u{…}`, so the span ends where it should even for a reader that is not strict.
+/// A code span of ASCII characters. Characters with a meaning in Markdown, HTML or on GitHub are escaped
+/// as `\u{…}`, for parsers that do not respect code spans.
 pub(crate) fn code_span(text: &str) -> String {
     let mut span = String::with_capacity(text.len() + 2);
     span.push('`');
     let last = text.chars().count().saturating_sub(1);
-    for (place, letter) in text.chars().enumerate() {
+    for (position, letter) in text.chars().enumerate() {
         match letter {
-            ' ' if place != 0 && place != last => span.push(letter),
+            ' ' if position != 0 && position != last => span.push(letter),
             letter if letter.is_ascii_alphanumeric() => span.push(letter),
             '-' | '.' | ':' | '_' | '/' | '+' | ',' | '(' | ')' => span.push(letter),
             letter => span.extend(letter.escape_unicode()),
@@ -44,7 +44,7 @@ pub(crate) fn code_span(text: &str) -> String {
     span
 }
 
-/// JSON of ASCII alone: all else stands as `\uXXXX`. (Outside of strings JSON has nothing else.)
+/// JSON in ASCII: other characters, which occur in strings only, become `\uXXXX`.
 pub(crate) fn ascii_json(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     let mut units = [0; 2];
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_hold_what_they_should() {
+    fn code_spans_escape_markup() {
         for (text, span) in [
             ("amazon.nova-pro-v1:0", "`amazon.nova-pro-v1:0`"),
             ("Llama 3 (8B)", "`Llama 3 (8B)`"),
@@ -83,15 +83,15 @@ mod tests {
     }
 
     #[test]
-    fn long_texts_are_clipped_between_characters() {
+    fn long_texts_are_truncated_between_characters() {
         let text = "é".repeat(10_000);
-        let short = clipped(&text);
+        let short = truncated(&text);
         assert!(short.starts_with("éé") && short.ends_with("...(10000 characters)"));
-        assert_eq!(clipped("short"), "short");
+        assert_eq!(truncated("short"), "short");
     }
 
     #[test]
-    fn json_is_ascii_and_the_same() {
+    fn ascii_json_has_the_same_value() {
         let text = "é\u{202e}🦀\u{7f}\0\"\\";
         let json = ascii_json(&serde_json::to_string(text).unwrap());
         assert!(json.is_ascii() && !json.contains('\u{7f}'));

@@ -1,13 +1,17 @@
-//! Bakes a Bedrock catalog into Rust: tables that are part of the program, and typed constants.
+//! Bakes an Amazon Bedrock model catalog into Rust code: static tables and typed constants.
 //!
-//! The `catalog-gen` command renews the bundle of `bedrock-catalog-data` with it. The same baking is
-//! a library call for a build script, for a private or GovCloud recording of one's own; it needs no
-//! AWS crate and no network:
+//! As a library, it bakes your own recording, for example of AWS GovCloud, in a build script. It needs no
+//! network, no AWS crate and no async runtime:
+//!
+//! ```toml
+//! [build-dependencies]
+//! bedrock-catalog-gen = { version = "0.1", default-features = false }
+//! ```
 //!
 //! ```no_run
 //! // build.rs
-//! fn main() -> Result<(), Box<dyn std::error::Error>> {
-//!     bedrock_catalog_gen::BuildScript::new("recording").write()?;
+//! fn main() -> Result<(), bedrock_catalog_gen::GenError> {
+//!     bedrock_catalog_gen::BuildScript::new("recording").for_data_crate().write()?;
 //!     Ok(())
 //! }
 //! ```
@@ -20,25 +24,37 @@
 //! let route = catalog::CATALOG.route(catalog::models::MY_MODEL, "us-gov-west-1", Policy::Any)?;
 //! ```
 //!
-//! # How the files stand to each other
-//! `names` gives the constants their names, `perfect_hash` solves the tables, `tables` and `constants` emit Rust, `print`
-//! prints and checks it, `fingerprints` is the reviewer's short view, `bake` makes the files of a catalog of it, `script` is the call for build scripts. `report` prints what has changed
-//! between two catalogs, and `escape` keeps its data from being more than text.
+//! As the command `catalog-gen`, it renews the bundle of `bedrock-catalog-data`: `fetch`, `build`, `check`,
+//! `diff`.
+//!
+//! # Features
+//!
+//! - `cli` (default): the command `catalog-gen`.
+//! - `fetch` (default): the verb `fetch`, which asks AWS.
+//! - `bundle` (with `cli`): the files of the data crate, and differences between catalogs as text.
 
 mod bake;
 mod constants;
+mod error;
+#[cfg(feature = "bundle")]
 mod escape;
+#[cfg(feature = "bundle")]
 mod fingerprints;
 mod names;
 mod perfect_hash;
 mod print;
+#[cfg(feature = "bundle")]
 mod report;
 mod script;
 mod tables;
 
 #[doc(hidden)]
 pub use bake::baked_in_memory;
-pub use bake::{Baked, bake, digest, named};
+#[cfg(feature = "bundle")]
+pub use bake::{Baked, bake};
+pub use bake::{digest, name_constants};
+pub use error::{GenError, GenErrorKind};
 pub use names::constant_name;
+#[cfg(feature = "bundle")]
 pub use report::{diff_json, diff_markdown, diff_text};
 pub use script::BuildScript;

@@ -1,17 +1,19 @@
-//! The names of constants: given once, kept for ever.
+//! The names of constants. A name never changes once it is assigned.
 //!
-//! A name is the id in upper case with every other character as `_`. Where two ids have one name,
-//! the one that had it before keeps it, else the smaller id; the others get `_2`, `_3`, …, which
-//! the catalog records.
+//! A name is the id in upper case with `_` for every character that is no letter or digit. If two ids
+//! give one name, the id of the previous catalog keeps it, else the smaller id. The others get `_2`,
+//! `_3`, …, which the catalog records.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use bedrock_catalog_data::{Catalog, Document, Text};
 
-/// Documentation has a file per constant, and file systems stop at 255 bytes. No real id is near.
-const LONGEST: usize = 200;
+use crate::error::{GenError, GenErrorKind};
 
-/// The name an id gives by itself: an identifier in upper case.
+/// rustdoc writes a file per constant, and file names have at most 255 bytes.
+const MAX_CHARS: usize = 200;
+
+/// The name of a constant that an id gives, before collisions: an identifier in upper case.
 ///
 /// ```
 /// use bedrock_catalog_gen::constant_name;
@@ -22,51 +24,51 @@ const LONGEST: usize = 200;
 pub fn constant_name(id: &str) -> String {
     let name: String = id
         .chars()
-        .take(LONGEST)
+        .take(MAX_CHARS)
         .map(|letter| match letter.is_ascii_alphanumeric() {
             true => letter.to_ascii_uppercase(),
             false => '_',
         })
         .collect();
     let starts_well = name.starts_with(|first: char| first.is_ascii_uppercase());
-    // A lone `_` is no name for a constant, and a digit begins none.
-    let only_lines = name.bytes().all(|byte| byte == b'_');
-    match (starts_well, only_lines) {
+    // `_` is no name, and a name cannot begin with a digit.
+    let only_underscores = name.bytes().all(|byte| byte == b'_');
+    match (starts_well, only_underscores) {
         (true, _) => name,
         (false, true) => format!("ID{name}"),
         (false, false) => format!("_{name}"),
     }
 }
 
-/// Writes into a document the names that differ from the ids' own. The ids of the previous catalog
-/// keep the names they have there.
+/// Records in a document the names that differ from those the ids give. Ids of the previous catalog keep
+/// their names.
 pub(crate) fn assign(document: &mut Document<'_>, previous: Option<&Catalog>) {
     let known = |id: &str| previous.is_some_and(|previous| previous.model(id).is_some());
     let models = document.models.iter_mut();
-    settle(
+    assign_names(
         models
             .map(|entry| (&*entry.id, &mut entry.constant, known(&entry.id)))
             .collect(),
     );
     let known = |id: &str| previous.is_some_and(|previous| previous.profile(id).is_some());
     let profiles = document.profiles.iter_mut();
-    settle(
+    assign_names(
         profiles
             .map(|entry| (&*entry.id, &mut entry.constant, known(&entry.id)))
             .collect(),
     );
 }
 
-/// Each id's name, in the order of the ids: those given, and fresh ones for the rest.
+/// The name of each id, in the order of the ids: the recorded one, else a new one.
 ///
 /// # Errors
-/// Where a given name is none, or is another id's: a catalog may be anyone's file.
+/// A recorded name is no constant name, or is taken. Catalogs are untrusted files.
 pub(crate) fn names<'a>(
     ids: impl Iterator<Item = (&'a str, Option<&'a str>)>,
-) -> Result<Vec<String>, String> {
+) -> Result<Vec<String>, GenError> {
     let mut given: Vec<(&str, Option<Text<'_>>)> =
         ids.map(|(id, name)| (id, name.map(Text::from))).collect();
-    settle(
+    assign_names(
         given
             .iter_mut()
             .map(|(id, name)| (*id, name, false))
@@ -77,13 +79,16 @@ pub(crate) fn names<'a>(
         let name = name.map_or_else(|| constant_name(id), |name| name.to_string());
         match is_name(&name) && taken.insert(name.clone()) {
             true => Ok(name),
-            false => Err(format!("{id:?} cannot have the constant {name:?}")),
+            false => {
+                let message = format!("{id:?} cannot have the constant {name:?}");
+                Err(GenError::new(GenErrorKind::InvalidInput, message))
+            }
         }
     });
     names.collect()
 }
 
-/// What [`constant_name`] gives: an identifier in upper case that is more than `_`.
+/// Whether it is an upper-case identifier with more than underscores.
 fn is_name(name: &str) -> bool {
     let is_letter = |byte: u8| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'_');
     name.bytes().all(is_letter)
@@ -91,9 +96,9 @@ fn is_name(name: &str) -> bool {
         && name.bytes().any(|byte| byte != b'_')
 }
 
-/// Gives every id a name of its own: (id, its recorded name, whether it was known before). Recorded
-/// names stand; then the known ids take the name of their own letters, then the others, by id.
-fn settle(mut entries: Vec<(&str, &mut Option<Text<'_>>, bool)>) {
+/// Assigns names to entries of (id, recorded name, whether the previous catalog has the id). Recorded
+/// names stay; then known ids get the name they give, then the others, by id.
+fn assign_names(mut entries: Vec<(&str, &mut Option<Text<'_>>, bool)>) {
     let mut taken: BTreeSet<String> = entries
         .iter()
         .filter_map(|(_, name, _)| Some(name.as_ref()?.to_string()))
@@ -106,14 +111,14 @@ fn settle(mut entries: Vec<(&str, &mut Option<Text<'_>>, bool)>) {
             continue;
         }
         let counter = counters.entry(own.clone()).or_insert(1);
-        let fresh = loop {
+        let new = loop {
             *counter += 1;
-            let fresh = format!("{own}_{counter}");
-            if taken.insert(fresh.clone()) {
-                break fresh;
+            let new = format!("{own}_{counter}");
+            if taken.insert(new.clone()) {
+                break new;
             }
         };
-        **name = Some(fresh.into());
+        **name = Some(new.into());
     }
 }
 
@@ -139,14 +144,14 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_taken_once_and_kept() {
+    fn names_are_unique_and_recorded_ones_stay() {
         assert_eq!(given(&[("a-b", None), ("a.b", None)]), ["A_B", "A_B_2"]);
-        // The natural name of one id is the numbered name of another.
+        // The name that one id gives is the numbered name of another.
         assert_eq!(
             given(&[("a-b", None), ("a-b-2", None), ("a.b", None)]),
             ["A_B", "A_B_2", "A_B_3"]
         );
-        // `a.b` came first, long ago: the newcomer `a-b` gets the number although it sorts before.
+        // A recorded name stays, although `a-b` sorts before `a.b`.
         assert_eq!(
             given(&[("a-b", Some("A_B_2")), ("a.b", None)]),
             ["A_B_2", "A_B"]

@@ -1,34 +1,39 @@
-//! Tokens → text of a Rust file, and the proof that it is the same program.
+//! Prints tokens as a Rust file, and checks that the file parses as the same tokens.
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 
-/// Where a generated file came from.
+use crate::error::{GenError, GenErrorKind};
+
+/// The origin of a generated file, for its header.
 pub(crate) struct Origin<'a> {
-    /// The command that makes it.
+    /// The command that generates it.
     pub(crate) command: &'a str,
-    /// When the recording was made.
+    /// The time of the recording.
     pub(crate) observed_at: String,
-    /// Of the catalog document.
+    /// The digest of the catalog.
     pub(crate) digest: &'a str,
 }
 
-/// The text of a file of these items.
+/// The text of a file with these items.
 ///
 /// # Errors
-/// Where what is printed does not read as the same tokens: nothing of a catalog's text can get out
-/// of its literals unnoticed.
-pub(crate) fn file(origin: &Origin<'_>, items: TokenStream) -> Result<String, String> {
-    let wrong = |error: syn::Error| format!("generated code is no Rust: {error}");
+/// The printed text does not parse as the same tokens. So text of a catalog cannot break out of its
+/// literals unnoticed.
+pub(crate) fn file(origin: &Origin<'_>, items: TokenStream) -> Result<String, GenError> {
+    let wrong = |error: syn::Error| {
+        GenError::new(GenErrorKind::Internal, "generated code is no Rust").because(error)
+    };
     let parsed = syn::parse2::<syn::File>(items.clone()).map_err(wrong)?;
     let text = prettyplease::unparse(&parsed);
     let read = syn::parse_file(&text).map_err(wrong)?;
-    // Compared as parsed files: doc attributes and doc comments are the same tokens there.
-    let (mut printed, mut meant) = (Vec::new(), Vec::new());
+    // Parsed files are compared, because doc attributes and doc comments are equal there.
+    let (mut printed, mut intended) = (Vec::new(), Vec::new());
     flatten(read.to_token_stream(), &mut printed);
-    flatten(parsed.to_token_stream(), &mut meant);
-    if printed != meant {
-        return Err("generated code reads as other code than it was made from".to_owned());
+    flatten(parsed.to_token_stream(), &mut intended);
+    if printed != intended {
+        let message = "generated code does not parse as the code it was printed from";
+        return Err(GenError::new(GenErrorKind::Internal, message));
     }
     let Origin {
         command,
@@ -43,7 +48,7 @@ pub(crate) fn file(origin: &Origin<'_>, items: TokenStream) -> Result<String, St
     ))
 }
 
-/// The tokens in a row. Commas do not count: printing adds trailing ones.
+/// The tokens as a list, without commas, because printing adds trailing ones.
 fn flatten(tokens: TokenStream, flat: &mut Vec<String>) {
     for token in tokens {
         match token {
@@ -53,28 +58,27 @@ fn flatten(tokens: TokenStream, flat: &mut Vec<String>) {
                 flat.push("end".to_owned());
             }
             TokenTree::Punct(punct) if punct.as_char() == ',' => {}
-            // Text by its value: the same text has several literals.
+            // By value: several literals denote the same text.
             TokenTree::Literal(literal) => flat.push(match syn::Lit::new(literal) {
                 syn::Lit::Str(text) => format!("{:?}", text.value()),
                 other => other.to_token_stream().to_string(),
             }),
-            // Whether a sign touches the next one is spacing, not meaning, in what we emit.
+            // The spacing of punctuation has no meaning in the emitted code.
             token => flat.push(token.to_string()),
         }
     }
 }
 
-/// Untrusted text for a doc comment: one line, with nothing that Markdown or HTML would take for
-/// more than text, and nothing invisible.
+/// Untrusted text for a doc comment: one line without Markdown, HTML and invisible characters.
 pub(crate) fn doc_text(text: &str) -> String {
-    const LONGEST: usize = 500;
+    const MAX_CHARS: usize = 500;
     let mut safe = String::with_capacity(text.len());
-    for letter in text.chars().take(LONGEST) {
+    for letter in text.chars().take(MAX_CHARS) {
         match letter {
             'a'..='z' | 'A'..='Z' | '0'..='9' | ' ' | '.' | ',' | ':' | ';' | '(' | ')' | '\'' => {
                 safe.push(letter);
             }
-            // Inside a word these are only text; a slash could make an address.
+            // Plain text inside a word. A slash could make a link.
             '-' | '%' | '?' | '=' => safe.push(letter),
             '!'..='~' => {
                 safe.push_str("&#");
@@ -82,7 +86,7 @@ pub(crate) fn doc_text(text: &str) -> String {
                 safe.push(';');
             }
             letter if letter.is_alphanumeric() => safe.push(letter),
-            // Everything else: controls, joiners, marks, right-to-left overrides, symbols.
+            // Controls, joiners, marks, right-to-left overrides, symbols.
             letter => safe.extend(
                 letter
                     .escape_unicode()
@@ -90,8 +94,7 @@ pub(crate) fn doc_text(text: &str) -> String {
             ),
         }
     }
-    // Blanks at the start of a line, or after a list's sign, would begin a block of code; those at
-    // its end are not printed.
+    // Spaces at the start of a line or after a list marker could begin a code block.
     let words: Vec<&str> = safe.split(' ').filter(|word| !word.is_empty()).collect();
     match words.is_empty() {
         true => "(no text)".to_owned(),
@@ -104,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hostile_text_is_only_text() {
+    fn hostile_text_has_no_markup() {
         assert_eq!(doc_text("Claude Sonnet 4.6"), "Claude Sonnet 4.6");
         let hostile = doc_text("*/ `x` <script>[a](b)\n\u{202e}\u{0}#[doc]");
         for forbidden in ["*/", "`", "<", ">", "[", "]", "\n", "\u{202e}", "\u{0}"] {

@@ -1,21 +1,20 @@
-//! A difference between catalogs, for people and programs: text for a terminal, Markdown for a pull
-//! request's body, JSON.
+//! Differences between catalogs as text for a terminal, as Markdown for a pull request, and as JSON.
 //!
-//! Every name and id in it is untrusted. It is told apart from our own words by its type, and each
-//! form has one place where it is made harmless.
+//! Names and ids are untrusted. A type keeps them apart from our own text, and each format escapes them in
+//! one place.
 
 use bedrock_catalog_recording::{
     CatalogDiff, ModelChange, ModelNote, ProfileChange, ProfileNote, SetChange,
 };
 
-use crate::escape::{ascii_json, clipped, code_span, for_terminal};
+use crate::escape::{ascii_json, code_span, for_terminal, truncated};
 
-/// GitHub takes a body of 65,536 characters; some are left for what stands around it.
-const LONGEST_MARKDOWN: usize = 60_000;
-/// A list longer than this is cut; its length is told.
-const MOST_IN_A_LIST: usize = 40;
+/// GitHub accepts 65,536 characters in a body; the rest is left for text around the difference.
+const MAX_MARKDOWN: usize = 60_000;
+/// The most elements of a list that are shown.
+const MAX_LISTED: usize = 40;
 
-/// The difference as text for a terminal: every line, whatever its length.
+/// The difference as text for a terminal, complete, with untrusted text escaped.
 pub fn diff_text(diff: &CatalogDiff) -> String {
     let mut text = String::new();
     for block in blocks(diff) {
@@ -33,24 +32,24 @@ pub fn diff_text(diff: &CatalogDiff) -> String {
     text
 }
 
-/// The difference as Markdown: in it untrusted text is a code span of plain ASCII, so it is no mention,
-/// link, image, HTML, reference, fence or comment, and turns no direction. At most 60,000
-/// characters; what is cut is said.
+/// The difference as Markdown of at most 60,000 characters; the last line tells how many lines are cut.
+///
+/// Untrusted text becomes code spans of ASCII characters without markup, mentions and links.
 pub fn diff_markdown(diff: &CatalogDiff) -> String {
     let mut text = String::new();
     let mut cut = 0;
     for block in blocks(diff) {
         if let Some(title) = block.title {
             let heading = format!("\n### {title} ({})\n\n", block.lines.len());
-            if text.len() + heading.len() < LONGEST_MARKDOWN {
+            if text.len() + heading.len() < MAX_MARKDOWN {
                 text.push_str(&heading);
             }
         }
         let bullet = if block.title.is_some() { "- " } else { "" };
         for line in &block.lines {
             let line = format!("{bullet}{}\n", line.print(code_span));
-            // Once one is cut all are, so that nothing is missing in between.
-            if cut > 0 || text.len() + line.len() > LONGEST_MARKDOWN {
+            // After the first cut all lines are cut, so that the report has no gaps.
+            if cut > 0 || text.len() + line.len() > MAX_MARKDOWN {
                 cut += 1;
                 continue;
             }
@@ -65,51 +64,51 @@ pub fn diff_markdown(diff: &CatalogDiff) -> String {
     text
 }
 
-/// The difference as one JSON document of ASCII characters.
+/// The difference as one JSON document of ASCII characters, with the fields of [`CatalogDiff`].
 pub fn diff_json(diff: &CatalogDiff) -> String {
-    // Printing to memory cannot fail: the keys are text.
+    // Serializing to memory cannot fail: all keys are strings.
     let json = serde_json::to_string_pretty(diff).unwrap_or_default();
     ascii_json(&json) + "\n"
 }
 
-/// Lines under a title; those without one stand at the top.
+/// Lines under a title. The first block has none.
 struct Block {
     title: Option<&'static str>,
     lines: Vec<Line>,
 }
 
-/// Our words and their data, in turn.
+/// Trusted and untrusted texts of one line.
 #[derive(Default)]
 struct Line(Vec<Piece>);
 
 enum Piece {
-    Words(String),
-    Data(String),
+    Trusted(String),
+    Untrusted(String),
 }
 
 impl Line {
-    fn words(mut self, words: impl Into<String>) -> Self {
-        self.0.push(Piece::Words(words.into()));
+    fn text(mut self, text: impl Into<String>) -> Self {
+        self.0.push(Piece::Trusted(text.into()));
         self
     }
 
     fn data(mut self, data: &str) -> Self {
-        self.0.push(Piece::Data(data.to_owned()));
+        self.0.push(Piece::Untrusted(data.to_owned()));
         self
     }
 
-    /// Ids after a word, if there are any; of many, some and their number.
-    fn list(mut self, word: &str, ids: &[String]) -> Self {
+    /// A label and ids, if there are any; of many ids, some and the number of the others.
+    fn list(mut self, label: &str, ids: &[String]) -> Self {
         if ids.is_empty() {
             return self;
         }
-        self = self.words(word);
-        for (place, id) in ids.iter().take(MOST_IN_A_LIST).enumerate() {
-            self = self.words(if place == 0 { " " } else { ", " }).data(id);
+        self = self.text(label);
+        for (position, id) in ids.iter().take(MAX_LISTED).enumerate() {
+            self = self.text(if position == 0 { " " } else { ", " }).data(id);
         }
-        match ids.len().saturating_sub(MOST_IN_A_LIST) {
+        match ids.len().saturating_sub(MAX_LISTED) {
             0 => self,
-            more => self.words(format!(" and {more} more")),
+            more => self.text(format!(" and {more} more")),
         }
     }
 
@@ -118,10 +117,10 @@ impl Line {
             .list(&format!("; {what} lost"), &set.lost)
     }
 
-    fn print(&self, data: fn(&str) -> String) -> String {
+    fn print(&self, escape: fn(&str) -> String) -> String {
         let pieces = self.0.iter().map(|piece| match piece {
-            Piece::Words(words) => words.clone(),
-            Piece::Data(text) => data(&clipped(text)),
+            Piece::Trusted(text) => text.clone(),
+            Piece::Untrusted(text) => escape(&truncated(text)),
         });
         pieces.collect()
     }
@@ -133,17 +132,17 @@ fn line(id: &str) -> Line {
 
 fn blocks(diff: &CatalogDiff) -> Vec<Block> {
     let (from, to) = (diff.from(), diff.to());
-    let mut head = Line::default().words(format!(
+    let mut head = Line::default().text(format!(
         "From {} to {}, partition ",
         from.observed_at, to.observed_at
     ));
     if from.partition != to.partition {
-        head = head.data(&from.partition).words(" and ");
+        head = head.data(&from.partition).text(" and ");
     }
-    let head = head.data(&to.partition).words(".");
+    let head = head.data(&to.partition).text(".");
     let mut lines = vec![head];
     if diff.is_empty() {
-        lines.push(Line::default().words("Nothing has changed."));
+        lines.push(Line::default().text("Nothing has changed."));
     }
     let titled = |title, lines: Vec<Line>| Block {
         title: Some(title),
@@ -160,7 +159,7 @@ fn blocks(diff: &CatalogDiff) -> Vec<Block> {
     let profiles = |list: &[ProfileNote]| list.iter().map(profile_note).collect();
     let ids = |list: &[String]| list.iter().map(|id| line(id)).collect();
     let stale = diff.regions_stale().iter();
-    let stale = stale.map(|note| line(&note.id).words(format!(": rows kept from {}", note.since)));
+    let stale = stale.map(|note| line(&note.id).text(format!(": rows kept from {}", note.since)));
     let blocks = [
         titled("Models added", notes(diff.models_added())),
         titled("Models retired", notes(diff.models_retired())),
@@ -190,34 +189,34 @@ fn blocks(diff: &CatalogDiff) -> Vec<Block> {
 }
 
 fn model_note(note: &ModelNote) -> Line {
-    let mut told = line(&note.id);
+    let mut shown = line(&note.id);
     if let Some(name) = note.name.as_deref().filter(|name| !name.is_empty()) {
-        told = told.words(": ").data(name);
+        shown = shown.text(": ").data(name);
     }
     if let Some(provider) = note.provider.as_deref().filter(|name| !name.is_empty()) {
-        told = told.words(" by ").data(provider);
+        shown = shown.text(" by ").data(provider);
     }
-    told.list("; in", &note.regions)
+    shown.list("; in", &note.regions)
 }
 
 fn model_change(change: &ModelChange) -> Line {
-    let mut told = line(&change.id);
+    let mut shown = line(&change.id);
     if let Some(status) = &change.status {
         let word = |word: &Option<String>| word.clone().unwrap_or_else(|| "unknown".to_owned());
-        told = told.words("; status ").data(&word(&status.from));
-        told = told.words(" to ").data(&word(&status.to));
+        shown = shown.text("; status ").data(&word(&status.from));
+        shown = shown.text(" to ").data(&word(&status.to));
     }
     for moved in &change.dates {
         let day = |day: Option<_>| day.map_or("none".to_owned(), |day| format!("{day}"));
         let (from, to) = (day(moved.from), day(moved.to));
         let date = moved.date.replace('_', " ");
-        told = told.words(format!("; {date} {from} to {to}"));
+        shown = shown.text(format!("; {date} {from} to {to}"));
     }
-    let told = told
+    let shown = shown
         .change("regions", &change.regions)
         .change("on demand", &change.on_demand)
         .change("provisioned", &change.provisioned);
-    facts(told, &change.facts)
+    facts(shown, &change.facts)
 }
 
 fn profile_note(note: &ProfileNote) -> Line {
@@ -227,22 +226,22 @@ fn profile_note(note: &ProfileNote) -> Line {
 }
 
 fn profile_change(change: &ProfileChange) -> Line {
-    let mut told = line(&change.id)
+    let mut shown = line(&change.id)
         .change("models", &change.models)
         .change("sources", &change.sources);
     for served in &change.destinations {
-        told = told
+        shown = shown
             .list("; from", &served.sources)
-            .words(" for ")
+            .text(" for ")
             .data(&served.model)
             .change("destinations", &served.destinations);
     }
-    facts(told, &change.facts)
+    facts(shown, &change.facts)
 }
 
-fn facts(told: Line, facts: &[&str]) -> Line {
+fn facts(line: Line, facts: &[&str]) -> Line {
     match facts {
-        [] => told,
-        facts => told.words(format!("; new: {}", facts.join(", ").replace('_', " "))),
+        [] => line,
+        facts => line.text(format!("; new: {}", facts.join(", ").replace('_', " "))),
     }
 }

@@ -1,4 +1,4 @@
-//! The call for build scripts: a recording or a catalog of one's own, baked into `OUT_DIR`.
+//! Baking in build scripts.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,15 +10,24 @@ use bedrock_catalog_recording::{
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use crate::bake::{named, one_file};
+use crate::bake::{name_constants, one_file};
+use crate::error::{GenError, GenErrorKind};
 
-/// Bakes a recording folder, or a catalog JSON file, into one Rust file below `OUT_DIR`, from a build
-/// script. No network, no clock, no AWS crate.
+/// Bakes a recording folder or a catalog JSON file into one Rust file in `OUT_DIR`.
 ///
-/// The file holds `pub static CATALOG` and the modules `models`, `profiles` and `regions`; a module of the crate
-/// takes it in with `include!(concat!(env!("OUT_DIR"), "/bedrock_catalog.rs"))`. The crate must depend on
-/// `bedrock-catalog`, or on `bedrock-catalog-data` if [`BuildScript::for_data_crate`] is called.
+/// The file has `pub static CATALOG` and the modules `models`, `profiles` and `regions`. Include it with
+/// `include!(concat!(env!("OUT_DIR"), "/bedrock_catalog.rs"))` in a module of its own. The crate must
+/// depend on `bedrock-catalog`, or on `bedrock-catalog-data` with [`BuildScript::for_data_crate`].
+///
+/// ```no_run
+/// // build.rs
+/// fn main() -> Result<(), bedrock_catalog_gen::GenError> {
+///     bedrock_catalog_gen::BuildScript::new("recording").for_data_crate().write()?;
+///     Ok(())
+/// }
+/// ```
 #[derive(Debug, Clone)]
+#[must_use]
 pub struct BuildScript {
     input: PathBuf,
     observed_at: Option<Timestamp>,
@@ -27,7 +36,7 @@ pub struct BuildScript {
 }
 
 impl BuildScript {
-    /// Of a recording folder or a catalog JSON file. A relative path begins at the package.
+    /// Bakes a recording folder or a catalog JSON file. A relative path starts at the package.
     pub fn new(input: impl Into<PathBuf>) -> Self {
         Self {
             input: input.into(),
@@ -37,46 +46,49 @@ impl BuildScript {
         }
     }
 
-    /// When the recording was made, for a folder made with the AWS CLI alone.
+    /// The time of the recording, for a folder made with the AWS CLI alone.
     pub fn observed_at(mut self, observed_at: Timestamp) -> Self {
         self.observed_at = Some(observed_at);
         self
     }
 
-    /// The name of the file; `bedrock_catalog.rs` if not said.
+    /// The name of the file, by default `bedrock_catalog.rs`.
     pub fn file_name(mut self, file_name: impl Into<String>) -> Self {
         self.file_name = file_name.into();
         self
     }
 
-    /// The crate depends on `bedrock-catalog-data`, not on `bedrock-catalog`.
+    /// Generates paths into `bedrock-catalog-data` instead of `bedrock-catalog`.
     pub fn for_data_crate(mut self) -> Self {
         self.root = "bedrock_catalog_data";
         self
     }
 
-    /// Writes the file to `OUT_DIR`, tells Cargo what it was made of, and warns of rows left out.
+    /// Writes the file to `OUT_DIR` and returns its path. Prints `cargo::rerun-if-changed` for the input
+    /// and a `cargo::warning` for every skipped row.
     ///
     /// # Errors
-    /// Where this is no build script, the input cannot be read, or is no recording or catalog.
-    pub fn write(&self) -> Result<PathBuf, Box<dyn std::error::Error>> {
-        let out =
-            std::env::var_os("OUT_DIR").ok_or("OUT_DIR is not set: this is no build script")?;
+    /// `OUT_DIR` is not set, the file cannot be written, or the errors of [`BuildScript::text`].
+    pub fn write(&self) -> Result<PathBuf, GenError> {
+        let Some(out) = std::env::var_os("OUT_DIR") else {
+            let message = "OUT_DIR is not set: this is no build script";
+            return Err(GenError::new(GenErrorKind::Io, message));
+        };
         println!("cargo::rerun-if-changed={}", self.input.display());
         let (text, warnings) = self.text()?;
         for warning in warnings {
             println!("cargo::warning={}", warning.escape_debug());
         }
         let path = Path::new(&out).join(&self.file_name);
-        fs::write(&path, text)?;
+        fs::write(&path, text).map_err(|error| GenError::io("write", &path, error))?;
         Ok(path)
     }
 
-    /// The text of the file, and what should be warned of.
+    /// The text of the file, and a warning for every skipped row.
     ///
     /// # Errors
-    /// Where the input cannot be read, or is no recording or catalog.
-    pub fn text(&self) -> Result<(String, Vec<String>), Box<dyn std::error::Error>> {
+    /// The input cannot be read, or is no valid recording or catalog.
+    pub fn text(&self) -> Result<(String, Vec<String>), GenError> {
         let (catalog, warnings) = self.catalog()?;
         let root: TokenStream = match self.root {
             "bedrock_catalog" => quote!(::bedrock_catalog),
@@ -85,14 +97,19 @@ impl BuildScript {
         Ok((one_file(&catalog, &root)?, warnings))
     }
 
-    fn catalog(&self) -> Result<(Catalog, Vec<String>), Box<dyn std::error::Error>> {
-        if self.input.is_dir() {
-            let recording = Recording::read(&self.input, self.observed_at)?;
+    fn catalog(&self) -> Result<(Catalog, Vec<String>), GenError> {
+        let input = &self.input;
+        if input.is_dir() {
+            let recording = Recording::read(input, self.observed_at)
+                .map_err(|error| GenError::input(input, error))?;
             let (document, problems) = transform(&recording, None);
             let warnings = problems.iter().map(ToString::to_string).collect();
-            return Ok((named(document, None)?, warnings));
+            return Ok((name_constants(document, None)?, warnings));
         }
-        let catalog = catalog_from_json(&read_bounded(&self.input, LARGEST_JSON)?)?;
-        Ok((named(catalog.to_document(), Some(&catalog))?, Vec::new()))
+        let json = read_bounded(input, LARGEST_JSON)
+            .map_err(|error| GenError::io("read", input, error))?;
+        let catalog = catalog_from_json(&json).map_err(|error| GenError::input(input, error))?;
+        let named = name_constants(catalog.to_document(), Some(&catalog))?;
+        Ok((named, Vec::new()))
     }
 }

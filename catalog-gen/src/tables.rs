@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use bedrock_catalog_data::Date;
 use bedrock_catalog_data::baked_v1::{
-    LifecycleRow, ModelRow, ProfileRow, RegionRow, Run, StaticList, Tables, Word,
+    LifecycleRow, ModelRow, OpenEnum, ProfileRow, RegionRow, Run, StaticList, Tables,
 };
 use proc_macro2::{Literal, TokenStream};
 use quote::quote;
@@ -114,7 +114,7 @@ pub(crate) fn emit(tables: &Tables, digest: &str) -> TokenStream {
     }
 }
 
-/// The brand of a catalog's constants: the beginning of its digest, never 0.
+/// The brand of the constants of a catalog: the first 16 digits of its digest, never 0.
 pub(crate) fn brand(digest: &str) -> u64 {
     let head = digest.get(..16).unwrap_or_default();
     u64::from_str_radix(head, 16).unwrap_or_default().max(1)
@@ -140,7 +140,7 @@ fn number(value: impl Display) -> TokenStream {
     text.parse().unwrap_or_default()
 }
 
-/// The table that finds each id's row: its statics, and the expression that joins them.
+/// The perfect-hash table of ids: its statics, and the expression of the table.
 fn index<'a>(of: &str, ids: impl Iterator<Item = &'a str>) -> (TokenStream, TokenStream) {
     let ids: Vec<&str> = ids.collect();
     let table = solve(&ids);
@@ -176,16 +176,16 @@ fn index<'a>(of: &str, ids: impl Iterator<Item = &'a str>) -> (TokenStream, Toke
 fn model(row: &ModelRow) -> TokenStream {
     let (id, name, provider) = (
         run(row.id),
-        maybe(row.name.map(run)),
-        maybe(row.provider.map(run)),
+        option(row.name.map(run)),
+        option(row.provider.map(run)),
     );
     let (input, output) = (number(row.input), number(row.output));
-    let streaming = maybe(row.streaming.map(|streams| quote!(#streams)));
+    let streaming = option(row.streaming.map(|streams| quote!(#streams)));
     let customizations = number(row.customizations);
     let lifecycle = lifecycle(&row.lifecycle);
-    let (last_seen, retired) = (maybe(row.last_seen.map(date)), row.retired);
+    let (last_seen, retired) = (option(row.last_seen.map(date)), row.retired);
     let (access, profiles) = (run(row.access), run(row.profiles));
-    let constant = maybe(row.constant.map(run));
+    let constant = option(row.constant.map(run));
     quote! {
         ModelRow {
             id: #id, name: #name, provider: #provider, input: #input, output: #output,
@@ -197,10 +197,10 @@ fn model(row: &ModelRow) -> TokenStream {
 }
 
 fn lifecycle(row: &LifecycleRow) -> TokenStream {
-    let status = row.status.as_ref().map(word);
-    let status = maybe(status);
+    let status = row.status.as_ref().map(open_enum);
+    let status = option(status);
     let dates = [row.start, row.legacy, row.extended_access, row.end_of_life];
-    let [start, legacy, extended_access, end_of_life] = dates.map(|day| maybe(day.map(date)));
+    let [start, legacy, extended_access, end_of_life] = dates.map(|day| option(day.map(date)));
     quote! {
         LifecycleRow {
             status: #status, start: #start, legacy: #legacy, extended_access: #extended_access,
@@ -210,13 +210,13 @@ fn lifecycle(row: &LifecycleRow) -> TokenStream {
 }
 
 fn profile(row: &ProfileRow) -> TokenStream {
-    let (id, name) = (run(row.id), maybe(row.name.map(run)));
-    let description = maybe(row.description.map(run));
-    let status = maybe(row.status.map(run));
-    let geography = row.geography.as_ref().map(word);
-    let geography = maybe(geography);
-    let (last_seen, retired) = (maybe(row.last_seen.map(date)), row.retired);
-    let (constant, links) = (maybe(row.constant.map(run)), run(row.links));
+    let (id, name) = (run(row.id), option(row.name.map(run)));
+    let description = option(row.description.map(run));
+    let status = option(row.status.map(run));
+    let geography = row.geography.as_ref().map(open_enum);
+    let geography = option(geography);
+    let (last_seen, retired) = (option(row.last_seen.map(date)), row.retired);
+    let (constant, links) = (option(row.constant.map(run)), run(row.links));
     quote! {
         ProfileRow {
             id: #id, name: #name, description: #description, status: #status,
@@ -228,7 +228,7 @@ fn profile(row: &ProfileRow) -> TokenStream {
 
 fn region(row: &RegionRow) -> TokenStream {
     let (id, recorded) = (run(row.id), row.recorded);
-    let stale_since = maybe(row.stale_since.map(|since| {
+    let stale_since = option(row.stale_since.map(|since| {
         let seconds = Literal::i64_unsuffixed(since.unix());
         quote!(Timestamp::baked(#seconds))
     }));
@@ -253,21 +253,21 @@ fn date(date: Date) -> TokenStream {
     quote!(Date::baked(#year, #month, #day))
 }
 
-fn maybe(value: Option<TokenStream>) -> TokenStream {
+fn option(value: Option<TokenStream>) -> TokenStream {
     value.map_or_else(|| quote!(None), |value| quote!(Some(#value)))
 }
 
-/// Distinct lists of words.
-fn lists<W: Word + Clone>(name: &str, lists: &[StaticList<W>]) -> TokenStream {
-    let of = quote::format_ident!("{}", W::NAME);
-    let lists = lists.iter().map(|words| {
-        let words = words.iter().map(word);
-        quote!(Borrowed(&[#(#words),*]))
+/// Distinct lists of enum values.
+fn lists<E: OpenEnum + Clone>(name: &str, lists: &[StaticList<E>]) -> TokenStream {
+    let of = quote::format_ident!("{}", E::NAME);
+    let lists = lists.iter().map(|list| {
+        let values = list.iter().map(open_enum);
+        quote!(Borrowed(&[#(#values),*]))
     });
     statics(name, quote!(StaticList<#of>), lists)
 }
 
-/// The texts, a line for each, in the order they stand in: rows tell their places.
+/// The texts in order, one literal each.
 fn texts(tables: &Tables) -> TokenStream {
     let models = tables.models.iter();
     let models = models.flat_map(|row| [Some(row.id), row.name, row.provider, row.constant]);
@@ -290,16 +290,16 @@ fn texts(tables: &Tables) -> TokenStream {
     )
 }
 
-/// A word of an open enum: its variant where this version knows it, else as it came.
-fn word<W: Word>(word: &W) -> TokenStream {
-    let of = quote::format_ident!("{}", W::NAME);
-    match word.variant() {
+/// A value of an open enum: its variant, or `Other` with the text.
+fn open_enum<E: OpenEnum>(value: &E) -> TokenStream {
+    let of = quote::format_ident!("{}", E::NAME);
+    match value.variant() {
         Some(variant) => {
             let variant = quote::format_ident!("{variant}");
             quote!(#of::#variant)
         }
         None => {
-            let text = word.as_ref();
+            let text = value.as_ref();
             quote!(#of::Other(Borrowed(#text)))
         }
     }

@@ -1,18 +1,42 @@
-//! ARNs of foundation models: how profiles name what they serve and where.
+//! ARNs of foundation models, which name what a profile serves and where.
 
-/// `arn:PARTITION:bedrock:REGION::foundation-model/ID`, taken apart.
+use std::fmt;
+
+/// The parts of `arn:PARTITION:bedrock:REGION::foundation-model/ID`.
+///
+/// Printed as the ARN without an account id.
+///
+/// ```
+/// use bedrock_catalog_recording::ModelArn;
+///
+/// let text = "arn:aws:bedrock:eu-west-1::foundation-model/amazon.nova-pro-v1:0";
+/// let arn = ModelArn::parse(text).unwrap();
+/// assert_eq!(arn.model, "amazon.nova-pro-v1:0");
+/// assert_eq!(arn.region, Some("eu-west-1"));
+/// assert_eq!(arn.to_string(), text);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ModelArn<'a> {
-    /// `aws`, `aws-us-gov`, `aws-cn`, …
+    /// The partition: `aws`, `aws-us-gov`, …
     pub partition: &'a str,
-    /// `None` for an ARN without a region: any region of the partition.
+    /// The region; `None` stands for any region of the partition.
     pub region: Option<&'a str>,
     /// The exact model id.
     pub model: &'a str,
 }
 
 impl<'a> ModelArn<'a> {
-    /// Takes an ARN apart, exactly: six parts, and the resource a foundation model.
+    /// The ARN of a model in a region, or in any.
+    pub fn new(partition: &'a str, region: Option<&'a str>, model: &'a str) -> Self {
+        Self {
+            partition,
+            region,
+            model,
+        }
+    }
+
+    /// Parses an ARN. `None` unless it has six parts and names a foundation model of Bedrock.
     pub fn parse(arn: &'a str) -> Option<Self> {
         let mut parts = arn.splitn(6, ':');
         let mut next = || parts.next();
@@ -32,14 +56,18 @@ impl<'a> ModelArn<'a> {
             model,
         })
     }
+}
 
-    /// The ARN's text, with no account.
-    pub fn text(&self) -> String {
+impl fmt::Display for ModelArn<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             partition, model, ..
         } = self;
         let region = self.region.unwrap_or_default();
-        format!("arn:{partition}:bedrock:{region}::foundation-model/{model}")
+        write!(
+            f,
+            "arn:{partition}:bedrock:{region}::foundation-model/{model}"
+        )
     }
 }
 
@@ -48,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_arn_is_read_exactly() {
+    fn only_complete_arns_of_models_parse() {
         let arn = ModelArn::parse("arn:aws:bedrock:eu-west-1::foundation-model/a.b-v1:0:300k");
         let arn = arn.unwrap();
         assert_eq!(
@@ -57,7 +85,7 @@ mod tests {
         );
         let global = ModelArn::parse("arn:aws:bedrock:::foundation-model/a.b").unwrap();
         assert_eq!(global.region, None);
-        assert_eq!(global.text(), "arn:aws:bedrock:::foundation-model/a.b");
+        assert_eq!(global.to_string(), "arn:aws:bedrock:::foundation-model/a.b");
         for wrong in [
             "",
             "arn:aws:bedrock:eu-west-1::foundation-model/",

@@ -1,15 +1,14 @@
-//! What has changed between two catalogs: the reviewer's view of a new bundle, and the notice of a
-//! refresh. Pure: no clock, no I/O, and every text as it came. Whoever shows a difference escapes it.
+//! The difference between two catalogs, for reviews of a new bundle and for notices of a refresh.
 
 mod compare;
 
 use bedrock_catalog_data::{Date, LifecycleStatus, Timestamp};
 use serde::Serialize;
 
-/// What one catalog says and another does not. Every list is sorted by id.
+/// The difference between two catalogs. Every list is sorted by id and unique.
 ///
-/// Of a model or profile the exact id counts. Times of observation, and the names of constants, are
-/// no difference: [`is_empty`](Self::is_empty) where every question has the answer it had.
+/// Models and profiles are compared by exact id. Times of observation and names of constants are not
+/// compared. Texts are unchanged: escape them for output.
 ///
 /// ```
 /// use bedrock_catalog_data::Catalog;
@@ -36,52 +35,52 @@ pub struct CatalogDiff {
     regions_fresh: Vec<String>,
 }
 
-/// One of the two catalogs.
+/// One of the compared catalogs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct DiffSide {
-    /// Its partition.
+    /// The partition.
     pub partition: String,
-    /// When it was observed.
+    /// The time of its recording.
     pub observed_at: Timestamp,
 }
 
-/// A model that came or went.
+/// An added or removed model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ModelNote {
     /// The exact id.
     pub id: String,
-    /// The name for people.
+    /// The display name.
     pub name: Option<String>,
     /// The provider's name.
     pub provider: Option<String>,
-    /// The regions that have it, or had it.
+    /// The regions that have it or had it.
     pub regions: Vec<String>,
 }
 
-/// A model that is in both catalogs, with differences.
+/// A model in both catalogs, with differences.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ModelChange {
     /// The exact id.
     pub id: String,
-    /// The control plane's words for its life, before and now, where they differ.
+    /// The status in the listing, if it differs.
     pub status: Option<StatusChange>,
-    /// The dates of its life that differ.
+    /// The lifecycle dates that differ.
     pub dates: Vec<DateChange>,
-    /// The regions with a way in or a listing.
+    /// The regions that have it.
     pub regions: SetChange,
-    /// The regions, of those in both, where it may be called on demand.
+    /// The regions where it is on demand, among those that have it in both catalogs.
     pub on_demand: SetChange,
-    /// The regions, of those in both, where bought capacity may be called.
+    /// The regions where it is provisioned, among those that have it in both catalogs.
     pub provisioned: SetChange,
-    /// What else differs, by the names that the catalog JSON has for it.
+    /// The names of other properties that differ, as in the catalog JSON.
     pub facts: Vec<&'static str>,
 }
 
 impl ModelChange {
-    /// Whether it is legacy now and was not.
+    /// Whether its status changed to legacy.
     pub fn is_newly_legacy(&self) -> bool {
         let legacy = LifecycleStatus::Legacy;
         let now = self.status.as_ref().and_then(|status| status.to.as_deref());
@@ -98,41 +97,41 @@ impl ModelChange {
     }
 }
 
-/// The control plane's word for a model's life.
+/// A change of a model's status in the listing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct StatusChange {
-    /// The word before.
+    /// The old status.
     pub from: Option<String>,
-    /// The word now.
+    /// The new status.
     pub to: Option<String>,
 }
 
-/// A date of a model's life that came, went or moved.
+/// An added, removed or changed lifecycle date.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct DateChange {
     /// `start`, `legacy`, `extended_access` or `end_of_life`.
     pub date: &'static str,
-    /// The date before.
+    /// The old date.
     pub from: Option<Date>,
-    /// The date now.
+    /// The new date.
     pub to: Option<Date>,
 }
 
-/// An inference profile that came or went.
+/// An added or removed inference profile.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ProfileNote {
     /// The exact id.
     pub id: String,
-    /// The models it serves, or served.
+    /// The models it serves or served.
     pub models: Vec<String>,
-    /// The regions it serves, or served, callers of.
+    /// Its source regions.
     pub sources: Vec<String>,
 }
 
-/// An inference profile that is in both catalogs, with differences.
+/// An inference profile in both catalogs, with differences.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ProfileChange {
@@ -140,55 +139,55 @@ pub struct ProfileChange {
     pub id: String,
     /// The models it serves.
     pub models: SetChange,
-    /// The regions it serves callers of.
+    /// Its source regions.
     pub sources: SetChange,
-    /// Where callers that it served before may be served now.
+    /// The destinations that differ for models and sources in both catalogs.
     pub destinations: Vec<DestinationsChange>,
-    /// What else differs, by the names that the catalog JSON has for it.
+    /// The names of other properties that differ, as in the catalog JSON.
     pub facts: Vec<&'static str>,
 }
 
-/// Where a model may be served for callers of some regions, all alike.
+/// A change of destinations that is the same for several source regions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct DestinationsChange {
     /// The model.
     pub model: String,
-    /// The callers' regions.
+    /// The source regions.
     pub sources: Vec<String>,
-    /// The destinations; `global` where there is no boundary.
+    /// The destinations; `global` stands for any region of the partition.
     pub destinations: SetChange,
 }
 
-/// A region whose rows could not be renewed this time.
+/// A region that became stale.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct StaleNote {
     /// The region.
     pub id: String,
-    /// When its rows were observed.
+    /// The time of its rows.
     pub since: Timestamp,
 }
 
-/// What came to a set and what left it, sorted.
+/// The added and removed elements of a set, sorted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[non_exhaustive]
 pub struct SetChange {
-    /// What is there and was not.
+    /// The added elements.
     pub gained: Vec<String>,
-    /// What was there and is not.
+    /// The removed elements.
     pub lost: Vec<String>,
 }
 
 impl SetChange {
-    /// Whether nothing came and nothing left.
+    /// Whether nothing is added or removed.
     pub fn is_empty(&self) -> bool {
         self.gained.is_empty() && self.lost.is_empty()
     }
 }
 
 impl CatalogDiff {
-    /// Whether the two answer every question alike.
+    /// Whether the catalogs give the same answers.
     pub fn is_empty(&self) -> bool {
         let Self {
             from,
@@ -218,72 +217,72 @@ impl CatalogDiff {
             && regions_fresh.is_empty()
     }
 
-    /// The catalog before.
+    /// The old catalog.
     pub fn from(&self) -> &DiffSide {
         &self.from
     }
 
-    /// The catalog now.
+    /// The new catalog.
     pub fn to(&self) -> &DiffSide {
         &self.to
     }
 
-    /// Models that were not known.
+    /// Models that the old catalog does not know.
     pub fn models_added(&self) -> &[ModelNote] {
         &self.models_added
     }
 
-    /// Models that a complete recording does not have any more.
+    /// Models that became retired: a complete recording does not have them.
     pub fn models_retired(&self) -> &[ModelNote] {
         &self.models_retired
     }
 
-    /// Models that are not there any more, though not every region was heard.
+    /// Models that no region has now, while some regions failed.
     pub fn models_gone(&self) -> &[ModelNote] {
         &self.models_gone
     }
 
-    /// Models that were retired or gone and are there again.
+    /// Models that were retired or gone and are available again.
     pub fn models_back(&self) -> &[ModelNote] {
         &self.models_back
     }
 
-    /// Models that are there as before, with differences.
+    /// Models in both catalogs, with differences.
     pub fn models_changed(&self) -> &[ModelChange] {
         &self.models_changed
     }
 
-    /// Profiles that were not known.
+    /// Profiles that the old catalog does not know.
     pub fn profiles_added(&self) -> &[ProfileNote] {
         &self.profiles_added
     }
 
-    /// Profiles that serve nothing any more.
+    /// Profiles that serve no model now.
     pub fn profiles_gone(&self) -> &[ProfileNote] {
         &self.profiles_gone
     }
 
-    /// Profiles that served nothing and do again.
+    /// Profiles that served no model and do again.
     pub fn profiles_back(&self) -> &[ProfileNote] {
         &self.profiles_back
     }
 
-    /// Profiles that are there as before, with differences.
+    /// Profiles in both catalogs, with differences.
     pub fn profiles_changed(&self) -> &[ProfileChange] {
         &self.profiles_changed
     }
 
-    /// Regions.
+    /// The recorded regions.
     pub fn regions(&self) -> &SetChange {
         &self.regions
     }
 
-    /// Regions that gave no answer this time: their last good rows were kept.
+    /// Regions that became stale: they failed, and their previous rows are kept.
     pub fn regions_stale(&self) -> &[StaleNote] {
         &self.regions_stale
     }
 
-    /// Regions that answer again.
+    /// Regions that are no longer stale.
     pub fn regions_fresh(&self) -> &[String] {
         &self.regions_fresh
     }

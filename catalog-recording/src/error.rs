@@ -1,43 +1,58 @@
-//! The one opaque error of this crate.
+//! The crate's error.
 
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Why something of this crate could not be done: a kind, a message that says what to do, and the
-/// cause as its source. One word in size.
+/// A recording or a catalog cannot be read, or a recording cannot be written.
+///
+/// Opaque, one word in size. `Display` and `Debug` print the message and, after colons, the causes.
+///
+/// ```
+/// use bedrock_catalog_recording::{RecordingErrorKind, catalog_from_json};
+///
+/// let error = catalog_from_json(b"{").unwrap_err();
+/// assert_eq!(error.kind(), RecordingErrorKind::InvalidCatalog);
+/// assert!(error.to_string().starts_with("this is no catalog JSON: EOF while parsing"));
+/// ```
 #[derive(Clone)]
 pub struct RecordingError {
     inner: Box<Inner>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 struct Inner {
     kind: RecordingErrorKind,
     message: String,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
-/// What kind of thing went wrong.
+/// The kind of a [`RecordingError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RecordingErrorKind {
-    /// A file could not be read or written.
+    /// A file cannot be read or written.
     Io,
-    /// A recording is incomplete or not what the API answers.
+    /// A recording is incomplete or malformed.
     InvalidRecording,
-    /// A text is no catalog.
+    /// A text is no valid catalog.
     InvalidCatalog,
 }
 
 impl RecordingErrorKind {
-    /// The kind's word, as the command line prints it.
+    /// The kind in snake case: `io`, `invalid_recording`, `invalid_catalog`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Io => "io",
             Self::InvalidRecording => "invalid_recording",
             Self::InvalidCatalog => "invalid_catalog",
         }
+    }
+}
+
+impl fmt::Display for RecordingErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
     }
 }
 
@@ -52,11 +67,11 @@ impl RecordingError {
         }
     }
 
-    /// What could not be done with a file, and why.
-    pub(crate) fn io(doing: &str, path: &Path, source: std::io::Error) -> Self {
+    /// An I/O error: "cannot ACTION PATH".
+    pub(crate) fn io(action: &str, path: &Path, source: std::io::Error) -> Self {
         Self::new(
             RecordingErrorKind::Io,
-            format!("cannot {doing} {}", path.display()),
+            format!("cannot {action} {}", path.display()),
         )
         .because(source)
     }
@@ -69,13 +84,23 @@ impl RecordingError {
         self
     }
 
-    /// What kind of thing went wrong.
+    /// The kind.
     pub fn kind(&self) -> RecordingErrorKind {
         self.inner.kind
     }
+
+    /// Whether a file cannot be read or written.
+    pub fn is_io(&self) -> bool {
+        self.kind() == RecordingErrorKind::Io
+    }
+
+    /// Whether a recording or a catalog is malformed.
+    pub fn is_invalid(&self) -> bool {
+        use RecordingErrorKind::{InvalidCatalog, InvalidRecording};
+        matches!(self.kind(), InvalidRecording | InvalidCatalog)
+    }
 }
 
-/// The message, and after a colon each cause's.
 impl fmt::Display for RecordingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.inner.message)?;
@@ -88,9 +113,10 @@ impl fmt::Display for RecordingError {
     }
 }
 
+/// The message and the causes, as `Display`.
 impl fmt::Debug for RecordingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.inner, f)
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -1,4 +1,4 @@
-//! What stops a bad recording from becoming the bundle, before anything is carried over.
+//! Guards: checks that stop a bad recording from becoming a catalog.
 
 use std::collections::BTreeSet;
 
@@ -7,30 +7,50 @@ use bedrock_catalog_data::Catalog;
 use crate::recording::{Recording, RowProblem};
 use crate::transform::transform;
 
-/// The most models that may be gone or renamed at once, in percent.
-const MOST_GONE_PERCENT: usize = 20;
-/// A recording this many times larger than the catalog before is not believed.
-const MOST_GROWTH: usize = 10;
-/// How many ids a complaint names.
-const MOST_NAMED: usize = 20;
+/// The largest share of models that may be gone or renamed at once, in percent.
+const MAX_GONE_PERCENT: usize = 20;
+/// A recording with this many times the models of the previous catalog is rejected.
+const MAX_GROWTH: usize = 10;
+/// The most ids in one message.
+const MAX_NAMED: usize = 20;
 
-/// What is wrong with a recording, given the previous catalog; empty where it may be built. Only a
-/// person's word lets the rest pass.
+/// The reasons not to build a catalog of a recording, given the previous catalog; empty if there are
+/// none.
 ///
-/// Regions that are named as failed do not count: their last good rows are carried over.
-pub fn complaints(recording: &Recording, previous: Option<&Catalog>) -> Vec<String> {
+/// | guard | with a previous catalog only |
+/// |---|---|
+/// | no models, or two different rows with one id | |
+/// | older than the previous catalog | yes |
+/// | no answer, or no models or profiles, from a region that had some | yes |
+/// | more than 20 % of the models gone or renamed | yes |
+/// | ten times as many models | yes |
+///
+/// Regions in [`Recording::failures`] do not count, because their last rows are carried over.
+///
+/// ```
+/// use bedrock_catalog_data::Catalog;
+/// use bedrock_catalog_recording::{Recording, guard_violations};
+///
+/// let bundle = Catalog::bundled();
+/// let mut recording = Recording::of_catalog(bundle);
+/// assert!(guard_violations(&recording, Some(bundle)).is_empty());
+/// recording.regions.remove("eu-west-1");
+/// let violations = guard_violations(&recording, Some(bundle));
+/// assert!(violations[0].starts_with("eu-west-1 answers nothing"));
+/// ```
+pub fn guard_violations(recording: &Recording, previous: Option<&Catalog>) -> Vec<String> {
     let (document, problems) = transform(recording, None);
-    let mut complaints = Vec::new();
+    let mut violations = Vec::new();
     let duplicates = problems.iter().filter(|problem| problem.is_duplicate());
-    complaints.extend(duplicates.map(|problem: &RowProblem| format!("duplicate id: {problem}")));
+    violations.extend(duplicates.map(|problem: &RowProblem| format!("duplicate id: {problem}")));
     if document.models.is_empty() {
-        complaints.push("the recording has no models at all".to_owned());
+        violations.push("the recording has no models at all".to_owned());
     }
     let Some(previous) = previous else {
-        return complaints;
+        return violations;
     };
     if recording.observed_at < previous.observed_at() {
-        complaints.push(format!(
+        violations.push(format!(
             "the recording was observed at {}, before the catalog's {}",
             recording.observed_at,
             previous.observed_at()
@@ -41,24 +61,24 @@ pub fn complaints(recording: &Recording, previous: Option<&Catalog>) -> Vec<Stri
         let no_models = answers.is_some_and(|answers| answers.models.is_empty())
             && region.accesses().any(|access| access.is_listed());
         let no_profiles = answers.is_some_and(|answers| answers.profiles.is_empty())
-            && region.profiles_count() > 0;
+            && region.profile_count() > 0;
         let silent = answers.is_none() && !recording.failures.contains_key(region.id());
         if no_models || silent {
-            let models = region.models_count();
-            complaints.push(format!(
+            let models = region.model_count();
+            violations.push(format!(
                 "{} answers nothing; it had {models} models",
                 region.id()
             ));
         } else if no_profiles {
-            let profiles = region.profiles_count();
-            complaints.push(format!(
+            let profiles = region.profile_count();
+            violations.push(format!(
                 "{} answers no inference profile; it had {profiles}",
                 region.id()
             ));
         }
     }
     let now: BTreeSet<&str> = document.models.iter().map(|entry| &*entry.id).collect();
-    // Models of regions that failed may still be there.
+    // Regions that failed may still have their models.
     let asked: Vec<_> = previous
         .models()
         .filter(|model| {
@@ -79,29 +99,29 @@ pub fn complaints(recording: &Recording, previous: Option<&Catalog>) -> Vec<Stri
         })
         .map(|model| model.id())
         .collect();
-    if gone_or_renamed.len() * 100 > asked.len() * MOST_GONE_PERCENT {
+    if gone_or_renamed.len() * 100 > asked.len() * MAX_GONE_PERCENT {
         let named = gone_or_renamed
             .iter()
-            .take(MOST_NAMED)
+            .take(MAX_NAMED)
             .copied()
             .collect::<Vec<_>>()
             .join(", ");
-        let more = match gone_or_renamed.len().saturating_sub(MOST_NAMED) {
+        let more = match gone_or_renamed.len().saturating_sub(MAX_NAMED) {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
-        complaints.push(format!(
-            "{} of {} models are gone or renamed (more than {MOST_GONE_PERCENT} %): {named}{more}",
+        violations.push(format!(
+            "{} of {} models are gone or renamed (more than {MAX_GONE_PERCENT} %): {named}{more}",
             gone_or_renamed.len(),
             asked.len()
         ));
     }
-    if !asked.is_empty() && now.len() >= asked.len() * MOST_GROWTH {
-        complaints.push(format!(
-            "{} models where there were {} (×{MOST_GROWTH} or more)",
+    if !asked.is_empty() && now.len() >= asked.len() * MAX_GROWTH {
+        violations.push(format!(
+            "{} models where there were {} (×{MAX_GROWTH} or more)",
             now.len(),
             asked.len()
         ));
     }
-    complaints
+    violations
 }

@@ -1,15 +1,15 @@
-//! What most say.
+//! The most frequent value, for properties that regions report differently.
 
 use std::collections::BTreeMap;
 
-/// The value told most often; of equals the smallest.
-pub(crate) fn majority<T: Ord>(told: impl Iterator<Item = Option<T>>) -> Option<T> {
-    let mut votes: BTreeMap<T, usize> = BTreeMap::new();
-    for value in told.flatten() {
-        *votes.entry(value).or_default() += 1;
+/// The most frequent value, the smallest of equally frequent ones; `None` values do not count.
+pub(crate) fn majority<T: Ord>(values: impl Iterator<Item = Option<T>>) -> Option<T> {
+    let mut counts: BTreeMap<T, usize> = BTreeMap::new();
+    for value in values.flatten() {
+        *counts.entry(value).or_default() += 1;
     }
-    // `max_by_key` keeps the last of equals, so ask from the largest.
-    votes
+    // `max_by_key` returns the last maximum, hence the reverse order.
+    counts
         .into_iter()
         .rev()
         .max_by_key(|(_, count)| *count)

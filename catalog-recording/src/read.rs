@@ -1,12 +1,12 @@
-//! Reading files that anyone may have put there.
+//! Reading untrusted files.
 
 use std::fs::{self, File, Metadata};
 use std::io::{Error, ErrorKind, Read, Result};
 use std::path::Path;
 
-/// The bytes of a file of at most `limit` bytes.
+/// Reads a regular file of at most `limit` bytes.
 ///
-/// Only a regular file is opened: a pipe or a device would never end, or never begin.
+/// Pipes and devices are refused without waiting for them.
 ///
 /// ```
 /// use bedrock_catalog_recording::read_bounded;
@@ -18,7 +18,8 @@ use std::path::Path;
 /// ```
 ///
 /// # Errors
-/// Where it cannot be read, is no regular file, or is larger.
+/// The file cannot be read, is not a regular file ([`ErrorKind::InvalidInput`]), or is larger
+/// ([`ErrorKind::FileTooLarge`]).
 pub fn read_bounded(path: &Path, limit: usize) -> Result<Vec<u8>> {
     let (file, _) = open_regular(path)?;
     let mut bytes = Vec::new();
@@ -33,8 +34,7 @@ pub fn read_bounded(path: &Path, limit: usize) -> Result<Vec<u8>> {
     }
 }
 
-/// Opens a file to read it, if it is a regular one. Never waits for a pipe's other end, also where a pipe
-/// takes a file's place meanwhile.
+/// Opens a regular file. Does not block on a pipe, even if one replaces the file after the first check.
 fn open_regular(path: &Path) -> Result<(File, Metadata)> {
     regular(fs::metadata(path)?)?;
     let mut options = File::options();
@@ -42,12 +42,10 @@ fn open_regular(path: &Path) -> Result<(File, Metadata)> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;
-        // The flags are small positive numbers on every platform.
-        let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
-        options.custom_flags(flags.bits().cast_signed());
+        options.custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
     }
     let file = options.open(path)?;
-    // What was opened, should another have taken its place.
+    // Checks the opened file, which may be another one.
     let metadata = regular(file.metadata()?)?;
     Ok((file, metadata))
 }
@@ -77,7 +75,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn what_is_no_file_is_refused_at_once() {
+    fn pipes_folders_and_devices_are_refused_without_waiting() {
         let folder = tempfile::tempdir().unwrap();
         let pipe = folder.path().join("pipe");
         let made = std::process::Command::new("mkfifo").arg(&pipe).status();

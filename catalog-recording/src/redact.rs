@@ -1,12 +1,17 @@
-//! Text from outside, made fit to keep: no account ids, no control characters, no end in sight cut off.
-//! This file does no I/O.
+//! Redaction of account ids, and one-line reasons.
 
 use std::borrow::Cow;
 
-/// What stands in the place of an account id.
+/// The replacement of account ids.
 const NO_ACCOUNT: &str = "000000000000";
 
-/// The same text with every run of exactly twelve digits (an account id) replaced by zeros.
+/// Replaces every run of exactly twelve digits, an account id, by zeros.
+///
+/// ```
+/// use bedrock_catalog_recording::redact;
+///
+/// assert_eq!(redact("arn:aws:iam::111122223333:role/x"), "arn:aws:iam::000000000000:role/x");
+/// ```
 pub fn redact(text: &str) -> Cow<'_, str> {
     let mut out = String::new();
     let (mut copied, mut at) = (0, 0);
@@ -32,14 +37,20 @@ pub fn redact(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// A reason in one line: no account ids, no control or direction characters, at most 300 characters.
+/// One line of at most 300 characters, without account ids, control and bidirectional characters.
+///
+/// ```
+/// use bedrock_catalog_recording::one_line;
+///
+/// assert_eq!(one_line("denied\nfor 111122223333"), "denied for 000000000000");
+/// ```
 pub fn one_line(text: &str) -> String {
     let clean = |c: char| {
         let hidden = c.is_control()
             || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
         if hidden { ' ' } else { c }
     };
-    // Cut after redacting: a cut inside an account id would leave half of it.
+    // Truncated after redaction: a cut account id would not be recognized.
     redact(text).chars().map(clean).take(300).collect()
 }
 
@@ -48,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn account_ids_are_replaced_and_nothing_else() {
+    fn only_account_ids_are_replaced() {
         for (text, expected) in [
             (
                 "arn:aws:bedrock:us-east-1:999988887777:inference-profile/us.x-20240229-v1:0",

@@ -1,27 +1,27 @@
-//! Recording → catalog document. Pure: no clock, no I/O, and the same whatever the order of rows.
+//! Recording to catalog document: a pure function, independent of the order of rows.
 //!
-//! Facts of a model are the same in every region or should be. Where regions disagree, lists are
-//! joined, dates are the earliest, and of other facts the one most regions say holds, the smallest
-//! of equals. What the recording could not ask is carried over from the previous catalog.
+//! The properties of a model should be equal in every region. Where they differ, lists are united, the
+//! earliest date counts, and otherwise the most frequent value, the smallest of equally frequent ones.
 
-mod gather;
-mod settle;
+mod merge;
+mod rows;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bedrock_catalog_data::{Catalog, DestinationsEntry, Document, FORMAT, Text, Timestamp};
+use bedrock_catalog_data::{Catalog, DestinationsEntry, Document, Text, Timestamp};
 
 use crate::recording::{Recording, RowProblem};
-use gather::Gathered;
+use rows::Rows;
 
-/// The catalog of a recording, given the previous one, as a document in canonical order, and the
-/// rows that had to be left out.
+/// The document of a recording in canonical order, and the skipped rows.
 ///
-/// From the previous catalog stay: the rows of regions that failed, and the missing rows of regions
-/// some of whose rows were left out (both stale since they were observed); the models and profiles
-/// that are gone, with the day they were last seen, retired where the recording is complete; and the
-/// names of regions. So transforming twice changes nothing. A region that was neither asked nor failed
-/// is gone.
+/// From the previous catalog it carries over:
+/// - the rows of regions that failed, and the missing rows of regions with skipped rows, marked as stale;
+/// - models and profiles that are gone, with the day they were last seen, as retired if the recording is
+///   complete;
+/// - the ids of regions, for their constants.
+///
+/// A second transform of the same recording changes nothing. Regions that were not asked are dropped.
 ///
 /// ```
 /// use bedrock_catalog_data::Catalog;
@@ -36,22 +36,22 @@ pub fn transform(
     recording: &Recording,
     previous: Option<&Catalog>,
 ) -> (Document<'static>, Vec<RowProblem>) {
-    let (mut gathered, problems) = Gathered::from_recording(recording);
+    let (mut rows, problems) = Rows::of_recording(recording);
     let mut regions: Vec<&str> = recording.regions.keys().map(|id| &**id).collect();
     let mut stale: BTreeMap<Text<'static>, Timestamp> = BTreeMap::new();
     let complete = recording.failures.is_empty() && problems.is_empty();
-    let unrenewed = |region: &str| {
+    let is_incomplete = |region: &str| {
         recording.failures.contains_key(region) || problems.iter().any(|row| row.region() == region)
     };
     for region in previous.into_iter().flat_map(Catalog::regions) {
-        if !unrenewed(region.id()) {
+        if !is_incomplete(region.id()) {
             continue;
         }
-        let carried = gathered.carry_over(region);
+        let carried = rows.carry_over(region);
         if !recording.regions.contains_key(region.id()) {
             regions.push(region.id());
         } else if !carried {
-            // Rows were left out that were not there before either.
+            // The previous catalog does not have the skipped rows either.
             continue;
         }
         let observed_at = previous.map_or(recording.observed_at, Catalog::observed_at);
@@ -59,33 +59,28 @@ pub fn transform(
         stale.insert(region.id().to_owned().into(), since);
     }
     regions.sort_unstable();
-    let former_regions = former_regions(&gathered, &regions, previous);
-    let document = Document {
-        format: FORMAT,
-        partition: recording.partition.clone().into(),
-        observed_at: recording.observed_at,
-        regions: regions.into_iter().map(|id| id.to_owned().into()).collect(),
-        stale,
-        former_regions,
-        models: settle::models(&gathered, previous, complete),
-        profiles: settle::profiles(&gathered, previous, complete),
-    };
+    let mut document = Document::new(recording.partition.clone(), recording.observed_at);
+    document.former_regions = former_regions(&rows, &regions, previous);
+    document.regions = regions.into_iter().map(|id| id.to_owned().into()).collect();
+    document.stale = stale;
+    document.models = merge::models(&rows, previous, complete);
+    document.profiles = merge::profiles(&rows, previous, complete);
     (document, problems)
 }
 
-/// The regions that the previous catalog knew, and nothing names any more: their constants stay.
+/// The regions of the previous catalog that nothing names now.
 fn former_regions(
-    gathered: &Gathered<'_>,
+    rows: &Rows<'_>,
     regions: &[&str],
     previous: Option<&Catalog>,
 ) -> Vec<Text<'static>> {
-    let routes = gathered
+    let routes = rows
         .profiles
         .values()
         .flat_map(|profile| profile.routes.values());
     let destinations = routes.flat_map(|destinations| match destinations {
         DestinationsEntry::Regions(regions) => regions.as_slice(),
-        DestinationsEntry::Global => &[],
+        _ => &[],
     });
     let named: BTreeSet<&str> = destinations
         .map(|region| &**region)
@@ -102,26 +97,16 @@ mod tests {
     use crate::recording::{ProfileModel, ProfileSummary, RegionAnswers};
 
     fn recording(destinations: &[&str], failed: &[&str]) -> Recording {
-        let arn = |region: &&str| ProfileModel {
-            model_arn: format!("arn:aws:bedrock:{region}::foundation-model/a.b"),
+        let arn = |region: &&str| {
+            ProfileModel::new(format!("arn:aws:bedrock:{region}::foundation-model/a.b"))
         };
-        let profile = ProfileSummary {
-            inference_profile_id: "eu.a.b".to_owned(),
-            models: destinations.iter().map(arn).collect(),
-            ..ProfileSummary::default()
-        };
-        let answers = RegionAnswers {
-            models: Vec::new(),
-            profiles: vec![profile],
-        };
+        let profile = ProfileSummary::new("eu.a.b", destinations.iter().map(arn).collect());
+        let answers = RegionAnswers::new(Vec::new(), vec![profile]);
         let failure = |region: &&str| ((*region).to_owned(), "denied".to_owned());
-        Recording {
-            observed_at: Timestamp::baked(0),
-            partition: "aws".to_owned(),
-            regions: BTreeMap::from([("eu-west-1".to_owned(), answers)]),
-            failures: failed.iter().map(failure).collect(),
-            left_out: Vec::new(),
-        }
+        let mut recording = Recording::new("aws", Timestamp::baked(0));
+        recording.regions.insert("eu-west-1".to_owned(), answers);
+        recording.failures = failed.iter().map(failure).collect();
+        recording
     }
 
     fn catalog(recording: &Recording, previous: Option<&Catalog>) -> Catalog {
@@ -133,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_region_that_was_known_stays_known() {
+    fn former_regions_stay_known() {
         let first = catalog(&recording(&["eu-west-1", "eu-west-9"], &[]), None);
         let second = catalog(&recording(&["eu-west-1"], &[]), Some(&first));
         let third = catalog(&recording(&["eu-west-1"], &[]), Some(&second));
@@ -145,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_another_partition_are_left_out() {
+    fn rows_of_another_partition_are_skipped() {
         let mut mixed = recording(&["eu-west-1"], &[]);
         mixed.partition = "aws-cn".to_owned();
         let (document, problems) = transform(&mixed, None);

@@ -7,7 +7,7 @@
 //! ```
 //! # #[cfg(feature = "bundle")]
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! use bedrock_catalog::{Catalog, Policy, models, regions};
+//! use bedrock_catalog::{Catalog, Policy, models, regions, residency};
 //!
 //! // Offline: everything is in the binary. No I/O, no allocation, cannot fail.
 //! let catalog = Catalog::bundled();
@@ -18,7 +18,7 @@
 //! // Hot paths resolve a string once and then ask by handle: no hashing, no allocation.
 //! let sonnet = catalog.model("anthropic.claude-sonnet-4-6").ok_or("no such model")?;
 //! let route = sonnet.route(regions::EU_CENTRAL_1, Policy::Geography)?;
-//! assert!(route.destinations().are_within(&["eu-*"]));
+//! assert!(route.destinations().are_within(residency::EU));
 //! # Ok(())
 //! # }
 //! # #[cfg(not(feature = "bundle"))]
@@ -50,13 +50,13 @@ pub use bedrock_catalog_cache as cache;
 #[doc(hidden)]
 pub use bedrock_catalog_data::baked_v1;
 pub use bedrock_catalog_data::{
-    Access, AccessEntry, CATALOG_SCHEMA, Catalog, Customization, Date, DestinationIds,
-    Destinations, DestinationsEntry, Document, FORMAT, Filter, Geography, Id, InferenceType, Key,
-    Lifecycle, LifecycleEntry, LifecycleStatus, Modality, Model, ModelEntry, ModelId,
-    ParseTimeError, ParseWordError, Policy, Profile, ProfileEntry, ProfileId, ProfileRoute, Region,
-    RegionId, Route, RouteEntry, RouteKind, Status, Text, Timestamp, geography_of, kind,
+    Access, AccessEntry, Catalog, Customization, Date, DestinationIds, Destinations,
+    DestinationsEntry, Document, Filter, Geography, InferenceType, IntoModelId, IntoProfileId,
+    IntoRegionId, Lifecycle, LifecycleEntry, LifecycleStatus, Modality, Model, ModelEntry, ModelId,
+    ParseEnumError, ParseTimeError, Policy, Profile, ProfileEntry, ProfileId, ProfileRoute,
+    QueryError, QueryErrorKind, Region, RegionId, Route, RouteEntry, RouteKind, Status, Text,
+    Timestamp, residency,
 };
-pub use bedrock_catalog_data::{Error as QueryError, ErrorKind as QueryErrorKind};
 #[cfg(feature = "bundle")]
 pub use bedrock_catalog_data::{models, profiles, regions};
 pub use bedrock_catalog_recording::{

@@ -13,7 +13,7 @@ use aws_sdk_bedrockruntime::operation::converse::ConverseInput;
 use aws_sdk_bedrockruntime::operation::converse_stream::ConverseStreamInput;
 use aws_sdk_bedrockruntime::operation::invoke_model::InvokeModelInput;
 use aws_sdk_bedrockruntime::operation::invoke_model_with_response_stream::InvokeModelWithResponseStreamInput;
-use bedrock_catalog_data::{Catalog, Error as QueryError, Policy};
+use bedrock_catalog_data::{Catalog, Policy, QueryError};
 
 use crate::live::LiveCatalog;
 use bedrock_catalog_recording::redact;

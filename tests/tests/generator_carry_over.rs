@@ -1,4 +1,4 @@
-//! Whatever regions fail, no model, profile or way in is lost from the catalog.
+//! Failing regions never remove a model, profile or access from the catalog.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -10,9 +10,9 @@ use std::collections::BTreeSet;
 
 use bedrock_catalog::recording::Recording;
 use bedrock_catalog::{Catalog, CatalogDiff, transform};
-use bedrock_catalog_recording::complaints;
+use bedrock_catalog_recording::guard_violations;
 
-/// Numbers that look random and are the same every time.
+/// A deterministic random number generator.
 struct Dice(u64);
 
 impl Dice {
@@ -24,7 +24,7 @@ impl Dice {
     }
 }
 
-/// All subsets that are tried: the first k of the regions for k = 0..31, and 500 at random.
+/// The tested subsets: the first k regions for k = 0..=31, and 500 random ones.
 fn subsets(regions: &[String]) -> Vec<BTreeSet<String>> {
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
     let first = (0..=regions.len()).map(|k| regions[..k].iter().cloned().collect());
@@ -59,7 +59,7 @@ fn no_subset_of_failing_regions_loses_anything() {
     };
     let (before, subsets) = (ids(bundle), subsets(&regions));
     assert_eq!(subsets.len(), 532);
-    // Spread over two threads: each subset is on its own.
+    // On two threads.
     let check =
         |subsets: &[BTreeSet<String>]| {
             for failed in subsets {
@@ -120,7 +120,7 @@ fn no_subset_of_failing_regions_loses_anything() {
 }
 
 #[test]
-fn failing_regions_are_no_reason_to_stop_and_silent_ones_are() {
+fn guards_accept_failed_regions_and_refuse_empty_ones() {
     let bundle = Catalog::bundled();
     let whole = Recording::of_catalog(bundle);
     let regions: Vec<String> = whole.regions.keys().cloned().collect();
@@ -134,7 +134,10 @@ fn failing_regions_are_no_reason_to_stop_and_silent_ones_are() {
             silent.regions.get_mut(region).unwrap().models.clear();
             silent.regions.get_mut(region).unwrap().profiles.clear();
         }
-        assert_eq!(complaints(&failed, Some(bundle)), [""; 0], "{count}");
-        assert!(complaints(&silent, Some(bundle)).len() >= count, "{count}");
+        assert_eq!(guard_violations(&failed, Some(bundle)), [""; 0], "{count}");
+        assert!(
+            guard_violations(&silent, Some(bundle)).len() >= count,
+            "{count}"
+        );
     }
 }

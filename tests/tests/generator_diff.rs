@@ -1,4 +1,4 @@
-//! What a difference says: one case for every kind of change, and laws that hold for all.
+//! Differences between catalogs: every kind of change, and general properties.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -16,7 +16,7 @@ const MODEL: &str = "maker.model-1-v1:0";
 
 fn recording() -> Recording {
     let mut recording = synthetic::recording(&REGIONS, 6, 4);
-    // As in synthetic recordings all regions route alike, profile 3 goes home only.
+    // In synthetic recordings all regions have equal routes; profile 3 gets its source as destination.
     for (region, answers) in &mut recording.regions {
         let own = format!("arn:aws:bedrock:{region}::foundation-model/maker.model-3-v1:0");
         answers.profiles[3]
@@ -31,7 +31,7 @@ fn catalog(recording: &Recording, previous: Option<&Catalog>) -> Catalog {
     Catalog::from_document(&transform(recording, previous).0).unwrap()
 }
 
-/// The catalog of the recording, and that of the changed one after it.
+/// The catalog of the recording, and that of the changed recording over it.
 fn pair(change: impl FnOnce(&mut Recording)) -> (Catalog, Catalog) {
     let old = catalog(&recording(), None);
     let mut changed = recording();
@@ -72,7 +72,7 @@ fn both(change: &SetChange) -> (Vec<String>, Vec<String>) {
     (change.gained.clone(), change.lost.clone())
 }
 
-/// How many entries every list has, in the order of the accessors.
+/// The lengths of the lists, in the order of the accessors.
 fn counts(diff: &CatalogDiff) -> [usize; 10] {
     [
         diff.models_added().len(),
@@ -89,7 +89,7 @@ fn counts(diff: &CatalogDiff) -> [usize; 10] {
 }
 
 #[test]
-fn the_same_again_is_no_difference() {
+fn an_equal_recording_has_no_difference() {
     let diff = changed(|_| {});
     assert!(diff.is_empty() && counts(&diff) == [0; 10]);
     assert!(diff.from().observed_at < diff.to().observed_at);
@@ -97,7 +97,7 @@ fn the_same_again_is_no_difference() {
 }
 
 #[test]
-fn a_model_comes_goes_and_comes_back() {
+fn models_are_added_retired_gone_and_back() {
     let without = |recording: &mut Recording| {
         for answers in recording.regions.values_mut() {
             answers
@@ -119,7 +119,7 @@ fn a_model_comes_goes_and_comes_back() {
     let diff = CatalogDiff::between(&retired, &catalog(&recording(), Some(&retired)));
     assert_eq!(counts(&diff), [0, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
 
-    // Where nothing is carried over, it is gone, and not known before.
+    // Without carry-over it is gone, and then added.
     let mut less = recording();
     without(&mut less);
     let less = catalog(&less, None);
@@ -131,7 +131,7 @@ fn a_model_comes_goes_and_comes_back() {
     assert_eq!(counts(&diff), [1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     assert_eq!(diff.models_added()[0].provider.as_deref(), Some("Maker"));
 
-    // Where a region failed, it is gone but not retired.
+    // With a failed region it is gone but not retired.
     let diff = changed(|recording| {
         without(recording);
         recording
@@ -142,7 +142,7 @@ fn a_model_comes_goes_and_comes_back() {
 }
 
 #[test]
-fn a_life_moves_on() {
+fn lifecycle_changes() {
     let diff = changed(|recording| {
         lifecycle(recording, |lifecycle| {
             lifecycle.status = Some("LEGACY".to_owned());
@@ -172,7 +172,7 @@ fn a_life_moves_on() {
 }
 
 #[test]
-fn regions_and_ways_in_of_a_model() {
+fn regions_and_inference_types_of_a_model() {
     let diff = changed(|recording| {
         let answers = recording.regions.get_mut("eu-west-1").unwrap();
         answers
@@ -202,12 +202,12 @@ fn regions_and_ways_in_of_a_model() {
     assert_eq!(both(&two.provisioned), set(&["us-east-1"], &[]));
     let four = change("maker.model-4-v1:0");
     assert_eq!(both(&four.regions), set(&[], &["eu-west-1"]));
-    assert!(four.on_demand.is_empty(), "told by the region");
+    assert!(four.on_demand.is_empty(), "reported by the region");
     assert_eq!(change("maker.model-5-v1:0").facts, ["inference_types"]);
 }
 
 #[test]
-fn facts_are_named() {
+fn other_properties_are_named() {
     let diff = changed(|recording| {
         models(recording, |_, row| {
             if row.model_id == MODEL {
@@ -229,14 +229,14 @@ fn facts_are_named() {
 }
 
 #[test]
-fn profiles_their_sources_and_destinations() {
+fn sources_and_destinations_of_profiles() {
     let diff = changed(|recording| {
         for (region, answers) in &mut recording.regions {
             let model = "foundation-model/maker.model-3-v1:0";
             answers.profiles[3].models[0].model_arn =
                 format!("arn:aws:bedrock:ca-central-1::{model}");
             if region == "eu-west-1" {
-                // Without the global one, and without the regional one as a source.
+                // Removes the global profile, and the region as a source of the other.
                 answers.profiles.remove(1);
             }
             answers.profiles.remove(0);
@@ -259,7 +259,7 @@ fn profiles_their_sources_and_destinations() {
     assert_eq!(
         three.destinations.len(),
         1,
-        "told together: {:?}",
+        "reported together: {:?}",
         three.destinations
     );
     assert_eq!(three.destinations[0].sources, REGIONS);
@@ -270,7 +270,7 @@ fn profiles_their_sources_and_destinations() {
 }
 
 #[test]
-fn regions_come_go_fail_and_answer_again() {
+fn regions_are_added_removed_stale_and_fresh() {
     let (old, stale) = pair(|recording| {
         recording.regions.remove("us-west-2").unwrap();
         recording
@@ -293,7 +293,7 @@ fn regions_come_go_fail_and_answer_again() {
 }
 
 #[test]
-fn backwards_is_the_other_way_round() {
+fn the_reverse_difference_swaps_gained_and_lost() {
     let (a, b) = pair(|recording| {
         recording
             .regions

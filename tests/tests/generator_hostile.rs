@@ -1,5 +1,5 @@
-//! Five hundred texts that try to get out of what they are put into, and many random ones: through the bake,
-//! the fingerprints, and the difference in all its forms. Each output is parsed back and compared.
+//! Hostile texts, fixed and random, in generated code, fingerprints and differences. Each output is parsed
+//! and compared.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -13,11 +13,11 @@ use bedrock_catalog::recording::{
     ModelSummary, ProfileModel, ProfileSummary, Recording, RegionAnswers,
 };
 use bedrock_catalog::{Catalog, CatalogDiff, catalog_from_json, transform};
-use bedrock_catalog_gen::{bake, diff_json, diff_markdown, diff_text, named};
+use bedrock_catalog_gen::{bake, diff_json, diff_markdown, diff_text, name_constants};
 use pulldown_cmark::{Event, Options, Parser, Tag};
 use serde_json::Value;
 
-/// What breaks out of Rust, HTML, Markdown, YAML, CSV, shells and terminals.
+/// Texts that break out of Rust, HTML, Markdown, YAML, CSV, shells or terminals.
 const SEEDS: [&str; 50] = [
     "\"",
     "'",
@@ -71,7 +71,7 @@ const SEEDS: [&str; 50] = [
     "::set-output name=x::y",
 ];
 
-/// Exactly 500, the same every time: each seed alone and in nine kinds of surroundings.
+/// 500 fixed texts: each seed alone and in nine contexts.
 fn fixed() -> Vec<String> {
     let long = |seed: &str| seed.repeat(10_000 / seed.len() + 1);
     let all = SEEDS.iter().flat_map(|&seed| {
@@ -93,7 +93,7 @@ fn fixed() -> Vec<String> {
     all
 }
 
-/// Random texts over an alphabet of what hurts.
+/// Random texts of the characters of the seeds.
 fn random(count: usize) -> Vec<String> {
     let alphabet: Vec<char> = SEEDS
         .concat()
@@ -122,7 +122,7 @@ fn count_of_random() -> usize {
     }
 }
 
-/// A recording in which every text is an id, a name, a provider, a word, and part of a region's name.
+/// A recording with every text as id, name, provider, enum value and part of a region id.
 fn recording(texts: &[String]) -> Recording {
     let ids: BTreeSet<&String> = texts.iter().collect();
     // No catalog has more than 1,024 regions.
@@ -137,46 +137,33 @@ fn recording(texts: &[String]) -> Recording {
         _ => "r-9".to_owned(),
     };
     let arn = |region: &str, id: &str| format!("arn:aws:bedrock:{region}::foundation-model/{id}");
-    let models = ids.iter().map(|id| ModelSummary {
-        model_id: (*id).clone(),
-        model_name: Some((*id).clone()),
-        provider_name: Some((*id).clone()),
-        input_modalities: Some(vec![(*id).clone()]),
-        inference_types_supported: Some(vec![(*id).clone()]),
-        ..ModelSummary::default()
+    let models = ids.iter().map(|&id| {
+        let mut row = ModelSummary::new(id.clone());
+        row.model_name = Some(id.clone());
+        row.provider_name = Some(id.clone());
+        row.input_modalities = Some(vec![id.clone()]);
+        row.inference_types_supported = Some(vec![id.clone()]);
+        row
     });
-    let profiles = ids.iter().enumerate().map(|(place, id)| ProfileSummary {
-        inference_profile_id: format!("x.{id}"),
-        inference_profile_name: Some((*id).clone()),
-        description: Some((*id).clone()),
-        status: Some((*id).clone()),
-        models: vec![
-            ProfileModel {
-                model_arn: arn("r-1", id),
-            },
-            ProfileModel {
-                model_arn: arn(&format!("r{}", region(place, id)), id),
-            },
-        ],
-        ..ProfileSummary::default()
+    let profiles = ids.iter().enumerate().map(|(place, &id)| {
+        let other = format!("r{}", region(place, id));
+        let models = ["r-1", &other].map(|region| ProfileModel::new(arn(region, id)));
+        let mut row = ProfileSummary::new(format!("x.{id}"), models.to_vec());
+        row.inference_profile_name = Some(id.clone());
+        row.description = Some(id.clone());
+        row.status = Some(id.clone());
+        row
     });
-    let answers = RegionAnswers {
-        models: models.collect(),
-        profiles: profiles.collect(),
-    };
-    Recording {
-        observed_at: "2026-08-22T00:52:43Z".parse().unwrap(),
-        partition: "aws".to_owned(),
-        regions: [("r-1".to_owned(), answers)].into(),
-        failures: Default::default(),
-        left_out: Vec::new(),
-    }
+    let answers = RegionAnswers::new(models.collect(), profiles.collect());
+    let mut recording = Recording::new("aws", "2026-08-22T00:52:43Z".parse().unwrap());
+    recording.regions.insert("r-1".to_owned(), answers);
+    recording
 }
 
 fn catalog(recording: &Recording) -> Catalog {
     let (document, problems) = transform(recording, None);
     assert!(problems.is_empty(), "{problems:?}");
-    named(document, None).unwrap()
+    name_constants(document, None).unwrap()
 }
 
 fn plain() -> Catalog {
@@ -187,7 +174,7 @@ fn plain() -> Catalog {
     catalog(&plain)
 }
 
-/// What stands in the difference, with what it does not say.
+/// The difference to the catalog of the texts, and the added ids.
 fn differences(texts: &[String]) -> (CatalogDiff, BTreeSet<String>) {
     let new = catalog(&recording(texts));
     let diff = CatalogDiff::between(&plain(), &new);
@@ -197,14 +184,14 @@ fn differences(texts: &[String]) -> (CatalogDiff, BTreeSet<String>) {
 }
 
 #[test]
-fn baked_and_read_back() {
+fn baked_files_parse_and_have_equal_content() {
     let texts = fixed();
     let catalog = catalog(&recording(&texts));
     assert_eq!(
         catalog.models().count(),
         texts.iter().collect::<BTreeSet<_>>().len()
     );
-    // `bake` itself parses what it printed, and compares the tokens.
+    // `bake` itself parses the printed text and compares the tokens.
     let baked = bake(&catalog).unwrap();
     assert_eq!(
         catalog_from_json(baked.files["catalog.json"].as_bytes()).unwrap(),
@@ -233,7 +220,7 @@ fn baked_and_read_back() {
 }
 
 #[test]
-fn baked_the_same_every_time() {
+fn the_order_of_rows_does_not_change_the_baked_files() {
     let mut texts = fixed();
     texts.truncate(100);
     let first = bake(&catalog(&recording(&texts))).unwrap();
@@ -247,14 +234,14 @@ fn baked_the_same_every_time() {
     }
 }
 
-/// Controls, and what turns the direction of a text or cannot be seen.
+/// Whether it is a control, bidirectional or invisible character.
 fn turns(letter: char) -> bool {
     letter.is_control()
         || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 #[test]
-fn text_has_a_line_for_each_and_nothing_that_steers() {
+fn text_has_one_line_per_entry_and_no_control_characters() {
     for texts in [fixed(), random(count_of_random())]
         .iter()
         .flat_map(|texts| texts.chunks(1_000))
@@ -269,7 +256,7 @@ fn text_has_a_line_for_each_and_nothing_that_steers() {
 }
 
 #[test]
-fn json_is_ascii_and_reads_back() {
+fn json_is_ascii_and_has_equal_content() {
     for texts in [fixed(), random(count_of_random())]
         .iter()
         .flat_map(|texts| texts.chunks(1_000))
@@ -291,7 +278,7 @@ fn json_is_ascii_and_reads_back() {
     }
 }
 
-/// `\u{…}` read back.
+/// Decodes `\u{…}`.
 fn unescaped(text: &str) -> String {
     let mut parts = text.split("\\u{");
     let mut read = parts.next().unwrap().to_owned();
@@ -303,7 +290,7 @@ fn unescaped(text: &str) -> String {
     read
 }
 
-/// The beginning of a text, as much of it as is shown.
+/// A text as it is shown, truncated.
 fn shown(text: &str) -> String {
     match text.char_indices().nth(200) {
         None => text.to_owned(),
@@ -312,7 +299,7 @@ fn shown(text: &str) -> String {
 }
 
 #[test]
-fn markdown_holds_data_in_code_and_nowhere_else() {
+fn markdown_has_untrusted_text_in_code_spans_only() {
     let random = random(count_of_random());
     let texts = fixed();
     for texts in texts.chunks(10).chain(random.chunks(30)) {
@@ -329,7 +316,7 @@ fn markdown_holds_data_in_code_and_nowhere_else() {
                 Event::Code(text) => {
                     code.insert(unescaped(&text));
                 }
-                // Our own words have nothing in them that means anything anywhere.
+                // Our own text has no markup.
                 Event::Text(text) => {
                     let plain =
                         |byte: u8| byte.is_ascii_alphanumeric() || b" ,.;:()-".contains(&byte);
@@ -346,8 +333,8 @@ fn markdown_holds_data_in_code_and_nowhere_else() {
         for id in &ids {
             assert!(code.contains(&shown(id)), "{id:?} is not in {markdown}");
         }
-        // Without a parser: between the back quotes stand only letters that mean nothing, and the
-        // back quotes come in pairs on every line.
+        // For lenient parsers too: backticks are paired on every line, and the text between them has no
+        // markup.
         for line in markdown.lines() {
             let spans: Vec<&str> = line.split('`').collect();
             assert_eq!(spans.len() % 2, 1, "{line}");
@@ -374,7 +361,7 @@ fn markdown_holds_data_in_code_and_nowhere_else() {
 }
 
 #[test]
-fn markdown_fits_a_pull_request_whatever_comes() {
+fn markdown_never_exceeds_the_limit_of_a_pull_request() {
     let texts: Vec<String> = (0..3_000)
         .map(|n| format!("{n}{}", "\u{202e}@".repeat(20)))
         .collect();
@@ -390,6 +377,6 @@ fn markdown_fits_a_pull_request_whatever_comes() {
         markdown.contains(&format!("**{cut} more lines were cut.**")),
         "{shown}"
     );
-    // The headings that fit say how many there are.
+    // Headings that fit have the number of entries.
     assert!(markdown.contains("### Models added (3000)"));
 }

@@ -1,5 +1,5 @@
-//! The workflows, read as YAML: every action pinned, no right that is not named, nothing interpolated
-//! into a script, and the cloud apart from the token that writes.
+//! The workflows: every action is pinned, every permission is named, nothing is interpolated into a
+//! script, and cloud credentials are separated from write tokens.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -13,7 +13,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-/// Every workflow by its name, as text and parsed.
+/// Every workflow by name, as text and parsed.
 fn workflows() -> BTreeMap<String, (String, Value)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.github/workflows");
     let files = fs::read_dir(folder)
@@ -41,7 +41,7 @@ fn allows(job: &Value, right: &str) -> bool {
 }
 
 #[test]
-fn there_are_four_and_none_has_a_right_at_the_top() {
+fn there_are_four_workflows_without_top_level_permissions() {
     let workflows = workflows();
     assert!(
         workflows
@@ -61,7 +61,7 @@ fn there_are_four_and_none_has_a_right_at_the_top() {
 }
 
 #[test]
-fn every_action_is_pinned_with_its_version_beside_it() {
+fn every_action_is_pinned_with_a_version_comment() {
     for (name, (text, workflow)) in workflows() {
         let mut used = 0;
         for step in jobs(&workflow).values().flat_map(steps) {
@@ -84,7 +84,7 @@ fn every_action_is_pinned_with_its_version_beside_it() {
             if action_name == "actions/checkout" {
                 assert_eq!(step["with"]["persist-credentials"], false, "{name}");
             }
-            // Of GitHub, AWS and the Rust project; nobody else's.
+            // Of GitHub, AWS and the Rust project only.
             let owner = action_name.split('/').next().unwrap();
             assert!(
                 ["actions", "aws-actions", "rust-lang"].contains(&owner),
@@ -108,7 +108,7 @@ fn nothing_is_interpolated_into_a_script() {
 }
 
 #[test]
-fn the_cloud_and_the_pen_are_in_different_hands() {
+fn cloud_credentials_and_write_tokens_are_in_different_jobs() {
     let workflows = workflows();
     for (name, (_, workflow)) in &workflows {
         for (job, text) in jobs(workflow) {
@@ -135,11 +135,11 @@ fn the_cloud_and_the_pen_are_in_different_hands() {
         "the fetching job is given no token"
     );
     assert!(allows(propose, "contents") && allows(propose, "pull-requests"));
-    // Only the last step has the token; what is built before it has not.
+    // Only the last step has the token, after everything is built.
     let with_token = |step: &&Value| step["env"].to_string().contains("github.token");
     let with_token: Vec<_> = steps(propose).iter().filter(with_token).collect();
     assert_eq!(with_token, [steps(propose).last().unwrap()]);
-    // Credentials come after everything that compiles.
+    // Credentials come after every step that compiles.
     let place = |test: &dyn Fn(&Value) -> bool| steps(fetch).iter().position(test).unwrap();
     let built = place(&|step| {
         step["run"]
@@ -155,7 +155,7 @@ fn the_cloud_and_the_pen_are_in_different_hands() {
 }
 
 #[test]
-fn pipelines_call_scripts_that_are_there() {
+fn pipelines_call_existing_scripts() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     for (name, (_, workflow)) in workflows() {
         for step in jobs(&workflow).values().flat_map(steps) {
@@ -166,7 +166,7 @@ fn pipelines_call_scripts_that_are_there() {
             }
         }
     }
-    // What checks beside the tests, and is run by nobody else.
+    // Checks beside the tests that nothing else runs.
     for script in [
         "test", "lint", "trees", "zizmor", "deny", "fuzz", "counts", "as-root",
     ] {
@@ -196,7 +196,7 @@ fn pipelines_call_scripts_that_are_there() {
 }
 
 #[test]
-fn the_policy_has_the_two_actions_that_are_used() {
+fn the_iam_policy_has_exactly_the_two_used_actions() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/aws-permissions.md");
     let text = fs::read_to_string(path).unwrap();
     let block = text

@@ -191,8 +191,12 @@ fn each_no_says_what_would_be_a_yes() {
         "policy_forbids"
     );
     assert_eq!(
-        kind(&json(&format!("route {pair} --within nowhere-1"))),
+        kind(&json(&format!("route {pair} --within me-south-1"))),
         "policy_forbids"
+    );
+    assert_eq!(
+        kind(&json(&format!("route {pair} --within nowhere-1"))),
+        "unknown_residency"
     );
     assert_eq!(json(&format!("route {pair}"))["kind"], "geography");
 

@@ -1,16 +1,16 @@
-//! The ids of a document: checked, and numbered in their order.
+//! The ids of a document, checked and numbered in sorted order.
 
 use alloc::format;
 use alloc::vec::Vec;
 
 use super::too_many;
-use crate::error::Error;
+use crate::error::QueryError;
 use crate::index::BuiltIndex;
 
 /// The longest id, in bytes.
-const LONGEST_ID: usize = 16 << 10;
+const MAX_ID_LEN: usize = 16 << 10;
 
-/// Distinct ids of one kind; the number of one is its place among them, sorted.
+/// Distinct ids of one kind. The number of an id is its position in sorted order.
 pub(super) struct Ids<'d> {
     sorted: Vec<&'d str>,
     index: BuiltIndex,
@@ -21,19 +21,23 @@ impl<'d> Ids<'d> {
         what: &str,
         most: usize,
         ids: impl Iterator<Item = &'d str>,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, QueryError> {
         let mut sorted: Vec<&str> = ids.collect();
         if sorted.len() > most {
             return Err(too_many(what, most));
         }
         sorted.sort_unstable();
         if let Some([id, _]) = sorted.array_windows().find(|[a, b]| a == b) {
-            return Err(Error::invalid(format!("two {what} have the id {id:?}")));
+            return Err(QueryError::invalid(format!(
+                "two {what} have the id {id:?}"
+            )));
         }
-        let strange = |id: &&&str| id.is_empty() || id.len() > LONGEST_ID;
+        let strange = |id: &&&str| id.is_empty() || id.len() > MAX_ID_LEN;
         if let Some(id) = sorted.iter().find(strange) {
             let len = id.len();
-            return Err(Error::invalid(format!("an id of {what} has {len} bytes")));
+            return Err(QueryError::invalid(format!(
+                "an id of {what} has {len} bytes"
+            )));
         }
         let index = BuiltIndex::new(sorted.iter().copied());
         let index = index.ok_or_else(|| too_many(what, most))?;
@@ -53,7 +57,7 @@ impl<'d> Ids<'d> {
         self.sorted.iter().copied()
     }
 
-    /// What finds the rows of a catalog, which are in the same order.
+    /// The index from ids to rows, which have the same order.
     pub(super) fn into_index(self) -> BuiltIndex {
         self.index
     }

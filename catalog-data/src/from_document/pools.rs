@@ -1,17 +1,17 @@
-//! What many rows share: one text that holds all texts, and distinct lists of words. Their sizes are
-//! checked here, where they are numbered.
+//! Data that rows share: one string with all texts, and distinct lists of enum values. Sizes are
+//! checked here.
 
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::{MOST_ROWS, too_many};
-use crate::error::Error;
+use super::{MAX_ROWS, too_many};
+use crate::error::QueryError;
 use crate::rows::Run;
 use crate::text::{StaticList, Text};
 
-/// All texts, one after another.
+/// All texts, concatenated.
 pub(super) struct Texts(String);
 
 impl Texts {
@@ -19,10 +19,10 @@ impl Texts {
         Self(String::with_capacity(bytes))
     }
 
-    pub(super) fn put(&mut self, text: &str) -> Result<Run, Error> {
+    pub(super) fn push(&mut self, text: &str) -> Result<Run, QueryError> {
         let len = u16::try_from(text.len()).map_err(|_| {
             let (has, most) = (text.len(), u16::MAX);
-            Error::invalid(format!(
+            QueryError::invalid(format!(
                 "a text has {has} bytes: at most {most} are allowed"
             ))
         })?;
@@ -32,8 +32,11 @@ impl Texts {
         Ok(Run::new(start, len))
     }
 
-    pub(super) fn maybe(&mut self, text: Option<&Text<'_>>) -> Result<Option<Run>, Error> {
-        text.map(|text| self.put(text)).transpose()
+    pub(super) fn push_optional(
+        &mut self,
+        text: Option<&Text<'_>>,
+    ) -> Result<Option<Run>, QueryError> {
+        text.map(|text| self.push(text)).transpose()
     }
 
     pub(super) fn into_text(self) -> String {
@@ -41,8 +44,8 @@ impl Texts {
     }
 }
 
-/// Distinct lists of words, each sorted, numbered as they are met. Found in order, not one by one: a
-/// document may have many that differ at their ends only.
+/// Distinct sorted lists, numbered in order of appearance. A tree finds them, because a document may
+/// have many lists that differ at the end only.
 pub(super) struct Lists<T>(BTreeMap<Vec<T>, u16>);
 
 impl<T: Clone + Ord> Lists<T> {
@@ -50,19 +53,20 @@ impl<T: Clone + Ord> Lists<T> {
         Self(BTreeMap::new())
     }
 
-    pub(super) fn number(&mut self, words: &[T]) -> Result<u16, Error> {
-        // Mostly they are sorted already.
-        if let Some(&number) = self.0.get(words) {
+    /// The number of a list in any order, added if it is new.
+    pub(super) fn number(&mut self, list: &[T]) -> Result<u16, QueryError> {
+        // Usually the list is sorted already.
+        if let Some(&number) = self.0.get(list) {
             return Ok(number);
         }
-        let mut words = words.to_vec();
-        words.sort_unstable();
-        words.dedup();
+        let mut list = list.to_vec();
+        list.sort_unstable();
+        list.dedup();
         let next = self.0.len();
-        if next == MOST_ROWS && !self.0.contains_key(&words) {
-            return Err(too_many("lists of words", MOST_ROWS));
+        if next == MAX_ROWS && !self.0.contains_key(&list) {
+            return Err(too_many("lists of values", MAX_ROWS));
         }
-        Ok(*self.0.entry(words).or_insert(next as u16))
+        Ok(*self.0.entry(list).or_insert(next as u16))
     }
 
     /// The lists in the order of their numbers.
@@ -79,27 +83,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_stand_one_after_another() {
+    fn texts_are_concatenated() {
         let mut texts = Texts::with_capacity(0);
-        let runs = ["eu", "", "é"].map(|text| texts.put(text).unwrap());
+        let runs = ["eu", "", "é"].map(|text| texts.push(text).unwrap());
         let whole = texts.into_text();
         assert_eq!(whole, "eué");
         assert_eq!(runs.map(|run| run.text(&whole)), ["eu", "", "é"]);
-        assert_eq!(Run::new(3, 1).text(&whole), "", "in the middle of a letter");
+        assert_eq!(Run::new(3, 1).text(&whole), "", "inside a character");
     }
 
     #[test]
-    fn a_text_has_as_many_bytes_as_a_run() {
+    fn a_text_longer_than_a_run_is_refused() {
         let mut texts = Texts::with_capacity(0);
         let longest = "a".repeat(usize::from(u16::MAX));
-        assert!(texts.put(&longest).is_ok());
-        let error = texts.put(&(longest + "a")).unwrap_err();
+        assert!(texts.push(&longest).is_ok());
+        let error = texts.push(&(longest + "a")).unwrap_err();
         assert!(format!("{error}").contains("65536"), "{error}");
     }
 
     const LISTS: usize = 1024;
 
-    /// A word that counts how often it is compared.
+    /// A value that counts its comparisons.
     #[derive(Clone, Debug)]
     struct Counted<'c>(usize, &'c core::cell::Cell<usize>);
 
@@ -124,14 +128,14 @@ mod tests {
 
     impl Eq for Counted<'_> {}
 
-    /// Long lists that differ at their ends only: not each is compared with all.
+    /// Long lists that differ at the end only are not all compared with each other.
     #[test]
-    fn many_lists_are_not_looked_for_one_by_one() {
+    fn many_lists_are_found_without_a_linear_search() {
         let (compared, mut lists) = (core::cell::Cell::new(0), Lists::new());
         for last in 0..LISTS {
-            let words = (0..100).chain([100 + last]);
-            let words: Vec<_> = words.map(|word| Counted(word, &compared)).collect();
-            lists.number(&words).unwrap();
+            let values = (0..100).chain([100 + last]);
+            let values: Vec<_> = values.map(|value| Counted(value, &compared)).collect();
+            lists.number(&values).unwrap();
         }
         let most = LISTS * 101 * 50;
         assert!(compared.get() < most, "{}", compared.get());
@@ -140,8 +144,8 @@ mod tests {
     #[test]
     fn a_list_has_one_number_in_any_order() {
         let mut lists = Lists::new();
-        let asked: [&[u8]; 5] = [&[2, 1], &[], &[1, 2, 2], &[3], &[]];
-        let numbers = asked.map(|words| lists.number(words).unwrap());
+        let inputs: [&[u8]; 5] = [&[2, 1], &[], &[1, 2, 2], &[3], &[]];
+        let numbers = inputs.map(|list| lists.number(list).unwrap());
         assert_eq!(numbers, [0, 1, 0, 2, 1]);
         assert_eq!(lists.into_rows(), [&[1, 2][..], &[], &[3]]);
     }

@@ -1,5 +1,4 @@
-//! What was gathered → tables: everything in its order, every run where it begins. What refers to what
-//! is not checked here any more.
+//! Numbered rows to tables: sorts rows and fills in ranges. References are already checked.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -7,16 +6,17 @@ use core::mem;
 
 use super::{Builder, Ids, Lists, too_many};
 use crate::catalog::Catalog;
-use crate::document::{LifecycleEntry, ModelEntry, ProfileEntry, geography_of};
-use crate::error::Error;
-use crate::query::Facets;
+use crate::document::{LifecycleEntry, ModelEntry, ProfileEntry};
+use crate::enums::Geography;
+use crate::error::QueryError;
+use crate::filter::Facets;
 use crate::rows::{
     AccessRow, LifecycleRow, LinkRow, ModelRow, NONE, ProfileRow, RegionRow, Run, Tables,
 };
 use crate::text::StaticText;
 
 impl Builder<'_> {
-    pub(super) fn catalog(mut self) -> Result<Catalog, Error> {
+    pub(super) fn catalog(mut self) -> Result<Catalog, QueryError> {
         let document = self.document;
         for entry in &document.models {
             for access in &entry.access {
@@ -38,8 +38,8 @@ impl Builder<'_> {
             (self.modalities.into_rows(), self.customizations.into_rows());
         let facets = Facets::new(&modalities, &customizations);
         let facets = models.iter().map(|row| {
-            let has_way_in = row.access.of(&access).iter().any(AccessRow::has_way_in);
-            facets.of(row, has_way_in)
+            let is_callable = row.access.of(&access).iter().any(AccessRow::is_callable);
+            facets.of(row, is_callable)
         });
         let tables = Tables {
             brand: crate::id::UNBRANDED,
@@ -67,36 +67,35 @@ impl Builder<'_> {
         Ok(Catalog::built(tables, ids.map(Ids::into_index)))
     }
 
-    /// The rows of access and of links in the order of (model, region), what `place` walks, and the
-    /// access row of each (region, model).
+    /// The rows of access and of links sorted by (model, region), and the access row of each (region,
+    /// model).
     fn access(&mut self) -> (Vec<AccessRow>, Vec<LinkRow>, Vec<u16>) {
-        // What was gathered ends here, before the rows of models and profiles are made.
-        let (pairs, place) = (mem::take(&mut self.pairs), mem::take(&mut self.place));
-        let gathered = mem::take(&mut self.links);
+        // Taken, so that the memory is free before the rows of models and profiles are built.
+        let (pairs, numbers) = (mem::take(&mut self.pairs), mem::take(&mut self.cells));
+        let unsorted = mem::take(&mut self.links);
         let (models, regions) = (self.models.len(), self.regions.len());
-        let by_pair = gathered.iter().map(|link| usize::from(link.access));
+        let by_pair = unsorted.iter().map(|link| usize::from(link.access));
         let (begins, order) = grouped(pairs.len(), by_pair);
         let mut access = Vec::with_capacity(pairs.len());
-        let mut links = Vec::with_capacity(gathered.len());
+        let mut links = Vec::with_capacity(unsorted.len());
         let mut cells = vec![NONE; models * regions];
-        let met = place.iter().filter(|&&pair| pair != NONE);
-        let met = met.filter_map(|&pair| {
+        let sorted = numbers.iter().filter(|&&pair| pair != NONE);
+        let sorted = sorted.filter_map(|&pair| {
             let (pair, next) = (usize::from(pair), usize::from(pair) + 1);
             let own = *begins.get(pair)? as usize..*begins.get(next)? as usize;
             Some((pairs.get(pair)?, order.get(own)?))
         });
-        for ((pair, own), number) in met.zip(0u16..) {
+        for ((pair, own), number) in sorted.zip(0u16..) {
             let start = links.len();
             links.extend(own.iter().filter_map(|&link| {
-                let link = *gathered.get(link as usize)?;
+                let link = *unsorted.get(link as usize)?;
                 Some(LinkRow {
                     access: number,
                     ..link
                 })
             }));
             let own = links.get_mut(start..).unwrap_or_default();
-            // Bounded before global, then by destinations and profile: profiles are numbered in the
-            // order of their ids.
+            // In order of preference. Profiles are numbered in the order of their ids.
             own.sort_unstable_by_key(|link| {
                 (link.is_global(), link.destinations.len, link.profile)
             });
@@ -106,7 +105,7 @@ impl Builder<'_> {
                 region: pair.region,
                 types: pair.types,
                 flags: pair.flags,
-                // Both fit: a pair has at most one link per profile.
+                // These fit: a pair has at most one link per profile.
                 link: start as u32,
                 links: own.len() as u16,
                 bounded: bounded as u16,
@@ -124,7 +123,7 @@ impl Builder<'_> {
         access: &[AccessRow],
         links: &[LinkRow],
         pool: &mut Vec<u16>,
-    ) -> Result<Vec<ModelRow>, Error> {
+    ) -> Result<Vec<ModelRow>, QueryError> {
         let mut entries: Vec<&ModelEntry<'_>> = self.document.models.iter().collect();
         entries.sort_unstable_by(|a, b| a.id.cmp(&b.id));
         let mut rest = access;
@@ -142,17 +141,20 @@ impl Builder<'_> {
             let run = Run::new(pool.len() as u32, profiles.len() as u16);
             pool.extend_from_slice(&profiles);
             Ok(ModelRow {
-                id: self.texts.put(&entry.id)?,
-                name: self.texts.maybe(entry.name.as_ref())?,
-                provider: self.texts.maybe(entry.provider.as_ref())?,
-                input: told(&mut self.modalities, entry.input_modalities.as_deref())?,
-                output: told(&mut self.modalities, entry.output_modalities.as_deref())?,
+                id: self.texts.push(&entry.id)?,
+                name: self.texts.push_optional(entry.name.as_ref())?,
+                provider: self.texts.push_optional(entry.provider.as_ref())?,
+                input: list_number(&mut self.modalities, entry.input_modalities.as_deref())?,
+                output: list_number(&mut self.modalities, entry.output_modalities.as_deref())?,
                 streaming: entry.streaming,
-                customizations: told(&mut self.customizations, entry.customizations.as_deref())?,
+                customizations: list_number(
+                    &mut self.customizations,
+                    entry.customizations.as_deref(),
+                )?,
                 lifecycle: LifecycleRow::from(&entry.lifecycle),
                 last_seen: entry.last_seen,
                 retired: entry.retired,
-                constant: self.texts.maybe(entry.constant.as_ref())?,
+                constant: self.texts.push_optional(entry.constant.as_ref())?,
                 access: Run::new(start as u32, own.len() as u16),
                 profiles: run,
             })
@@ -160,22 +162,22 @@ impl Builder<'_> {
         entries.into_iter().zip(0u16..).map(row).collect()
     }
 
-    /// The rows of the profiles, of which the links of each begin where `begins` says.
-    fn profiles(&mut self, begins: &[u32]) -> Result<Vec<ProfileRow>, Error> {
+    /// The rows of the profiles. `begins` holds where the links of each profile begin, and the end.
+    fn profiles(&mut self, begins: &[u32]) -> Result<Vec<ProfileRow>, QueryError> {
         let mut entries: Vec<&ProfileEntry<'_>> = self.document.profiles.iter().collect();
         entries.sort_unstable_by(|a, b| a.id.cmp(&b.id));
         let row = |(entry, &[start, end]): (&ProfileEntry<'_>, &[u32; 2])| {
             let models = entry.routes.iter().map(|route| &*route.model);
             let geography = entry.geography.clone();
             Ok(ProfileRow {
-                id: self.texts.put(&entry.id)?,
-                name: self.texts.maybe(entry.name.as_ref())?,
-                description: self.texts.maybe(entry.description.as_ref())?,
-                status: self.texts.maybe(entry.status.as_ref())?,
-                geography: geography.or_else(|| geography_of(&entry.id, models)),
+                id: self.texts.push(&entry.id)?,
+                name: self.texts.push_optional(entry.name.as_ref())?,
+                description: self.texts.push_optional(entry.description.as_ref())?,
+                status: self.texts.push_optional(entry.status.as_ref())?,
+                geography: geography.or_else(|| Geography::of_profile(&entry.id, models)),
                 last_seen: entry.last_seen,
                 retired: entry.retired,
-                constant: self.texts.maybe(entry.constant.as_ref())?,
+                constant: self.texts.push_optional(entry.constant.as_ref())?,
                 // Fits: a profile has at most one link per pair.
                 links: Run::new(start, (end - start) as u16),
             })
@@ -192,11 +194,11 @@ impl Builder<'_> {
         access: &[AccessRow],
         links: &[LinkRow],
         by_profile: &[u32],
-    ) -> Result<Vec<RegionRow>, Error> {
+    ) -> Result<Vec<RegionRow>, QueryError> {
         let ids = self.regions.iter().zip(&self.recorded);
         let row = |(id, &recorded): (&str, &bool)| {
             Ok(RegionRow {
-                id: self.texts.put(id)?,
+                id: self.texts.push(id)?,
                 recorded,
                 stale_since: self.document.stale.get(id).copied(),
                 models: 0,
@@ -204,7 +206,7 @@ impl Builder<'_> {
                 profiles: 0,
             })
         };
-        let rows: Result<Vec<RegionRow>, Error> = ids.map(row).collect();
+        let rows: Result<Vec<RegionRow>, QueryError> = ids.map(row).collect();
         let mut rows = rows?;
         for row in access {
             if let Some(region) = rows.get_mut(usize::from(row.region)) {
@@ -212,7 +214,7 @@ impl Builder<'_> {
                 region.on_demand += u16::from(row.is(AccessRow::ON_DEMAND));
             }
         }
-        // Once for each profile, though it may serve several models from there.
+        // A profile counts once, also if it serves several models from the region.
         let mut last = vec![NONE; rows.len()];
         for link in by_profile
             .iter()
@@ -233,8 +235,8 @@ impl Builder<'_> {
     }
 }
 
-/// The numbers of items, group by group, in their order within each, and where each group begins. One
-/// more beginning than groups: the end.
+/// A counting sort: where each group begins (and the end), and the numbers of the items, group by group.
+/// `of` yields the group of each item.
 fn grouped(groups: usize, of: impl Iterator<Item = usize> + Clone) -> (Vec<u32>, Vec<u32>) {
     let mut begins = vec![0u32; groups + 2];
     for group in of.clone() {
@@ -247,12 +249,12 @@ fn grouped(groups: usize, of: impl Iterator<Item = usize> + Clone) -> (Vec<u32>,
         sum += *begin;
         *begin = sum;
     }
-    // A group's entry but one is where its next item goes; at the end it is where the next group begins.
+    // Entry `group + 1` is where the next item of the group goes; finally it is the group's end.
     let mut order = vec![0u32; sum as usize];
     for (group, number) in of.zip(0u32..) {
         if let Some(next) = begins.get_mut(group + 1) {
-            if let Some(place) = order.get_mut(*next as usize) {
-                *place = number;
+            if let Some(slot) = order.get_mut(*next as usize) {
+                *slot = number;
             }
             *next += 1;
         }
@@ -261,9 +263,12 @@ fn grouped(groups: usize, of: impl Iterator<Item = usize> + Clone) -> (Vec<u32>,
     (begins, order)
 }
 
-/// The number of a list that may not be told.
-fn told<T: Clone + Ord>(lists: &mut Lists<T>, words: Option<&[T]>) -> Result<u16, Error> {
-    words.map_or(Ok(NONE), |words| lists.number(words))
+/// The number of a list; [`NONE`] if it is unknown.
+fn list_number<T: Clone + Ord>(
+    lists: &mut Lists<T>,
+    list: Option<&[T]>,
+) -> Result<u16, QueryError> {
+    list.map_or(Ok(NONE), |list| lists.number(list))
 }
 
 impl From<&LifecycleEntry> for LifecycleRow {

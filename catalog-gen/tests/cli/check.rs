@@ -1,4 +1,4 @@
-//! `check` and `build --check`: stale, forged and broken bundles fail.
+//! `check` and `build --check` fail for old, edited and incomplete bundles.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::{call, committed_catalog, contents, stage};
 
 const DAY: i64 = 86_400;
 
-/// The observation, and some seconds.
+/// The time of the recording plus some seconds.
 fn after(seconds: i64) -> String {
     let observed_at = committed_catalog().observed_at().unix();
     Timestamp::from_unix(observed_at + seconds)
@@ -18,7 +18,7 @@ fn after(seconds: i64) -> String {
         .to_string()
 }
 
-/// The verdict on a bundle: the exit code, the kinds of its problems, and the document.
+/// The exit code of `check`, the kinds of problems, and the JSON document.
 fn verdict(folder: &Path, words: &[&str]) -> (i32, Vec<String>, Value) {
     let call = call(
         folder,
@@ -58,7 +58,7 @@ fn the_age_is_measured_to_the_second() {
 }
 
 #[test]
-fn people_are_told_the_same() {
+fn text_and_json_report_the_same_problems() {
     let stage = stage();
     let told = |age: i64| {
         call(
@@ -75,7 +75,7 @@ fn people_are_told_the_same() {
 }
 
 #[test]
-fn a_date_that_is_missing_or_edited_in_one_place_fails() {
+fn a_date_that_is_missing_or_edited_in_one_file_fails() {
     let now = after(0);
     let edit = |file: &str, from: &str, to: &str| {
         let stage = stage();
@@ -95,7 +95,7 @@ fn a_date_that_is_missing_or_edited_in_one_place_fails() {
     let later = after(DAY);
     assert!(edit("catalog.json", &now, &later).contains(&"future".to_owned()));
     let earlier = after(-DAY);
-    // The tables, the three files of constants.
+    // The tables and the three files of constants.
     assert_eq!(edit("catalog.json", &now, &earlier), ["digest"; 4]);
     let seconds = committed_catalog().observed_at().unix().to_string();
     assert_eq!(edit("src/bundle/tables.rs", &now, &earlier), ["digest"]);
@@ -106,7 +106,7 @@ fn a_date_that_is_missing_or_edited_in_one_place_fails() {
 }
 
 #[test]
-fn a_file_that_is_missing_or_no_text_fails() {
+fn a_missing_or_binary_file_fails() {
     let now = after(0);
     for file in ["catalog.json", "src/bundle/tables.rs", "fingerprints.csv"] {
         for bytes in [None, Some(b"\xff\xfe".as_slice())] {
@@ -131,10 +131,10 @@ fn a_file_that_is_missing_or_no_text_fails() {
     }
 }
 
-/// In place of each file a pipe that nobody writes to, and a device without an end.
+/// Each file is replaced by a pipe without a writer, and by a device without an end.
 #[cfg(unix)]
 #[test]
-fn what_is_no_file_is_not_waited_for() {
+fn pipes_and_devices_do_not_block() {
     let now = after(0);
     for file in ["catalog.json", "src/bundle/tables.rs"] {
         let stage = stage();
@@ -199,7 +199,7 @@ fn a_wrong_command_line_exits_2() {
 }
 
 #[test]
-fn nothing_to_bake_is_told() {
+fn build_without_a_catalog_fails_with_advice() {
     let stage = stage();
     let call = call(
         stage.path(),
@@ -213,8 +213,8 @@ fn nothing_to_bake_is_told() {
 }
 
 #[test]
-fn a_failure_is_a_document_where_one_was_asked_for() {
-    // Here is no project.
+fn a_failure_with_json_is_a_document() {
+    // Outside of a project.
     let stage = stage();
     let failed = call(stage.path(), &["check", "--json", "--color", "always"]);
     assert_eq!(failed.code, 1);

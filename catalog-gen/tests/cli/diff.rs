@@ -1,4 +1,4 @@
-//! `diff` as a process: both kinds of input, three forms, exit codes.
+//! `diff`: recordings and catalogs, three formats, exit codes.
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +12,7 @@ fn diff(folder: &Path, old: &str, new: &str, format: &str) -> Call {
 }
 
 #[test]
-fn recordings_and_catalogs_are_compared_alike() {
+fn a_recording_compares_like_its_catalog() {
     let folder = tempfile::tempdir().unwrap();
     let catalog = committed().join("catalog.json");
     let catalog = catalog.to_str().unwrap();
@@ -27,7 +27,7 @@ fn recordings_and_catalogs_are_compared_alike() {
                 .retain(|row| row.inference_profile_id != "us.amazon.nova-pro-v1:0");
         }
     });
-    // Without what a catalog keeps of the one before it, such as retired models.
+    // Without retired models and other history of the previous catalog.
     let words = [
         "build",
         "--recording",
@@ -68,12 +68,12 @@ fn recordings_and_catalogs_are_compared_alike() {
         let json: Value = serde_json::from_str(&json).unwrap();
         assert_eq!(json["profiles_gone"][0]["id"], "us.amazon.nova-pro-v1:0");
     }
-    // As a catalog is not made of the one before it, what is lost is gone, not retired.
+    // A catalog file carries nothing over: missing models are gone, not retired.
     assert_eq!(diff(folder.path(), "other", catalog, "text").code, 0);
 }
 
 #[test]
-fn a_region_that_failed_is_no_loss() {
+fn a_failed_region_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
     recording(&folder.path().join("part"), |recording| {
         recording.regions.remove("us-east-1").unwrap();

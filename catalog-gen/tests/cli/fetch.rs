@@ -1,4 +1,4 @@
-//! `fetch` against a fake Bedrock: what is written, what is refused, and that nothing is half written.
+//! `fetch` against a fake Bedrock: complete, partial and failed recordings.
 
 use std::fs;
 use std::net::TcpListener;
@@ -12,12 +12,12 @@ use crate::{Call, FILES, call, command, committed, committed_catalog, contents};
 
 const TIME: &str = "2026-10-07T09:36:03Z";
 
-/// The committed catalog, played back in small pages.
+/// The committed catalog, served in small pages.
 fn stage() -> Stage {
     Stage::new(Recording::of_catalog(&committed_catalog())).profile_page_size(20)
 }
 
-/// The command with credentials and nothing else of the surroundings.
+/// The command with credentials and an otherwise empty environment.
 fn fetch(folder: &Path, fake: &FakeBedrock, words: &[&str]) -> Call {
     let url = fake.url();
     let words = [
@@ -46,7 +46,7 @@ fn fetch_with(folder: &Path, words: &[&str], environment: &[(&str, &str)]) -> Ca
     }
 }
 
-/// Everything in a folder, hidden litter too.
+/// The files in a folder, with hidden ones.
 fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).unwrap();
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -54,9 +54,9 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn fetched_and_built_is_the_same_as_built() {
+fn a_fetched_recording_builds_the_committed_bundle() {
     let rendered = Recording::of_catalog(&committed_catalog());
-    let real = recordings::real("fetched_and_built_is_the_same_as_built").unwrap();
+    let real = recordings::real("a_fetched_recording_builds_the_committed_bundle").unwrap();
     for recording in [Some(rendered), real].into_iter().flatten() {
         let folder = tempfile::tempdir().unwrap();
         recording.write(&folder.path().join("direct")).unwrap();
@@ -82,7 +82,7 @@ fn fetched_and_built_is_the_same_as_built() {
             build("direct", "b", "none"),
         );
         assert!(fetched == direct && fetched.len() == FILES.len());
-        // What no recording says any more, the retired models, comes from the catalog before.
+        // Retired models come from the previous catalog.
         let previous = committed().join("catalog.json");
         let renewed = build("recording", "c", previous.to_str().unwrap());
         for file in FILES {
@@ -95,7 +95,7 @@ fn fetched_and_built_is_the_same_as_built() {
 }
 
 #[test]
-fn a_part_is_a_result_and_the_rest_is_named() {
+fn a_partial_recording_names_the_failed_regions() {
     let folder = tempfile::tempdir().unwrap();
     let denied = Rule::new(Fault::access_denied()).region("eu-west-1");
     let broken = Rule::new(Fault::html())
@@ -121,7 +121,7 @@ fn a_part_is_a_result_and_the_rest_is_named() {
     assert_eq!(recording.regions.len(), 29);
     assert!(recording.failures.keys().eq(["eu-west-1", "us-east-1"]));
 
-    // Built on the committed catalog nothing is lost, and the two regions are marked.
+    // Built over the committed catalog, nothing is lost, and the two regions are stale.
     let committed = committed().join("catalog.json");
     let previous = ["--previous", committed.to_str().unwrap()];
     let words = [
@@ -148,7 +148,7 @@ fn a_part_is_a_result_and_the_rest_is_named() {
 }
 
 #[test]
-fn all_regions_may_be_required() {
+fn require_all_regions_fails_for_a_missing_region() {
     let folder = tempfile::tempdir().unwrap();
     let denied = Rule::new(Fault::access_denied()).region("eu-west-1");
     let fake = FakeBedrock::start(stage().rule(denied)).unwrap();
@@ -166,7 +166,7 @@ fn all_regions_may_be_required() {
     );
     let words = ["--require-all-regions", "--regions", "eu-west-2,eu-west-3"];
     assert_eq!(fetch(folder.path(), &fake, &words).code, 0);
-    // One that is not enabled is missed where it was asked for by name.
+    // A region that is not enabled is missing only if it is named.
     let words = [
         "--require-all-regions",
         "--regions",
@@ -183,7 +183,7 @@ fn all_regions_may_be_required() {
 }
 
 #[test]
-fn nothing_is_written_where_nobody_answers() {
+fn nothing_is_written_without_any_answer() {
     let folder = tempfile::tempdir().unwrap();
     let fake = FakeBedrock::start(stage().rule(Rule::new(Fault::expired_token()))).unwrap();
     let failed = fetch(folder.path(), &fake, &[]);
@@ -202,10 +202,10 @@ fn nothing_is_written_where_nobody_answers() {
 }
 
 #[test]
-fn without_credentials_it_says_what_to_set() {
+fn without_credentials_the_message_says_what_to_set() {
     let folder = tempfile::tempdir().unwrap();
     let fake = FakeBedrock::start(stage()).unwrap();
-    // A metadata service that takes the call and says nothing.
+    // A metadata service that accepts connections and never answers.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let metadata = format!("http://{}", silent.local_addr().unwrap());
     let url = fake.url();
@@ -233,7 +233,7 @@ fn without_credentials_it_says_what_to_set() {
 }
 
 #[test]
-fn what_is_there_is_not_overwritten() {
+fn an_existing_folder_is_not_overwritten() {
     let folder = tempfile::tempdir().unwrap();
     let fake = FakeBedrock::start(stage()).unwrap();
     let place = folder.path().join("recording");
@@ -279,13 +279,13 @@ fn a_wrong_command_line_exits_2_and_asks_nobody() {
 }
 
 #[test]
-fn a_list_that_is_suddenly_empty_is_not_believed() {
+fn a_suddenly_empty_list_is_suspicious() {
     let folder = tempfile::tempdir().unwrap();
     let empty = Rule::new(Fault::Empty)
         .region("eu-west-1")
         .operation(Operation::Models);
     let fake = FakeBedrock::start(stage().rule(empty)).unwrap();
-    // Without a committed catalog nobody can tell.
+    // Without a committed catalog there is nothing to compare with.
     let words = ["--regions", "eu-west-1,eu-west-2"];
     assert_eq!(fetch(folder.path(), &fake, &words).stderr, "");
     fs::remove_dir_all(folder.path().join("recording")).unwrap();
@@ -314,7 +314,7 @@ fn a_list_that_is_suddenly_empty_is_not_believed() {
 }
 
 #[test]
-fn what_a_server_says_cannot_steer_the_terminal() {
+fn control_characters_of_a_server_are_escaped() {
     let folder = tempfile::tempdir().unwrap();
     let message = "\u{1b}[2J\u{202e}\r\n\u{7}::set-output name=x::y";
     let hostile =

@@ -1,4 +1,4 @@
-//! What a recording must not do to the bundle unless a person says so.
+//! The guards of `build`, and `--accept-shrink`.
 
 use std::fs;
 use std::path::Path;
@@ -16,7 +16,7 @@ fn build(stage: &Path, name: &str, words: &[&str], change: impl FnOnce(&mut Reco
     )
 }
 
-/// Refused, for the reason, with nothing written.
+/// Asserts that a build fails with this reason and writes nothing.
 fn is_stopped(reason: &str, change: impl FnOnce(&mut Recording)) {
     let stage = stage();
     let data = stage.path().join("data");
@@ -34,7 +34,7 @@ fn is_stopped(reason: &str, change: impl FnOnce(&mut Recording)) {
 }
 
 #[test]
-fn a_person_may_accept_all_of_it() {
+fn accept_shrink_passes_every_guard() {
     let stage = stage();
     let change = |recording: &mut Recording| {
         percent_gone(50)(recording);
@@ -57,14 +57,14 @@ fn a_person_may_accept_all_of_it() {
         committed_catalog().all_models().len()
     );
     assert!(catalog.models().any(|model| model.regions().len() == 0));
-    // With a region unheard, nothing more is known to be gone.
+    // With a failed region the recording is incomplete, and no model is retired.
     let before = committed_catalog();
     for model in catalog.all_models().filter(|model| model.is_retired()) {
         assert!(before.model(model.id()).unwrap().is_retired());
     }
 }
 
-/// Keeps the models whose place is one of those, everywhere.
+/// Keeps the models at these positions, in every region.
 fn keep(recording: &mut Recording, stays: impl Fn(usize) -> bool) {
     let catalog = committed_catalog();
     let ids: Vec<String> = catalog
@@ -93,7 +93,7 @@ fn keep(recording: &mut Recording, stays: impl Fn(usize) -> bool) {
 }
 
 fn percent_gone(percent: usize) -> impl Fn(&mut Recording) {
-    // A catalog has some 150: whole numbers of models, on the side of the test's name.
+    // Of about 150 models: rounded so that the share is above the percentage.
     let count = committed_catalog().models().count();
     let gone = match percent {
         10 => count / 10,
@@ -112,7 +112,7 @@ fn no_models_at_all() {
 }
 
 #[test]
-fn a_region_that_answers_nothing() {
+fn a_region_with_empty_answers() {
     is_stopped("eu-west-1 answers nothing", |recording| {
         let answers = recording.regions.get_mut("eu-west-1").unwrap();
         (answers.models, answers.profiles) = Default::default();
@@ -120,7 +120,7 @@ fn a_region_that_answers_nothing() {
 }
 
 #[test]
-fn a_region_that_is_left_out_without_a_reason() {
+fn a_region_that_is_missing_without_a_failure() {
     is_stopped("eu-west-1 answers nothing", |recording| {
         recording.regions.remove("eu-west-1");
     });
@@ -156,10 +156,7 @@ fn ten_times_as_many() {
         let answers = recording.regions.get_mut("us-east-1").unwrap();
         answers
             .models
-            .extend((0..9 * count).map(|number| ModelSummary {
-                model_id: format!("somebody.model-{number}"),
-                ..ModelSummary::default()
-            }));
+            .extend((0..9 * count).map(|n| ModelSummary::new(format!("somebody.model-{n}"))));
     });
 }
 
@@ -171,7 +168,7 @@ fn two_rows(recording: &mut Recording) {
 }
 
 #[test]
-fn two_rows_of_one_id() {
+fn two_different_rows_with_one_id() {
     is_stopped("duplicate id", two_rows);
 }
 
@@ -190,7 +187,7 @@ fn a_region_without_its_profiles() {
     });
 }
 
-/// Not for a person to accept: a catalog is of one partition.
+/// `--accept-shrink` does not help: a catalog has one partition.
 #[test]
 fn another_partition() {
     let stage = stage();
@@ -219,7 +216,7 @@ fn another_partition() {
 }
 
 #[test]
-fn a_lawful_tenth_gone_passes_and_is_kept_as_retired() {
+fn a_tenth_of_the_models_gone_passes_and_becomes_retired() {
     let stage = stage();
     let built = build(stage.path(), "recording", &[], percent_gone(10));
     assert_eq!(built.code, 0, "{}", built.stderr);
@@ -241,7 +238,7 @@ fn a_lawful_tenth_gone_passes_and_is_kept_as_retired() {
         retired(&catalog) - retired(&before),
         before.models().count() / 10
     );
-    // Every constant is still there.
+    // Every constant stays.
     let constants = |folder: &Path| -> Vec<String> {
         let text = fs::read_to_string(folder.join("src/bundle/models.rs")).unwrap();
         let lines = text.lines().filter(|line| line.starts_with("pub const"));
@@ -309,7 +306,7 @@ impl<'a, I: Iterator<Item = bedrock_catalog_data::Model<'a>>> ById<'a> for I {
 }
 
 #[test]
-fn nothing_is_written_where_the_input_is_broken() {
+fn nothing_is_written_for_broken_input() {
     let stage = stage();
     let data = stage.path().join("data");
     let before = contents(&data);
@@ -348,7 +345,7 @@ fn nothing_is_written_where_the_input_is_broken() {
 }
 
 #[test]
-fn a_malformed_row_is_reported_and_the_rest_goes_on() {
+fn a_malformed_row_is_reported_and_skipped() {
     let stage = stage();
     let folder = stage.path().join("recording");
     recording(&folder, |_| ());
@@ -369,7 +366,7 @@ fn a_malformed_row_is_reported_and_the_rest_goes_on() {
     assert!(built.stdout.contains("nothing changed"), "{}", built.stdout);
 }
 
-/// A row that is left out is unknown, not gone.
+/// A skipped row is unknown, not gone.
 #[test]
 fn a_model_whose_row_is_malformed_is_kept_and_not_retired() {
     let stage = stage();
@@ -396,9 +393,9 @@ fn a_model_whose_row_is_malformed_is_kept_and_not_retired() {
     assert!(catalog.region("us-east-1").unwrap().stale_since().is_some());
 }
 
-/// One page of several is no recording.
+/// One page of several is not a recording.
 #[test]
-fn a_page_is_not_taken_for_the_whole() {
+fn one_page_of_several_is_refused() {
     let stage = stage();
     let folder = stage.path().join("recording");
     recording(&folder, |_| ());
@@ -419,11 +416,11 @@ fn a_page_is_not_taken_for_the_whole() {
 }
 
 #[test]
-fn a_hostile_recording_cannot_steer_the_terminal() {
+fn control_characters_of_a_recording_are_escaped() {
     let hostile = "a\u{1b}[2J\u{202e}\u{9b}b";
     let stage = stage();
     let catalog = committed_catalog();
-    // A catalog whose every region and model is hostile, and a recording without any of them.
+    // A catalog with hostile regions and models, and a recording without them.
     let mut document = catalog.to_document();
     document.models.truncate(1);
     document.profiles.clear();
@@ -442,7 +439,7 @@ fn a_hostile_recording_cannot_steer_the_terminal() {
         assert!(told.contains("\\u{202e}"), "the id is named: {told}");
         call.code
     };
-    // Unheard, without and with a reason; a row that is left out; an id that is gone.
+    // A region without an answer, without and with a failure; a skipped row; a missing id.
     assert_eq!(told("unheard", &[], &|_| ()), 1);
     let fail = |recording: &mut Recording| {
         recording
@@ -452,15 +449,9 @@ fn a_hostile_recording_cannot_steer_the_terminal() {
     assert_eq!(told("failed", &[], &fail), 0);
     assert_eq!(told("required", &["--require-all-regions"], &fail), 1);
     let answer = |recording: &mut Recording| {
-        let row = ModelSummary {
-            model_id: "another".to_owned(),
-            model_arn: Some(hostile.to_owned()),
-            ..ModelSummary::default()
-        };
-        let answers = RegionAnswers {
-            models: vec![row],
-            profiles: Vec::new(),
-        };
+        let mut row = ModelSummary::new("another");
+        row.model_arn = Some(hostile.to_owned());
+        let answers = RegionAnswers::new(vec![row], Vec::new());
         recording.regions.insert(hostile.to_owned(), answers);
     };
     assert_eq!(told("answered", &[], &answer), 1);

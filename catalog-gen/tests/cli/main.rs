@@ -1,4 +1,4 @@
-//! `catalog-gen` as a process: what it makes, what it refuses, and that it leaves nothing half made.
+//! The command `catalog-gen` as a process.
 
 #![allow(
     clippy::unwrap_used,
@@ -24,14 +24,14 @@ use bedrock_catalog_data::Catalog;
 use bedrock_catalog_recording::{Recording, catalog_from_json};
 use bedrock_catalog_tests::leave_out;
 
-/// What one call came to.
+/// The result of one call.
 struct Call {
     code: i32,
     stdout: String,
     stderr: String,
 }
 
-/// The command, outside of the project: it finds nothing that it is not told of.
+/// The command in a folder outside of the project.
 fn command(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_catalog-gen"));
     command.current_dir(folder);
@@ -47,7 +47,7 @@ fn call(folder: &Path, words: &[&str]) -> Call {
     }
 }
 
-/// This package, as it lies when the test runs.
+/// The folder of this package at run time.
 fn package() -> PathBuf {
     let now = std::env::var_os("CARGO_MANIFEST_DIR");
     now.map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from)
@@ -66,7 +66,7 @@ fn committed_catalog() -> Catalog {
     catalog_from_json(&fs::read(committed().join("catalog.json")).unwrap()).unwrap()
 }
 
-/// A folder with the committed bundle in it, as `data`.
+/// A folder with a copy of the committed bundle in `data`.
 fn stage() -> tempfile::TempDir {
     let stage = tempfile::tempdir().unwrap();
     for file in FILES {
@@ -77,7 +77,7 @@ fn stage() -> tempfile::TempDir {
     stage
 }
 
-/// What the generator makes.
+/// The generated files.
 const FILES: [&str; 7] = [
     "catalog.json",
     "catalog.schema.json",
@@ -107,7 +107,7 @@ fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     found
 }
 
-/// The committed catalog's recording, changed, in a folder.
+/// Writes a changed recording of the committed catalog to a folder.
 fn recording(folder: &Path, change: impl FnOnce(&mut Recording)) {
     let mut recording = Recording::of_catalog(&committed_catalog());
     change(&mut recording);
@@ -116,7 +116,7 @@ fn recording(folder: &Path, change: impl FnOnce(&mut Recording)) {
 
 #[cfg(not(feature = "fetch"))]
 #[test]
-fn without_the_feature_fetch_says_which_it_takes() {
+fn fetch_without_the_feature_names_it() {
     let folder = tempfile::tempdir().unwrap();
     for words in [
         &["fetch"][..],

@@ -1,4 +1,4 @@
-//! The same recording gives the same bytes, wherever and in whatever order it is read.
+//! Builds are deterministic: equal recordings give equal bytes, in any folder and order.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use crate::{
     FILES, call, command, committed, committed_catalog, contents, package, recording, stage,
 };
 
-/// A small generator of numbers, so that a shuffle is the same on every run.
+/// A deterministic random number generator for shuffles.
 struct Dice(u64);
 
 impl Dice {
@@ -29,7 +29,7 @@ impl Dice {
     }
 }
 
-/// Every list in another order. (Regions are folders; those come as the file system likes.)
+/// Shuffles every list. Regions are folders, in the order of the file system.
 fn shuffle(recording: &mut Recording, dice: &mut Dice) {
     for answers in recording.regions.values_mut() {
         dice.shuffle(&mut answers.models);
@@ -71,7 +71,7 @@ fn twenty_shuffled_builds_are_the_committed_bytes() {
     let mut dice = Dice(22);
     for round in 0..20 {
         let stage = tempfile::tempdir().unwrap();
-        // Another depth, another name.
+        // Folders with different depths and names.
         let folder = stage.path().join("ü x".repeat(round % 3 + 1));
         fs::create_dir(&folder).unwrap();
         recording(&folder.join("r"), |recording| shuffle(recording, &mut dice));
@@ -112,7 +112,7 @@ fn baking_again_changes_nothing() {
         assert!(built.stdout.contains("nothing changed"), "{}", built.stdout);
         assert!(contents(&data) == before);
     }
-    // A file that is gone comes back, the same.
+    // A deleted file is restored.
     fs::remove_file(data.join("src/bundle/tables.rs")).unwrap();
     assert_eq!(call(stage.path(), &["build", "--out", "data"]).code, 0);
     assert!(contents(&data) == before);
@@ -160,7 +160,7 @@ fn catalog_to_recording_to_catalog_is_equal() {
 }
 
 #[test]
-fn the_recordings_give_the_bundle() {
+fn the_real_recordings_give_the_bundle() {
     const TEST: &str = "the_recordings_give_the_bundle";
     // The one before, of which the retired models are kept, and the bundle's own.
     const RECORDINGS: [(&str, &str, &str); 2] = [

@@ -1,4 +1,4 @@
-//! `catalog.json` is what its schema says, and the schema says something.
+//! `catalog.json` against its JSON Schema.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::committed;
 
 #[test]
-fn the_committed_catalog_is_of_its_schema() {
+fn the_committed_catalog_matches_its_schema_and_wrong_documents_do_not() {
     let read = |file: &str| -> Value {
         serde_json::from_slice(&fs::read(committed().join(file)).unwrap()).unwrap()
     };
@@ -17,7 +17,7 @@ fn the_committed_catalog_is_of_its_schema() {
     if let Some(error) = validator.iter_errors(&catalog).next() {
         panic!("{error} at {}", error.instance_path());
     }
-    // What a catalog is not.
+    // Wrong documents.
     let wrong: [fn(&mut Value); 10] = [
         |c| c["format"] = json!(2),
         |c| c["observed_at"] = json!("soon"),

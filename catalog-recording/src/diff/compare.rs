@@ -1,4 +1,4 @@
-//! How a difference is found: both catalogs walked by id, once.
+//! Comparison of two catalogs by id.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,21 +9,21 @@ use super::{
     ProfileNote, SetChange, StaleNote, StatusChange,
 };
 
-/// Whether something is in a catalog, and how not.
+/// The state of a model or profile in a catalog.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Presence {
     Unknown,
-    There,
-    /// A recording that did not reach every region has not had it.
+    Present,
+    /// An incomplete recording does not have it.
     Gone,
     Retired,
 }
 
 impl Presence {
-    fn of(there: bool, retired: bool) -> Self {
-        match (there, retired) {
+    fn of(present: bool, retired: bool) -> Self {
+        match (present, retired) {
             (_, true) => Self::Retired,
-            (true, false) => Self::There,
+            (true, false) => Self::Present,
             (false, false) => Self::Gone,
         }
     }
@@ -42,7 +42,7 @@ impl Presence {
 }
 
 impl CatalogDiff {
-    /// What `new` says and `old` does not, and the other way round.
+    /// Compares two catalogs. Linear in their sizes, apart from sorting.
     pub fn between(old: &Catalog, new: &Catalog) -> Self {
         let mut diff = Self {
             from: DiffSide::of(old),
@@ -77,9 +77,9 @@ impl CatalogDiff {
         for id in ids.collect::<BTreeSet<_>>() {
             let (before, now) = (old.model(id), new.model(id));
             let list = match (Presence::of_model(before), Presence::of_model(now)) {
-                (Presence::Unknown, Presence::There) => &mut self.models_added,
-                (Presence::Gone | Presence::Retired, Presence::There) => &mut self.models_back,
-                (Presence::There, Presence::There) => {
+                (Presence::Unknown, Presence::Present) => &mut self.models_added,
+                (Presence::Gone | Presence::Retired, Presence::Present) => &mut self.models_back,
+                (Presence::Present, Presence::Present) => {
                     if let (Some(before), Some(now)) = (before, now) {
                         let change = ModelChange::between(before, now);
                         self.models_changed
@@ -92,8 +92,8 @@ impl CatalogDiff {
                 _ => &mut self.models_gone,
             };
             let regions = |model: &Model<'_>| model.regions().len() > 0;
-            let told = now.filter(regions).or(before).or(now);
-            list.extend(told.map(ModelNote::of));
+            let noted = now.filter(regions).or(before).or(now);
+            list.extend(noted.map(ModelNote::of));
         }
     }
 
@@ -105,9 +105,9 @@ impl CatalogDiff {
         {
             let (before, now) = (old.profile(id), new.profile(id));
             let list = match (Presence::of_profile(before), Presence::of_profile(now)) {
-                (Presence::Unknown, Presence::There) => &mut self.profiles_added,
-                (Presence::Gone | Presence::Retired, Presence::There) => &mut self.profiles_back,
-                (Presence::There, Presence::There) => {
+                (Presence::Unknown, Presence::Present) => &mut self.profiles_added,
+                (Presence::Gone | Presence::Retired, Presence::Present) => &mut self.profiles_back,
+                (Presence::Present, Presence::Present) => {
                     if let (Some(before), Some(now)) = (before, now) {
                         let change = ProfileChange::between(before, now);
                         self.profiles_changed
@@ -115,11 +115,11 @@ impl CatalogDiff {
                     }
                     continue;
                 }
-                (Presence::There | Presence::Unknown, _) => &mut self.profiles_gone,
+                (Presence::Present | Presence::Unknown, _) => &mut self.profiles_gone,
                 _ => continue,
             };
-            let told = now.filter(|profile| profile.routes().next().is_some());
-            list.extend(told.or(before).or(now).map(ProfileNote::of));
+            let noted = now.filter(|profile| profile.routes().next().is_some());
+            list.extend(noted.or(before).or(now).map(ProfileNote::of));
         }
     }
 
@@ -178,16 +178,16 @@ impl ModelNote {
 
 impl ModelChange {
     fn between(old: Model<'_>, new: Model<'_>) -> Self {
-        let by_region = |model: Model<'_>, may: fn(Access<'_>) -> bool| -> BTreeSet<String> {
+        let by_region = |model: Model<'_>, test: fn(Access<'_>) -> bool| -> BTreeSet<String> {
             let common = |id: &str| old.access(id).is_some() && new.access(id).is_some();
-            let allowed = move |access: &Access<'_>| common(access.region().id()) && may(*access);
-            let accesses = model.accesses().filter(allowed);
+            let counted = move |access: &Access<'_>| common(access.region().id()) && test(*access);
+            let accesses = model.accesses().filter(counted);
             accesses
                 .map(|access| access.region().id().to_owned())
                 .collect()
         };
-        let change = |may: fn(Access<'_>) -> bool| {
-            let (old, new) = (by_region(old, may), by_region(new, may));
+        let change = |test: fn(Access<'_>) -> bool| {
+            let (old, new) = (by_region(old, test), by_region(new, test));
             SetChange::between(
                 old.iter().map(String::as_str),
                 new.iter().map(String::as_str),
@@ -201,7 +201,7 @@ impl ModelChange {
                 access.inference_types().map(<[_]>::to_vec),
             )
         };
-        let reworded = old.accesses().any(|access| {
+        let types_differ = old.accesses().any(|access| {
             let now = new.access(access.region().id());
             now.is_some_and(|now| listed(&now) != listed(&access))
         });
@@ -225,7 +225,7 @@ impl ModelChange {
             ),
             (
                 "inference_types",
-                reworded && on_demand.is_empty() && provisioned.is_empty(),
+                types_differ && on_demand.is_empty() && provisioned.is_empty(),
             ),
         ];
         Self {
@@ -278,12 +278,12 @@ impl ProfileChange {
             new.models().map(|model| model.id()),
         );
         let changed_sources = SetChange::between(sources(old), sources(new));
-        // Sources that change alike are told together.
-        let mut alike: BTreeMap<(&str, SetChange), Vec<String>> = BTreeMap::new();
+        // Sources with the same change share an entry.
+        let mut changes: BTreeMap<(&str, SetChange), Vec<String>> = BTreeMap::new();
         for &(model, source) in before.keys().chain(now.keys()).collect::<BTreeSet<_>>() {
             let (was, is) = (before.get(&(model, source)), now.get(&(model, source)));
-            let told = models.names(model) || changed_sources.names(source);
-            if (was.is_none() || is.is_none()) && told {
+            let reported = models.names(model) || changed_sources.names(source);
+            if (was.is_none() || is.is_none()) && reported {
                 continue;
             }
             let change = SetChange::between(
@@ -291,12 +291,12 @@ impl ProfileChange {
                 is.into_iter().flatten().copied(),
             );
             if !change.is_empty() {
-                let sources = alike.entry((model, change)).or_default();
+                let sources = changes.entry((model, change)).or_default();
                 sources.push(source.to_owned());
             }
         }
         let destinations =
-            alike
+            changes
                 .into_iter()
                 .map(|((model, destinations), sources)| DestinationsChange {
                     model: model.to_owned(),
@@ -326,7 +326,7 @@ impl ProfileChange {
     }
 }
 
-/// The regions a profile serves callers of.
+/// The source regions of a profile.
 fn sources(profile: Profile<'_>) -> BTreeSet<&str> {
     let routes = profile.routes();
     routes.map(|route| route.access.region().id()).collect()

@@ -1,12 +1,12 @@
-//! A recording as a folder: read strictly, write whole.
+//! Recordings as folders. Reading is strict, writing is atomic.
 //!
 //! ```text
-//! recording.json                        when, which partition, which regions, which failed and why
-//! REGION/list-foundation-models.json    as the AWS CLI prints them, all pages joined
+//! recording.json                        time, partition, regions, and failures with their reasons
+//! REGION/list-foundation-models.json    the answers as the AWS CLI prints them, all pages joined
 //! REGION/list-inference-profiles.json
 //! ```
 //!
-//! A folder made with the AWS CLI alone has no `recording.json`; its time must then be given.
+//! A folder made with the AWS CLI alone has no `recording.json`; the caller supplies the time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -28,8 +28,8 @@ const ABOUT: &str = "recording.json";
 const MODELS: &str = "list-foundation-models.json";
 const PROFILES: &str = "list-inference-profiles.json";
 
-/// No answer is near this size; the largest of the first recordings has 41 kB.
-const LARGEST_FILE: usize = 64 << 20;
+/// The largest file in bytes. Answers have about 50 kB.
+const MAX_FILE_BYTES: usize = 64 << 20;
 
 /// `recording.json`.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -38,7 +38,7 @@ struct About {
     observed_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     partition: Option<String>,
-    /// The regions asked.
+    /// The regions that were asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     regions: Option<BTreeSet<String>>,
     /// The regions that failed, with the reason.
@@ -46,31 +46,31 @@ struct About {
     failures: BTreeMap<String, String>,
 }
 
-/// A row that is not what the API answers, and was left out.
+/// A malformed row of an answer, which is skipped. Printed as one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RowProblem {
-    /// The answer: `REGION/list-foundation-models.json` or `REGION/list-inference-profiles.json`.
+    /// The file: `REGION/list-foundation-models.json` or `REGION/list-inference-profiles.json`.
     pub file: String,
-    /// The row's place in the list, from 0.
+    /// The position of the row in the list, from 0.
     pub index: usize,
-    /// What is wrong with it.
+    /// The reason.
     pub reason: String,
     duplicate: bool,
 }
 
 impl RowProblem {
-    /// Whether another row of the answer has its id, and says something else.
+    /// Whether another row of the answer has the same id and different content.
     pub fn is_duplicate(&self) -> bool {
         self.duplicate
     }
 
-    /// The region whose answer the row is of.
+    /// The region of the answer.
     pub(crate) fn region(&self) -> &str {
         self.file.split('/').next().unwrap_or_default()
     }
 
-    /// A row of a region's answer to an operation, such as `list-foundation-models`.
+    /// A problem with a row of a region's answer to an operation such as `list-foundation-models`.
     pub(crate) fn new(region: &str, operation: &str, index: usize, fault: RowFault) -> Self {
         Self {
             file: format!("{region}/{operation}.json"),
@@ -84,10 +84,10 @@ impl RowProblem {
     }
 }
 
-/// What is wrong with a row.
+/// The reason why a row is skipped.
 pub(crate) enum RowFault {
     Malformed(String),
-    /// The id of a row that another one contradicts.
+    /// The id that a different row has too.
     Duplicate(String),
 }
 
@@ -115,14 +115,15 @@ impl fmt::Display for RowProblem {
 }
 
 impl Recording {
-    /// Reads a recording folder. Rows that are none are left out, and told of in `left_out`.
+    /// Reads a recording folder. Malformed rows are skipped and listed in
+    /// [`skipped_rows`](Self::skipped_rows).
     ///
-    /// `observed_at` stands in for a `recording.json` that is missing or has no time, and wins over
-    /// one that has.
+    /// `observed_at` takes precedence over the time in `recording.json`, which a folder made with the
+    /// AWS CLI does not have.
     ///
     /// # Errors
-    /// Where a file is missing, too large or not the list it should be, or no time is known. A
-    /// single malformed row is no error.
+    /// A file is missing, larger than 64 MiB, malformed or one page of several; no time is known; or a
+    /// region's name is no folder name.
     pub fn read(folder: &Path, observed_at: Option<Timestamp>) -> Result<Self, RecordingError> {
         let about = match folder.join(ABOUT) {
             path if path.exists() => json(&path)?,
@@ -178,15 +179,16 @@ impl Recording {
             partition,
             regions,
             failures: about.failures,
-            left_out: problems,
+            skipped_rows: problems,
         })
     }
 
-    /// Writes the recording as a folder that must not exist yet, or be empty. It appears whole or
-    /// not at all: everything is written beside it first.
+    /// Writes the recording as a folder, which must be absent or empty. Account ids are redacted.
+    ///
+    /// Atomic: the files are written to a sibling folder, which is then renamed.
     ///
     /// # Errors
-    /// Where there is something in the place, or a file cannot be written.
+    /// The folder is not empty, or a file cannot be written.
     pub fn write(&self, folder: &Path) -> Result<(), RecordingError> {
         let taken = || {
             let error = std::io::Error::from(std::io::ErrorKind::AlreadyExists);
@@ -203,11 +205,11 @@ impl Recording {
         regions.try_for_each(|region| check_name(region))?;
         let beside = sibling(folder);
         let written = self.write_files(&beside).and_then(|()| {
-            // Over an empty folder, which rename replaces; over a full one it fails.
+            // `rename` replaces an empty folder and fails on another.
             fs::rename(&beside, folder).map_err(|error| RecordingError::io("finish", folder, error))
         });
         if written.is_err() {
-            // The failure is what the caller hears of; the litter is swept as well as can be.
+            // Best effort: the error of the write is the one to report.
             let _ = fs::remove_dir_all(&beside);
         }
         written
@@ -239,7 +241,7 @@ impl Recording {
     }
 }
 
-/// A region is a folder of the recording and nothing else: not above it, not hidden.
+/// Checks that a region id is the name of a visible folder: it cannot lead out of the recording.
 fn check_name(region: &str) -> Result<(), RecordingError> {
     let is_name = Path::new(region).file_name() == Some(region.as_ref());
     match is_name && !region.starts_with('.') {
@@ -248,7 +250,7 @@ fn check_name(region: &str) -> Result<(), RecordingError> {
     }
 }
 
-/// A place beside a folder, on the same file system, of this process alone.
+/// A sibling of the folder, on the same file system, unique to this process.
 fn sibling(folder: &Path) -> PathBuf {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     folder.with_file_name(format!(".{name}.{}.partial", std::process::id()))
@@ -258,7 +260,7 @@ fn invalid(message: String) -> RecordingError {
     RecordingError::new(RecordingErrorKind::InvalidRecording, message)
 }
 
-/// The names of the folders in a recording; hidden ones are not regions.
+/// The names of the folders in a recording, except hidden ones.
 fn region_folders(folder: &Path) -> Result<BTreeSet<String>, RecordingError> {
     let failed = |error| RecordingError::io("read the recording", folder, error);
     let mut regions = BTreeSet::new();
@@ -275,13 +277,13 @@ fn region_folders(folder: &Path) -> Result<BTreeSet<String>, RecordingError> {
 }
 
 fn json<T: DeserializeOwned>(path: &Path) -> Result<T, RecordingError> {
-    let bytes = read_bounded(path, LARGEST_FILE)
+    let bytes = read_bounded(path, MAX_FILE_BYTES)
         .map_err(|error| RecordingError::io("read", path, error))?;
     serde_json::from_slice(&bytes)
         .map_err(|error| invalid(format!("{} is malformed", path.display())).because(error))
 }
 
-/// Deterministic: the same value gives the same bytes. No account id is written.
+/// Writes indented JSON without account ids. Equal values give equal bytes.
 fn write_json(path: &Path, value: &impl Serialize) -> Result<(), RecordingError> {
     let mut json = serde_json::to_string_pretty(value)
         .map_err(|error| invalid(format!("cannot print {}", path.display())).because(error))?;
@@ -289,7 +291,7 @@ fn write_json(path: &Path, value: &impl Serialize) -> Result<(), RecordingError>
     fs::write(path, &*redact(&json)).map_err(|error| RecordingError::io("write", path, error))
 }
 
-/// The rows of one answer. What is no list fails; what is no row is reported and left out.
+/// The rows of one answer. Malformed rows are added to `problems` and skipped.
 fn rows<R: Row>(
     folder: &Path,
     region: &str,
@@ -326,8 +328,7 @@ fn rows<R: Row>(
     Ok(rows)
 }
 
-/// The partition that most of the rows' ARNs name, the smallest of equals; `aws` where they name
-/// none. Rows of another one are left out by the transform.
+/// The partition in most of the ARNs, or `aws` without any. The transform skips rows of another one.
 fn partition(regions: &BTreeMap<String, RegionAnswers>) -> String {
     let models = regions.values().flat_map(|answers| &answers.models);
     let profiles = regions.values().flat_map(|answers| &answers.profiles);
@@ -338,14 +339,14 @@ fn partition(regions: &BTreeMap<String, RegionAnswers>) -> String {
     partition.unwrap_or("aws").to_owned()
 }
 
-/// A row that can tell what is wrong with it.
+/// A row of an answer.
 pub(crate) trait Row: DeserializeOwned {
-    /// What is wrong with the row, in an answer of the region.
+    /// Checks the row of a region's answer. The error is the reason to skip it.
     fn check(&self, region: &str) -> Result<(), String>;
 }
 
-/// The longest text that is taken; no real id has 100 bytes. A catalog takes none of 64 KiB.
-const LONGEST_TEXT: usize = 16 << 10;
+/// The longest text in bytes; ids have less than 100. Catalogs accept less than 64 KiB.
+const MAX_TEXT_BYTES: usize = 16 << 10;
 
 fn check_id(field: &str, id: &str) -> Result<(), String> {
     match id.is_empty() {
@@ -356,7 +357,7 @@ fn check_id(field: &str, id: &str) -> Result<(), String> {
 
 fn check_text(field: &str, text: Option<&str>) -> Result<(), String> {
     match text.map_or(0, str::len) {
-        length if length > LONGEST_TEXT => Err(format!("{field} has {length} bytes")),
+        length if length > MAX_TEXT_BYTES => Err(format!("{field} has {length} bytes")),
         _ => Ok(()),
     }
 }
@@ -414,19 +415,17 @@ impl Row for ProfileSummary {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recording::ProfileModel;
 
     fn recording(region: &str) -> Recording {
-        Recording {
-            observed_at: Timestamp::baked(0),
-            partition: "aws".to_owned(),
-            regions: BTreeMap::from([(region.to_owned(), RegionAnswers::default())]),
-            failures: BTreeMap::new(),
-            left_out: Vec::new(),
-        }
+        let mut recording = Recording::new("aws", Timestamp::baked(0));
+        let answers = RegionAnswers::default();
+        recording.regions.insert(region.to_owned(), answers);
+        recording
     }
 
     #[test]
-    fn what_is_written_is_read() {
+    fn a_written_recording_reads_back_and_is_not_overwritten() {
         let stage = tempfile::tempdir().unwrap();
         let folder = stage.path().join("recording");
         let mut recording = recording("eu-west-1");
@@ -435,11 +434,11 @@ mod tests {
             .insert("eu-west-2".to_owned(), "denied \u{202e}".to_owned());
         recording.write(&folder).unwrap();
         assert_eq!(Recording::read(&folder, None).unwrap(), recording);
-        assert!(recording.write(&folder).is_err(), "nothing is written over");
+        assert!(recording.write(&folder).is_err(), "not overwritten");
     }
 
     #[test]
-    fn a_region_is_no_way_out_of_the_folder() {
+    fn a_region_id_cannot_lead_out_of_the_folder() {
         for region in [
             "",
             ".",
@@ -478,36 +477,27 @@ mod tests {
     }
 
     #[test]
-    fn a_text_too_long_for_a_catalog_is_one_bad_row() {
-        let long = "a".repeat(LONGEST_TEXT + 1);
+    fn a_row_with_a_text_too_long_for_a_catalog_is_skipped() {
+        let long = "a".repeat(MAX_TEXT_BYTES + 1);
         let mut recording = recording("eu-west-1");
         let answers = recording.regions.get_mut("eu-west-1").unwrap();
+        answers.models.push(ModelSummary::new(long.clone()));
         answers.models.push(ModelSummary {
-            model_id: long.clone(),
-            ..ModelSummary::default()
-        });
-        answers.models.push(ModelSummary {
-            model_id: "a".to_owned(),
             model_name: Some("n".repeat(1 << 16)),
-            ..ModelSummary::default()
+            ..ModelSummary::new("a")
         });
+        let arn = "arn:aws:bedrock:eu-west-1::foundation-model/a";
         answers.profiles.push(ProfileSummary {
-            inference_profile_id: "p".to_owned(),
             description: Some("d".repeat(1 << 16)),
-            models: vec![crate::recording::ProfileModel {
-                model_arn: "arn:aws:bedrock:eu-west-1::foundation-model/a".to_owned(),
-            }],
-            ..ProfileSummary::default()
+            ..ProfileSummary::new("p", vec![ProfileModel::new(arn)])
         });
         for arn in [
             format!("arn:aws:bedrock:eu-west-1::foundation-model/{long}"),
             format!("arn:aws:bedrock:{long}::foundation-model/a"),
         ] {
-            answers.profiles.push(ProfileSummary {
-                inference_profile_id: format!("p{}", answers.profiles.len()),
-                models: vec![crate::recording::ProfileModel { model_arn: arn }],
-                ..ProfileSummary::default()
-            });
+            let id = format!("p{}", answers.profiles.len());
+            let models = vec![ProfileModel::new(arn)];
+            answers.profiles.push(ProfileSummary::new(id, models));
         }
         let (document, problems) = crate::transform(&recording, None);
         assert_eq!(problems.len(), 5);

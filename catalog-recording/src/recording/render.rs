@@ -1,4 +1,4 @@
-//! Catalog → recording: the inverse of the transform, for stages and round trips.
+//! Catalog to recording, for tests and round trips.
 
 use bedrock_catalog_data::{Catalog, Date, Destinations, Lifecycle, Model, Profile, Region};
 
@@ -8,9 +8,8 @@ use super::{
 use crate::arn::ModelArn;
 
 impl Recording {
-    /// The answers that a catalog is made of: transformed, they give the catalog again. Regions
-    /// whose rows are stale count as failed, so that the catalog itself, as the previous one,
-    /// carries them over.
+    /// The recording that [`transform`](crate::transform) turns into this catalog, given the catalog
+    /// itself as the previous one. Stale regions become failures, so that their rows are carried over.
     ///
     /// ```
     /// use bedrock_catalog_data::Catalog;
@@ -35,23 +34,16 @@ impl Recording {
             (region.id().to_owned(), answers)
         };
         Self {
-            observed_at: catalog.observed_at(),
-            partition: catalog.partition().to_owned(),
             regions: fresh.into_iter().map(answers).collect(),
             failures: stale.iter().filter_map(failure).collect(),
-            left_out: Vec::new(),
+            ..Self::new(catalog.partition(), catalog.observed_at())
         }
     }
 }
 
 fn models(catalog: &Catalog, region: Region<'_>) -> Vec<ModelSummary> {
     let arn = |model: Model<'_>| {
-        let arn = ModelArn {
-            partition: catalog.partition(),
-            region: Some(region.id()),
-            model: model.id(),
-        };
-        arn.text()
+        ModelArn::new(catalog.partition(), Some(region.id()), model.id()).to_string()
     };
     let listed = region.accesses().filter(|access| access.is_listed());
     let row = |access: bedrock_catalog_data::Access<'_>| {
@@ -61,19 +53,20 @@ fn models(catalog: &Catalog, region: Region<'_>) -> Vec<ModelSummary> {
             model_id: model.id().to_owned(),
             model_name: model.name().map(str::to_owned),
             provider_name: model.provider().map(str::to_owned),
-            input_modalities: model.input_modalities().map(words),
-            output_modalities: model.output_modalities().map(words),
+            input_modalities: model.input_modalities().map(texts),
+            output_modalities: model.output_modalities().map(texts),
             response_streaming_supported: model.streaming(),
-            customizations_supported: model.customizations().map(words),
-            inference_types_supported: access.inference_types().map(words),
+            customizations_supported: model.customizations().map(texts),
+            inference_types_supported: access.inference_types().map(texts),
             model_lifecycle: lifecycle(model.lifecycle()),
         }
     };
     listed.map(row).collect()
 }
 
-fn words<W: AsRef<str>>(words: &[W]) -> Vec<String> {
-    words.iter().map(|word| word.as_ref().to_owned()).collect()
+fn texts<T: AsRef<str>>(values: &[T]) -> Vec<String> {
+    let texts = values.iter().map(|value| value.as_ref().to_owned());
+    texts.collect()
 }
 
 fn lifecycle(lifecycle: Lifecycle<'_>) -> Option<LifecycleSummary> {
@@ -94,13 +87,9 @@ fn profiles(catalog: &Catalog, region: Region<'_>) -> Vec<ProfileSummary> {
             .routes()
             .filter(|route| route.access.region() == region);
         let models = from_here.flat_map(|route| {
-            let arn = move |region| ProfileModel {
-                model_arn: ModelArn {
-                    partition: catalog.partition(),
-                    region,
-                    model: route.access.model().id(),
-                }
-                .text(),
+            let arn = move |region| {
+                let arn = ModelArn::new(catalog.partition(), region, route.access.model().id());
+                ProfileModel::new(arn.to_string())
             };
             regions(region, route.destinations).into_iter().map(arn)
         });
@@ -108,24 +97,22 @@ fn profiles(catalog: &Catalog, region: Region<'_>) -> Vec<ProfileSummary> {
         (!models.is_empty()).then(|| ProfileSummary {
             inference_profile_name: profile.name().map(str::to_owned),
             description: profile.description().map(str::to_owned),
-            created_at: None,
-            updated_at: None,
             inference_profile_arn: Some(format!(
                 "arn:{}:bedrock:{}:000000000000:inference-profile/{}",
                 catalog.partition(),
                 region.id(),
                 profile.id()
             )),
-            models,
-            inference_profile_id: profile.id().to_owned(),
             status: Some(profile.status().unwrap_or("ACTIVE").to_owned()),
             kind: Some("SYSTEM_DEFINED".to_owned()),
+            ..ProfileSummary::new(profile.id(), models)
         })
     };
     catalog.profiles().filter_map(row).collect()
 }
 
-/// The regions of the ARNs: a global profile has one without and one with the source's.
+/// The regions in the ARNs of a profile. Global profiles have an ARN without a region, and one with the
+/// source region.
 fn regions<'a>(source: Region<'a>, destinations: Destinations<'a>) -> Vec<Option<&'a str>> {
     match destinations.is_global() {
         true => vec![None, Some(source.id())],

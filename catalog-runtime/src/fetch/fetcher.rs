@@ -313,13 +313,7 @@ impl Fetcher {
         }
 
         let mut fetched = Fetched {
-            recording: Recording {
-                observed_at,
-                partition: self.partition.clone(),
-                regions: BTreeMap::new(),
-                failures: BTreeMap::new(),
-                left_out: Vec::new(),
-            },
+            recording: Recording::new(self.partition.clone(), observed_at),
             reports: BTreeMap::new(),
             account,
         };

@@ -185,9 +185,9 @@ mod tests {
 
     #[test]
     fn a_list_that_lost_more_than_a_fifth_is_doubted() {
-        let answers = |models, profiles| RegionAnswers {
-            models: vec![ModelSummary::default(); models],
-            profiles: vec![ProfileSummary::default(); profiles],
+        let answers = |models, profiles| {
+            let models = vec![ModelSummary::default(); models];
+            RegionAnswers::new(models, vec![ProfileSummary::default(); profiles])
         };
         let before = RegionExpectation {
             models: 100,

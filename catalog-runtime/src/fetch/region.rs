@@ -42,7 +42,7 @@ pub(super) async fn fetch(client: Client, shared: Arc<Shared>) -> Result<RegionA
         shared,
     };
     let (models, profiles) = tokio::try_join!(chain.models(), chain.profiles())?;
-    Ok(RegionAnswers { models, profiles })
+    Ok(RegionAnswers::new(models, profiles))
 }
 
 struct Chain {

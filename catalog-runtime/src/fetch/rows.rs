@@ -34,49 +34,43 @@ fn time(time: Option<DateTime>) -> Option<String> {
 
 /// A row of `ListFoundationModels`, or `None` where it has no id.
 pub(super) fn model(row: FoundationModelSummary) -> Option<ModelSummary> {
-    Some(ModelSummary {
-        model_arn: known(&row.model_arn).map(|arn| redact(&arn).into_owned()),
-        model_id: known(&row.model_id)?,
-        model_name: row.model_name,
-        provider_name: row.provider_name,
-        input_modalities: words(row.input_modalities, |word| word.as_str()),
-        output_modalities: words(row.output_modalities, |word| word.as_str()),
-        response_streaming_supported: row.response_streaming_supported,
-        customizations_supported: words(row.customizations_supported, |word| word.as_str()),
-        inference_types_supported: words(row.inference_types_supported, |word| word.as_str()),
-        model_lifecycle: row.model_lifecycle.map(lifecycle),
-    })
+    let mut model = ModelSummary::new(known(&row.model_id)?);
+    model.model_arn = known(&row.model_arn).map(|arn| redact(&arn).into_owned());
+    model.model_name = row.model_name;
+    model.provider_name = row.provider_name;
+    model.input_modalities = words(row.input_modalities, |word| word.as_str());
+    model.output_modalities = words(row.output_modalities, |word| word.as_str());
+    model.response_streaming_supported = row.response_streaming_supported;
+    model.customizations_supported = words(row.customizations_supported, |word| word.as_str());
+    model.inference_types_supported = words(row.inference_types_supported, |word| word.as_str());
+    model.model_lifecycle = row.model_lifecycle.map(lifecycle);
+    Some(model)
 }
 
 fn lifecycle(row: FoundationModelLifecycle) -> LifecycleSummary {
-    LifecycleSummary {
-        status: known(row.status.as_str()),
-        start_of_life_time: time(row.start_of_life_time),
-        legacy_time: time(row.legacy_time),
-        public_extended_access_time: time(row.public_extended_access_time),
-        end_of_life_time: time(row.end_of_life_time),
-    }
+    let mut lifecycle = LifecycleSummary::default();
+    lifecycle.status = known(row.status.as_str());
+    lifecycle.start_of_life_time = time(row.start_of_life_time);
+    lifecycle.legacy_time = time(row.legacy_time);
+    lifecycle.public_extended_access_time = time(row.public_extended_access_time);
+    lifecycle.end_of_life_time = time(row.end_of_life_time);
+    lifecycle
 }
 
 /// A row of `ListInferenceProfiles`, or `None` where it has no id.
 pub(super) fn profile(row: InferenceProfileSummary) -> Option<ProfileSummary> {
-    let models = row.models.into_iter().filter_map(|model| model.model_arn);
-    Some(ProfileSummary {
-        inference_profile_name: known(&row.inference_profile_name),
-        description: row.description.map(|text| redact(&text).into_owned()),
-        created_at: time(row.created_at),
-        updated_at: time(row.updated_at),
-        inference_profile_arn: known(&row.inference_profile_arn)
-            .map(|arn| redact(&arn).into_owned()),
-        models: models
-            .map(|arn| ProfileModel {
-                model_arn: redact(&arn).into_owned(),
-            })
-            .collect(),
-        inference_profile_id: known(&row.inference_profile_id)?,
-        status: known(row.status.as_str()),
-        kind: known(row.r#type.as_str()),
-    })
+    let arns = row.models.into_iter().filter_map(|model| model.model_arn);
+    let models = arns.map(|arn| ProfileModel::new(redact(&arn)));
+    let mut profile = ProfileSummary::new(known(&row.inference_profile_id)?, models.collect());
+    profile.inference_profile_name = known(&row.inference_profile_name);
+    profile.description = row.description.map(|text| redact(&text).into_owned());
+    profile.created_at = time(row.created_at);
+    profile.updated_at = time(row.updated_at);
+    profile.inference_profile_arn =
+        known(&row.inference_profile_arn).map(|arn| redact(&arn).into_owned());
+    profile.status = known(row.status.as_str());
+    profile.kind = known(row.r#type.as_str());
+    Some(profile)
 }
 
 #[cfg(test)]

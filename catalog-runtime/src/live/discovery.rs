@@ -116,7 +116,7 @@ impl Discovery {
         let accesses = snapshot
             .model(model)?
             .accesses()
-            .filter(|access| access.has_way_in());
+            .filter(|access| access.is_callable());
         let measured = accesses.filter_map(|access| {
             let region = access.region().id();
             Some((latencies.get(region)?.millis, region))

@@ -115,10 +115,7 @@ impl Overlay {
         let routes = self.profiles.iter().flat_map(|entry| &entry.routes);
         for model in routes.map(|route| &route.model) {
             if document.models.iter().all(|entry| entry.id != *model) {
-                document.models.push(ModelEntry {
-                    id: model.clone(),
-                    ..ModelEntry::default()
-                });
+                document.models.push(ModelEntry::new(model.clone()));
             }
         }
     }

@@ -91,7 +91,7 @@ impl Snapshot {
             asked_at: self.asked_at,
             error: self.error().map(ToOwned::to_owned),
             error_kind: self.error_kind().map(crate::CatalogErrorKind::as_str),
-            format: bedrock_catalog_data::FORMAT,
+            format: bedrock_catalog_data::Document::FORMAT,
             version: env!("CARGO_PKG_VERSION"),
         }
     }

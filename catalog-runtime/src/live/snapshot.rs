@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bedrock_catalog_data::{Catalog, Document, FORMAT, Timestamp};
+use bedrock_catalog_data::{Catalog, Document, Timestamp};
 
 use super::builder::LiveCatalogBuilder;
 use crate::cache::Moment;
@@ -235,16 +235,7 @@ impl LiveCatalogBuilder {
 }
 
 fn empty(partition: &str) -> Held {
-    let nothing = Document {
-        format: FORMAT,
-        partition: partition.into(),
-        observed_at: Timestamp::baked(0),
-        regions: Vec::new(),
-        stale: BTreeMap::new(),
-        former_regions: Vec::new(),
-        models: Vec::new(),
-        profiles: Vec::new(),
-    };
+    let nothing = Document::new(partition, Timestamp::baked(0));
     // A document without rows is valid; were it not, loading would still come.
     match Catalog::from_document(&nothing) {
         Ok(catalog) => Held::Built(Arc::new(catalog)),

@@ -5,7 +5,7 @@ mod catalog {
     include!(concat!(env!("OUT_DIR"), "/bedrock_catalog.rs"));
 }
 
-fn main() -> Result<(), bedrock_catalog_data::Error> {
+fn main() -> Result<(), bedrock_catalog_data::QueryError> {
     let model = catalog::models::EXAMPLE_WRITER_V1;
     let route = catalog::CATALOG.route(model, catalog::regions::US_GOV_WEST_1, Policy::Geography)?;
     println!("{} → {}", route.inference_id(), route.destinations());

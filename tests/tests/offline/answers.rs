@@ -1,10 +1,10 @@
-//! Every answer of a catalog as text. Compiled into the tests, and into the program that holds
-//! baked catalogs, so that both can be compared.
+//! The answers of a catalog as text. Compiled into the tests and into the program with the baked
+//! catalogs, to compare both.
 
 use bedrock_catalog::{Catalog, Policy};
 use std::fmt::Write;
 
-/// All that can be asked, and some that can not.
+/// The answers to every question about known ids, and to some about unknown ones.
 pub(crate) fn answers(catalog: &Catalog) -> String {
     let mut text = format!("{} {}\n", catalog.partition(), catalog.observed_at());
     let misses = ["", "a", "no.such", "eu", "global.", "a.b.c"];
@@ -47,6 +47,7 @@ pub(crate) fn answers(catalog: &Catalog) -> String {
                 Policy::Global,
                 Policy::Within(&["eu-*"]),
                 Policy::Within(&["eu-1", "us-1"]),
+                Policy::Within(&["nowhere"]),
                 Policy::Within(&[]),
             ] {
                 let _ = match catalog.route(id, region, policy) {
@@ -62,7 +63,7 @@ pub(crate) fn answers(catalog: &Catalog) -> String {
         .chain(misses)
     {
         let profile = catalog.profile(id);
-        let told = profile.map(|p| {
+        let properties = profile.map(|p| {
             (
                 p.name(),
                 p.description(),
@@ -71,7 +72,7 @@ pub(crate) fn answers(catalog: &Catalog) -> String {
                 p.last_seen(),
             )
         });
-        let _ = writeln!(text, "profile {id:?} {told:?}");
+        let _ = writeln!(text, "profile {id:?} {properties:?}");
         for route in profile.into_iter().flat_map(|profile| profile.routes()) {
             let _ = writeln!(text, "{:?} {:?}", route.access, route.destinations);
         }
@@ -80,9 +81,9 @@ pub(crate) fn answers(catalog: &Catalog) -> String {
         let region = catalog.region(id);
         let counts = region.map(|r| {
             (
-                r.models_count(),
+                r.model_count(),
                 r.on_demand_count(),
-                r.profiles_count(),
+                r.profile_count(),
                 r.stale_since(),
             )
         });

@@ -1,4 +1,4 @@
-//! Any recording: few ids, so that they meet, and every kind of row.
+//! Strategies for recordings: few ids, so that rows collide, and every kind of row.
 
 use bedrock_catalog::recording::{
     LifecycleSummary, ModelSummary, ProfileModel, ProfileSummary, Recording, RegionAnswers,
@@ -38,11 +38,11 @@ fn maybe_text(texts: &'static [&'static str]) -> impl Strategy<Value = Option<St
     of(select(texts).prop_map(str::to_owned))
 }
 
-fn maybe_words(words: &'static [&'static str]) -> impl Strategy<Value = Option<Vec<String>>> {
-    let some = subsequence(words, 0..=words.len());
+fn maybe_list(texts: &'static [&'static str]) -> impl Strategy<Value = Option<Vec<String>>> {
+    let some = subsequence(texts, 0..=texts.len());
     of(some
         .prop_shuffle()
-        .prop_map(|words| words.into_iter().map(str::to_owned).collect()))
+        .prop_map(|texts| texts.into_iter().map(str::to_owned).collect()))
 }
 
 fn lifecycle() -> impl Strategy<Value = Option<LifecycleSummary>> {
@@ -50,12 +50,14 @@ fn lifecycle() -> impl Strategy<Value = Option<LifecycleSummary>> {
     let status = maybe_text(&["ACTIVE", "LEGACY", "TIRED"]);
     of(
         (status, time(), time(), time(), time()).prop_map(
-            |(status, start, legacy, public, end)| LifecycleSummary {
-                status,
-                start_of_life_time: start,
-                legacy_time: legacy,
-                public_extended_access_time: public,
-                end_of_life_time: end,
+            |(status, start, legacy, public, end)| {
+                let mut lifecycle = LifecycleSummary::default();
+                lifecycle.status = status;
+                lifecycle.start_of_life_time = start;
+                lifecycle.legacy_time = legacy;
+                lifecycle.public_extended_access_time = public;
+                lifecycle.end_of_life_time = end;
+                lifecycle
             },
         ),
     )
@@ -63,29 +65,27 @@ fn lifecycle() -> impl Strategy<Value = Option<LifecycleSummary>> {
 
 fn model() -> impl Strategy<Value = ModelSummary> {
     let texts = (maybe_text(&NAMES), maybe_text(&NAMES));
-    let words = (
-        maybe_words(&WORDS),
-        maybe_words(&WORDS),
-        maybe_words(&WORDS),
-        maybe_words(&TYPES),
+    let lists = (
+        maybe_list(&WORDS),
+        maybe_list(&WORDS),
+        maybe_list(&WORDS),
+        maybe_list(&TYPES),
     );
-    (texts, words, any::<Option<bool>>(), lifecycle()).prop_map(|(texts, words, streams, life)| {
-        ModelSummary {
-            model_arn: None,
-            model_id: String::new(),
-            model_name: texts.0,
-            provider_name: texts.1,
-            input_modalities: words.0,
-            output_modalities: words.1,
-            customizations_supported: words.2,
-            inference_types_supported: words.3,
-            response_streaming_supported: streams,
-            model_lifecycle: life,
-        }
+    (texts, lists, any::<Option<bool>>(), lifecycle()).prop_map(|(texts, lists, streams, life)| {
+        let mut row = ModelSummary::default();
+        row.model_name = texts.0;
+        row.provider_name = texts.1;
+        row.input_modalities = lists.0;
+        row.output_modalities = lists.1;
+        row.customizations_supported = lists.2;
+        row.inference_types_supported = lists.3;
+        row.response_streaming_supported = streams;
+        row.model_lifecycle = life;
+        row
     })
 }
 
-/// A row that serves one to three models, each in some regions; none is anywhere.
+/// A row that serves one to three models, each in some regions; an ARN without a region is global.
 fn profile() -> impl Strategy<Value = ProfileSummary> {
     let to = prop_oneof![
         4 => subsequence(&REGIONS, 1..=3).prop_map(|regions| regions.into_iter().map(Some).collect()),
@@ -109,21 +109,18 @@ fn profile() -> impl Strategy<Value = ProfileSummary> {
             let served = served
                 .into_iter()
                 .flat_map(|(id, to): (&str, Vec<Option<&str>>)| {
-                    to.into_iter().map(move |region| ProfileModel {
-                        model_arn: format!(
-                            "arn:aws:bedrock:{}::foundation-model/{id}",
-                            region.unwrap_or_default()
-                        ),
+                    to.into_iter().map(move |region| {
+                        let region = region.unwrap_or_default();
+                        let arn = format!("arn:aws:bedrock:{region}::foundation-model/{id}");
+                        ProfileModel::new(arn)
                     })
                 });
-            ProfileSummary {
-                inference_profile_name: name,
-                description,
-                models: served.collect(),
-                status,
-                kind: kind.map(str::to_owned),
-                ..ProfileSummary::default()
-            }
+            let mut row = ProfileSummary::new("", served.collect());
+            row.inference_profile_name = name;
+            row.description = description;
+            row.status = status;
+            row.kind = kind.map(str::to_owned);
+            row
         })
 }
 
@@ -137,25 +134,20 @@ fn profile_id() -> impl Strategy<Value = String> {
 fn answers() -> impl Strategy<Value = RegionAnswers> {
     let models = btree_map(select(&MODELS), model(), 0..6);
     let profiles = btree_map(profile_id(), profile(), 0..6);
-    (models, profiles).prop_map(|(models, profiles)| RegionAnswers {
-        models: models
-            .into_iter()
-            .map(|(id, row)| ModelSummary {
-                model_id: id.to_owned(),
-                ..row
-            })
-            .collect(),
-        profiles: profiles
-            .into_iter()
-            .map(|(id, row)| ProfileSummary {
-                inference_profile_id: id,
-                ..row
-            })
-            .collect(),
+    (models, profiles).prop_map(|(models, profiles)| {
+        let models = models.into_iter().map(|(id, mut row)| {
+            row.model_id = id.to_owned();
+            row
+        });
+        let profiles = profiles.into_iter().map(|(id, mut row)| {
+            row.inference_profile_id = id;
+            row
+        });
+        RegionAnswers::new(models.collect(), profiles.collect())
     })
 }
 
-/// Any recording of the partition `aws`, of some of the regions; others may have failed.
+/// Recordings of the partition `aws` with some of the regions; others may have failed.
 pub(crate) fn recording() -> impl Strategy<Value = Recording> {
     let regions = btree_map(
         select(&REGIONS),
@@ -163,13 +155,7 @@ pub(crate) fn recording() -> impl Strategy<Value = Recording> {
         1..=5,
     );
     (regions, select(&TIMES)).prop_map(|(regions, time)| {
-        let mut recording = Recording {
-            observed_at: time.parse().unwrap(),
-            partition: "aws".to_owned(),
-            regions: Default::default(),
-            failures: Default::default(),
-            left_out: Vec::new(),
-        };
+        let mut recording = Recording::new("aws", time.parse().unwrap());
         for (id, answers) in regions {
             match answers {
                 Some(answers) => _ = recording.regions.insert(id.to_owned(), answers),
@@ -184,7 +170,7 @@ pub(crate) fn recording() -> impl Strategy<Value = Recording> {
     })
 }
 
-/// Every list in reverse: the same recording in another order.
+/// The same recording with every list reversed.
 pub(crate) fn reversed(recording: &Recording) -> Recording {
     let mut recording = recording.clone();
     for answers in recording.regions.values_mut() {

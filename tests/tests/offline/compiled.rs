@@ -1,12 +1,12 @@
-//! Through the real compiler: a hostile bundle, and a handful of any recordings, built into a
-//! program that is then asked everything.
+//! A hostile bundle and some arbitrary recordings, compiled by the real compiler into a program whose
+//! answers are compared.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use bedrock_catalog::{Catalog, catalog_from_json, catalog_to_json, transform};
-use bedrock_catalog_gen::{BuildScript, bake, named};
+use bedrock_catalog_gen::{BuildScript, bake, name_constants};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use syn::{Item, Visibility};
@@ -24,10 +24,10 @@ fn workspace() -> PathBuf {
 fn build(recording: &bedrock_catalog::recording::Recording) -> Catalog {
     let (document, problems) = transform(recording, None);
     assert_eq!(problems, []);
-    named(document, None).unwrap()
+    name_constants(document, None).unwrap()
 }
 
-/// The file a build script makes of a catalog.
+/// The file that a build script generates of a catalog.
 fn one_file(folder: &Path, catalog: &Catalog) -> String {
     let path = folder.join("catalog.json");
     fs::write(&path, catalog_to_json(catalog)).unwrap();
@@ -36,7 +36,7 @@ fn one_file(folder: &Path, catalog: &Catalog) -> String {
     text
 }
 
-/// The constants of a parsed file, which must hold nothing else: (module, name, id).
+/// The (module, name) of the constants in a parsed file, which must have no other items.
 fn constants(module: &str, items: &[Item]) -> Vec<(String, String)> {
     let constants = items.iter().filter_map(|item| match item {
         Item::Use(_) => None,
@@ -49,7 +49,7 @@ fn constants(module: &str, items: &[Item]) -> Vec<(String, String)> {
     constants.collect()
 }
 
-/// All constants of a file of a build script, in the order of their ids.
+/// The constants in a build script's file, in the order of their ids.
 fn all_constants(text: &str) -> Vec<(String, String)> {
     let file = syn::parse_file(text).unwrap();
     let mut all = Vec::new();
@@ -71,7 +71,7 @@ fn all_constants(text: &str) -> Vec<(String, String)> {
     all
 }
 
-/// The ids the constants of a catalog stand for, in their order.
+/// The ids of the constants of a catalog, in order.
 fn ids(catalog: &Catalog) -> Vec<&str> {
     let models = catalog.all_models().map(|model| model.id());
     let profiles = catalog.all_profiles().map(|profile| profile.id());
@@ -81,7 +81,7 @@ fn ids(catalog: &Catalog) -> Vec<&str> {
         .collect()
 }
 
-/// A few recordings, the same on every run.
+/// Some arbitrary catalogs, the same on every run.
 fn handful() -> Vec<Catalog> {
     let random = TestRng::from_seed(RngAlgorithm::ChaCha, &[22; 32]);
     let mut runner = TestRunner::new_with_rng(Config::default(), random);
@@ -95,12 +95,12 @@ fn handful() -> Vec<Catalog> {
 }
 
 #[test]
-fn the_compiler_takes_a_hostile_bundle_and_holds_its_texts() {
+fn a_hostile_bundle_compiles_and_gives_equal_answers() {
     let stage = tempfile::tempdir().unwrap();
     let root = stage.path();
     let catalog = build(&hostile::recording());
 
-    // The data crate, with the hostile bundle in place of the committed one.
+    // The data crate with the hostile bundle instead of the committed one.
     let manifest = fs::read_to_string(workspace().join("Cargo.toml")).unwrap();
     let (head, members) = manifest.split_once("members = [").unwrap();
     let (_, rest) = members.split_once("]\n").unwrap();
@@ -120,7 +120,7 @@ fn the_compiler_takes_a_hostile_bundle_and_holds_its_texts() {
         fs::write(root.join("catalog-data").join(file), text).unwrap();
     }
 
-    // A program with that bundle, and every catalog as a build script bakes it.
+    // A program with this bundle and with the files of a build script for every catalog.
     let probe = root.join("probe/src");
     fs::create_dir_all(&probe).unwrap();
     let manifest = "[package]\nname = \"probe\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\
@@ -156,7 +156,7 @@ fn the_compiler_takes_a_hostile_bundle_and_holds_its_texts() {
                 ));
                 expected.push_str(&format!("{id:?}\n"));
             }
-            // A constant is told by its number; the same as by its text.
+            // A lookup by constant uses the row number, and must equal the lookup by text.
             if module == "models" {
                 let same = format!(
                     "assert!(c{number}::CATALOG.model(c{number}::{module}::{name}) == \
@@ -199,7 +199,7 @@ fn the_compiler_takes_a_hostile_bundle_and_holds_its_texts() {
     assert_eq!(printed.lines().count(), expected.lines().count());
 }
 
-/// A folder of a package, without what a build left there.
+/// Copies the folder of a package without build output.
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
@@ -214,7 +214,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 #[test]
-fn a_hostile_catalog_bakes_to_nothing_but_its_items() {
+fn a_hostile_catalog_bakes_to_the_expected_items_only() {
     let catalog = build(&hostile::recording());
     let baked = bake(&catalog).unwrap();
     let json = catalog_from_json(baked.files["catalog.json"].as_bytes()).unwrap();
@@ -230,7 +230,7 @@ fn a_hostile_catalog_bakes_to_nothing_but_its_items() {
             assert!(!text.contains(raw), "{file}");
         }
     }
-    // One line per row, and the heading.
+    // One line per row, and the header.
     let rows = catalog.all_models().len() + catalog.all_profiles().len();
     assert_eq!(baked.files["fingerprints.csv"].lines().count(), rows + 1);
 }
@@ -239,7 +239,7 @@ fn a_hostile_catalog_bakes_to_nothing_but_its_items() {
 fn a_build_script_reads_a_hostile_recording_from_its_folder() {
     let stage = tempfile::tempdir().unwrap();
     let mut recording = hostile::recording();
-    // A folder has these names only.
+    // Folder names are more limited.
     recording
         .regions
         .retain(|id, _| id.len() < 200 && !id.contains(['/', '\0']));
@@ -252,14 +252,14 @@ fn a_build_script_reads_a_hostile_recording_from_its_folder() {
 }
 
 #[test]
-fn documentation_is_never_code() {
+fn generated_documentation_has_no_code_and_no_markup() {
     let catalog = build(&hostile::recording());
     for (file, text) in &bake(&catalog).unwrap().files {
         for line in text
             .lines()
             .filter_map(|line| line.trim_start().strip_prefix("///"))
         {
-            // Four blanks begin a block of code, which a test of the documentation would run.
+            // Four spaces begin a code block, which a doctest would run.
             let text = line.strip_prefix(' ').unwrap_or(line);
             assert!(!text.starts_with(' '), "{file}: {line:?}");
             assert!(!text.contains("    "), "{file}: {line:?}");
@@ -272,7 +272,7 @@ fn documentation_is_never_code() {
 }
 
 #[test]
-fn a_recorded_name_that_is_none_is_refused() {
+fn an_invalid_recorded_name_of_a_constant_is_refused() {
     let mut document = Catalog::bundled().to_document();
     for name in [
         "",
@@ -285,16 +285,16 @@ fn a_recorded_name_that_is_none_is_refused() {
         "Brand",
     ] {
         document.models[0].constant = Some(name.into());
-        let catalog = named(document.clone(), None);
+        let catalog = name_constants(document.clone(), None);
         assert!(
             catalog.and_then(|catalog| bake(&catalog)).is_err(),
             "{name:?}"
         );
     }
-    // The name of another one.
+    // The name of another constant.
     let other = bedrock_catalog_gen::constant_name(&document.models[1].id);
     document.models[0].constant = Some(other.clone().into());
     document.models[1].constant = Some(other.into());
-    let catalog = named(document, None);
+    let catalog = name_constants(document, None);
     assert!(catalog.and_then(|catalog| bake(&catalog)).is_err());
 }

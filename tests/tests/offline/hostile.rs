@@ -1,10 +1,10 @@
-//! A recording that tries to get out of every text it is put into.
+//! A recording of hostile texts, which try to break out of every output format.
 
 use bedrock_catalog::recording::{
     ModelSummary, ProfileModel, ProfileSummary, Recording, RegionAnswers,
 };
 
-/// What a text must not break.
+/// Hostile texts.
 pub(crate) fn texts() -> Vec<String> {
     let texts = [
         "\"",
@@ -34,49 +34,45 @@ pub(crate) fn texts() -> Vec<String> {
     texts
 }
 
-/// Ids whose constants all want one name, or are no names, or meet what generated code uses.
+/// Ids with colliding or invalid constant names, or with names that generated code uses.
 const IDS: [&str; 26] = [
     "a.b", "a-b", "a_b", "A.B", "a b", "a.b-2", "a.b_2", "a.b_3", "self", "Self", "crate", "fn",
     "_", "__", "9", "0-9", "-", ".", "brand", "models", "catalog", "modelid", "é", "日本", "none",
     "u16",
 ];
 
-/// A recording of nothing but such texts, in every field that has one.
+/// A recording with hostile texts in every field.
 pub(crate) fn recording() -> Recording {
     let texts = texts();
     let ids = IDS.iter().map(|id| (*id).to_owned());
     let ids: Vec<String> = ids
         .chain(texts.iter().filter(|text| !text.is_empty()).cloned())
         .collect();
-    let text = |place: usize| Some(texts[place % texts.len()].clone());
-    let words = |place: usize| Some(vec![texts[place % texts.len()].clone(), "TEXT".to_owned()]);
-    let models = ids.iter().enumerate().map(|(place, id)| ModelSummary {
-        model_id: id.clone(),
-        model_name: text(place),
-        provider_name: text(place + 1),
-        input_modalities: words(place + 2),
-        output_modalities: words(place + 3),
-        customizations_supported: words(place + 4),
-        inference_types_supported: words(place + 5),
-        ..ModelSummary::default()
+    let text = |n: usize| Some(texts[n % texts.len()].clone());
+    let list = |n: usize| Some(vec![texts[n % texts.len()].clone(), "TEXT".to_owned()]);
+    let models = ids.iter().enumerate().map(|(n, id)| {
+        let mut row = ModelSummary::new(id.clone());
+        row.model_name = text(n);
+        row.provider_name = text(n + 1);
+        row.input_modalities = list(n + 2);
+        row.output_modalities = list(n + 3);
+        row.customizations_supported = list(n + 4);
+        row.inference_types_supported = list(n + 5);
+        row
     });
-    let profiles = ids.iter().enumerate().map(|(place, id)| ProfileSummary {
-        inference_profile_id: match place % 2 {
+    let profiles = ids.iter().enumerate().map(|(n, id)| {
+        let arn = format!("arn:aws:bedrock:r-1::foundation-model/{id}");
+        let profile_id = match n % 2 {
             0 => id.clone(),
-            _ => format!("{}.{id}", texts[place % texts.len()]),
-        },
-        inference_profile_name: text(place + 6),
-        description: text(place + 7),
-        status: text(place + 8),
-        models: vec![ProfileModel {
-            model_arn: format!("arn:aws:bedrock:{}::foundation-model/{id}", "r-1"),
-        }],
-        ..ProfileSummary::default()
+            _ => format!("{}.{id}", texts[n % texts.len()]),
+        };
+        let mut row = ProfileSummary::new(profile_id, vec![ProfileModel::new(arn)]);
+        row.inference_profile_name = text(n + 6);
+        row.description = text(n + 7);
+        row.status = text(n + 8);
+        row
     });
-    let answers = RegionAnswers {
-        models: models.collect(),
-        profiles: profiles.collect(),
-    };
+    let answers = RegionAnswers::new(models.collect(), profiles.collect());
     let hostile = texts.iter().filter(|text| !text.is_empty());
     let mut regions: std::collections::BTreeMap<String, RegionAnswers> = hostile
         .map(|id| (id.clone(), RegionAnswers::default()))
@@ -84,11 +80,7 @@ pub(crate) fn recording() -> Recording {
     regions
         .extend(["brand", "a.b", "a-b", "9"].map(|id| (id.to_owned(), RegionAnswers::default())));
     regions.insert("r-1".to_owned(), answers);
-    Recording {
-        observed_at: "2026-08-22T00:52:43Z".parse().unwrap(),
-        partition: "aws".to_owned(),
-        regions,
-        failures: Default::default(),
-        left_out: Vec::new(),
-    }
+    let mut recording = Recording::new("aws", "2026-08-22T00:52:43Z".parse().unwrap());
+    recording.regions = regions;
+    recording
 }

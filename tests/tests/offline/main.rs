@@ -1,5 +1,5 @@
-//! The offline catalog as a whole: what any recording becomes, what the compiler makes of it, and
-//! that asking costs nothing.
+//! The offline catalog as a whole: properties over arbitrary recordings, compilation, and the cost of
+//! lookups.
 
 #![allow(
     clippy::unwrap_used,

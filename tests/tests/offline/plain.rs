@@ -1,23 +1,23 @@
-//! A model of the catalog that is obviously right: sets and maps, every way tried.
+//! A reference model of the catalog: sets, maps and exhaustive search.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use bedrock_catalog::recording::Recording;
 use bedrock_catalog::{Catalog, DestinationsEntry, Document, Policy};
 
-/// Where a profile serves: these regions, or anywhere.
+/// The destinations of a profile; `None` for any region.
 pub(crate) type To = Option<BTreeSet<String>>;
 
 /// Every way to call one model from one region.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Ways {
     pub(crate) listed: bool,
-    /// None where the listing has the model and does not say.
+    /// `None` if the listing does not say.
     pub(crate) types: Option<BTreeSet<String>>,
     pub(crate) profiles: BTreeMap<String, To>,
 }
 
-/// By model and region.
+/// The access by model and region.
 pub(crate) type Pairs = BTreeMap<(String, String), Ways>;
 
 fn unlisted() -> Ways {
@@ -27,7 +27,7 @@ fn unlisted() -> Ways {
     }
 }
 
-/// What the answers say.
+/// The access in a recording.
 pub(crate) fn of_recording(recording: &Recording) -> Pairs {
     let mut pairs = Pairs::new();
     for (region, answers) in &recording.regions {
@@ -67,7 +67,7 @@ pub(crate) fn of_recording(recording: &Recording) -> Pairs {
     pairs
 }
 
-/// What a document says.
+/// The access in a document.
 pub(crate) fn of_document(document: &Document<'_>) -> Pairs {
     let mut pairs = Pairs::new();
     for model in &document.models {
@@ -87,10 +87,10 @@ pub(crate) fn of_document(document: &Document<'_>) -> Pairs {
     for profile in &document.profiles {
         for route in &profile.routes {
             let to = match &route.destinations {
-                DestinationsEntry::Global => None,
                 DestinationsEntry::Regions(to) => {
                     Some(to.iter().map(|id| id.to_string()).collect())
                 }
+                _ => None,
             };
             for source in &route.sources {
                 let pair = (route.model.to_string(), source.to_string());
@@ -102,7 +102,7 @@ pub(crate) fn of_document(document: &Document<'_>) -> Pairs {
     pairs
 }
 
-/// What a catalog answers.
+/// The access in a catalog.
 pub(crate) fn of_catalog(catalog: &Catalog) -> Pairs {
     let ways = |access: bedrock_catalog::Access<'_>| Ways {
         listed: access.is_listed(),
@@ -143,11 +143,11 @@ impl Ways {
         self.says("ON_DEMAND")
     }
 
-    pub(crate) fn has_way_in(&self) -> bool {
+    pub(crate) fn is_callable(&self) -> bool {
         self.on_demand() || self.says("PROVISIONED") || !self.profiles.is_empty()
     }
 
-    /// The id to send and where it is served, by trying every way.
+    /// The id to send and its destinations, by exhaustive search.
     pub(crate) fn route(
         &self,
         model: &str,

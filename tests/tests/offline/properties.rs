@@ -1,4 +1,4 @@
-//! What holds for every recording.
+//! Properties of every recording.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use bedrock_catalog::{
     Catalog, Customization, Date, Filter, Modality, Policy, QueryErrorKind, RegionId, Status,
     catalog_from_json, catalog_to_json, catalog_to_json_pretty, transform,
 };
-use bedrock_catalog_gen::{baked_in_memory, named};
+use bedrock_catalog_gen::{baked_in_memory, name_constants};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
@@ -16,21 +16,21 @@ use crate::arbitrary::{MODELS, REGIONS, recording, reversed};
 use crate::plain;
 
 fn config() -> ProptestConfig {
-    // The number of cases is the environment's.
+    // The environment variable PROPTEST_CASES sets the number of cases.
     ProptestConfig {
         failure_persistence: None,
         ..ProptestConfig::default()
     }
 }
 
-/// The catalog of a recording after a previous one, as a build makes it.
+/// The catalog of a recording over a previous catalog, as in `build`.
 fn build(recording: &Recording, previous: Option<&Catalog>) -> Catalog {
     let (document, problems) = transform(recording, previous);
     assert_eq!(problems, []);
-    named(document, previous).unwrap()
+    name_constants(document, previous).unwrap()
 }
 
-/// A catalog that has a past: none, one or two recordings before it.
+/// A catalog with up to two earlier recordings.
 fn catalog() -> impl Strategy<Value = Catalog> {
     proptest::collection::vec(recording(), 1..=3).prop_map(|recordings| {
         let mut last = None;
@@ -41,18 +41,41 @@ fn catalog() -> impl Strategy<Value = Catalog> {
     })
 }
 
+/// Residency sets. The last two entries match no region.
 fn within() -> impl Strategy<Value = Vec<&'static str>> {
     let entries = [
-        "eu-1", "eu-2", "us-1", "us-2", "eu-*", "us-*", "*", "\u{1b}*", "eu", "*-1",
+        "eu-1",
+        "eu-2",
+        "us-1",
+        "us-2",
+        "eu-*",
+        "us-*",
+        "*",
+        "\u{1b}*",
+        "eu-central-1",
+        "eu",
+        "*-1",
     ];
     subsequence(entries.to_vec(), 0..=4)
+}
+
+/// Whether every entry matches a region of the catalog or of AWS.
+fn is_known(catalog: &Catalog, within: &[&str]) -> bool {
+    let aws = ["eu-central-1", "us-east-1"];
+    within.iter().all(|entry| {
+        let mut known = catalog.known_regions().chain(aws);
+        known.any(|id| match entry.split_once('*') {
+            Some((prefix, "")) => id.starts_with(prefix),
+            _ => id == *entry,
+        })
+    })
 }
 
 proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn a_recording_is_read_as_it_stands(recording in recording()) {
+    fn a_transform_keeps_every_row(recording in recording()) {
         let (document, problems) = transform(&recording, None);
         prop_assert_eq!(problems, []);
         let expected = plain::of_recording(&recording);
@@ -63,14 +86,14 @@ proptest! {
     }
 
     #[test]
-    fn a_baked_catalog_answers_as_the_built_one(catalog in catalog()) {
+    fn a_baked_catalog_answers_like_the_built_one(catalog in catalog()) {
         let baked = baked_in_memory(&catalog);
         prop_assert_eq!(answers(&baked), answers(&catalog));
         prop_assert_eq!(&baked, &catalog);
     }
 
     #[test]
-    fn a_route_is_the_best_way_the_policy_allows(catalog in catalog(), within in within()) {
+    fn a_route_is_the_preferred_one_that_the_policy_accepts(catalog in catalog(), within in within()) {
         let pairs = plain::of_document(&catalog.to_document());
         let baked = baked_in_memory(&catalog);
         let policies = [
@@ -86,6 +109,13 @@ proptest! {
                 for policy in policies {
                     let expected = ways.and_then(|ways| ways.route(model, region, policy));
                     let route = catalog.route(model, region, policy);
+                    if matches!(policy, Policy::Within(_)) && !is_known(catalog, &within) {
+                        // Without access, the error is about the model or region.
+                        let kind = route.unwrap_err().kind();
+                        prop_assert_eq!(kind == QueryErrorKind::UnknownResidency, ways.is_some());
+                        prop_assert!(catalog.routes_within(&within).is_err());
+                        continue;
+                    }
                     if let Some(handle) = handle {
                         let id = |r: bedrock_catalog::Route<'_>| r.inference_id().to_owned();
                         let again = handle.route(region, policy).map(id);
@@ -99,7 +129,7 @@ proptest! {
                     let regions: BTreeSet<String> = to.iter().map(str::to_owned).collect();
                     let found = (route.inference_id().to_owned(), (!to.is_global()).then_some(regions));
                     prop_assert_eq!(Some(&found), expected.as_ref());
-                    // Access lists what a route says.
+                    // The route is one of the accesses.
                     let ways = ways.unwrap();
                     match route.profile() {
                         Some(profile) => prop_assert_eq!(ways.profiles.get(profile.id()), Some(&found.1)),
@@ -114,7 +144,7 @@ proptest! {
     }
 
     #[test]
-    fn a_no_names_what_would_be_a_yes(catalog in catalog()) {
+    fn suggestions_of_errors_are_right(catalog in catalog()) {
         for (model, region) in MODELS.iter().flat_map(|m| REGIONS.map(|r| (*m, r))) {
             let Err(error) = catalog.route(model, region, Policy::InRegion) else { continue };
             let suggested = error.suggestions().iter().map(String::as_str);
@@ -134,16 +164,33 @@ proptest! {
                 QueryErrorKind::ProvisionedOnly | QueryErrorKind::NoWayIn => {
                     prop_assert!(catalog.route(model, region, Policy::Any).is_err());
                 }
-                QueryErrorKind::Retired => prop_assert!(catalog.model(model).unwrap().is_retired()),
+                // Some ids are profiles: `c.a.b` serves `a.b`.
+                QueryErrorKind::Retired => match catalog.model(model) {
+                    Some(model) => prop_assert!(model.is_retired()),
+                    None => prop_assert!(catalog.profile(model).unwrap().is_retired()),
+                },
+                QueryErrorKind::NotASource => {
+                    let profile = catalog.profile(model).unwrap();
+                    prop_assert!(!profile.routes().any(|route| route.access.region().id() == region));
+                    for id in suggested {
+                        let leads_there = profile.models().any(|model| {
+                            let route = model.route(region, Policy::InRegion);
+                            route.is_ok_and(|route| route.inference_id() == id)
+                        });
+                        prop_assert!(leads_there);
+                    }
+                }
                 QueryErrorKind::UnknownModel => prop_assert!(catalog.model(model).is_none()),
-                QueryErrorKind::UnknownRegion => prop_assert!(catalog.region(region).is_none()),
+                QueryErrorKind::UnknownRegion | QueryErrorKind::OtherPartition => {
+                    prop_assert!(catalog.region(region).is_none());
+                }
                 other => panic!("{other:?}"),
             }
         }
     }
 
     #[test]
-    fn a_filter_lets_through_what_fits(
+    fn a_filter_selects_the_matching_models(
         catalog in catalog(),
         region in proptest::option::of(select(&REGIONS)),
         input in proptest::option::of(select(&["TEXT", "SMELL", "IMAGE"])),
@@ -161,7 +208,7 @@ proptest! {
         if let Some(word) = custom { filter = filter.customization(Customization::from(word)); }
         if let Some(streams) = streaming { filter = filter.streaming(streams); }
         if let Some(status) = status { filter = filter.status(status, day); }
-        if everything { filter = filter.without_way_in(); }
+        if everything { filter = filter.include_uncallable(); }
 
         let pairs = plain::of_document(&catalog.to_document());
         let expected: Vec<&str> = catalog.all_models().filter(|model| {
@@ -171,8 +218,8 @@ proptest! {
             let retired = status == Some(Status::Retired);
             let there = match (region, retired) {
                 (None, true) => true,
-                (None, false) => everything || places.any(|(_, ways)| ways.has_way_in()),
-                (Some(_), _) => places.any(|(_, ways)| everything || ways.has_way_in()),
+                (None, false) => everything || places.any(|(_, ways)| ways.is_callable()),
+                (Some(_), _) => places.any(|(_, ways)| everything || ways.is_callable()),
             };
             let says = |words: Option<Vec<String>>, word: &str| {
                 words.is_some_and(|words| words.iter().any(|w| w == word))
@@ -193,7 +240,7 @@ proptest! {
     }
 
     #[test]
-    fn a_catalog_comes_back_from_its_document_and_its_json(catalog in catalog()) {
+    fn a_catalog_round_trips_through_its_document_and_json(catalog in catalog()) {
         let document = catalog.to_document();
         let again = Catalog::from_document(&document).unwrap();
         prop_assert_eq!(&again.to_document(), &document);
@@ -202,7 +249,7 @@ proptest! {
             prop_assert_eq!(&read, &catalog);
             prop_assert_eq!(answers(&read), answers(&catalog));
         }
-        // Any order is read, as the same catalog.
+        // The order of lists does not matter.
         let mut mixed = document.clone();
         mixed.models.reverse();
         mixed.profiles.reverse();
@@ -216,15 +263,15 @@ proptest! {
     }
 
     #[test]
-    fn a_build_is_settled_after_the_first(before in catalog(), recording in recording()) {
+    fn a_second_build_changes_nothing(before in catalog(), recording in recording()) {
         let first = build(&recording, Some(&before));
         let second = build(&recording, Some(&first));
         prop_assert_eq!(second.to_document(), first.to_document());
     }
 
     #[test]
-    fn a_catalog_is_the_catalog_of_its_recording(catalog in catalog()) {
-        // A region that was never heard leaves no trace in a catalog but the models it may have.
+    fn a_catalog_round_trips_through_its_recording(catalog in catalog()) {
+        // A region that never answered leaves no trace except models that may be there.
         let unheard = catalog.models().any(|model| model.regions().len() == 0)
             || catalog.profiles().any(|p| p.last_seen().is_some());
         let stale = catalog.regions().any(|region| region.stale_since().is_some());
@@ -234,7 +281,7 @@ proptest! {
     }
 
     #[test]
-    fn a_region_without_an_answer_loses_nothing(before in catalog(), recording in recording()) {
+    fn a_failed_region_keeps_its_rows(before in catalog(), recording in recording()) {
         let after = build(&recording, Some(&before));
         let (old, new) = (plain::of_catalog(&before), plain::of_catalog(&after));
         for region in before.regions() {
@@ -244,7 +291,7 @@ proptest! {
                 continue;
             }
             if !recording.failures.contains_key(id) {
-                // Neither asked nor failed: gone, but for its name.
+                // Neither asked nor failed: only the id stays.
                 prop_assert!(after.region(id).is_none());
                 prop_assert!(after.known_regions().any(|known| known == id));
                 continue;
@@ -257,14 +304,14 @@ proptest! {
             };
             prop_assert_eq!(of(&new), of(&old));
         }
-        // What answered is as it was answered.
+        // Regions that answered have exactly their rows.
         for (pair, ways) in plain::of_recording(&recording) {
             prop_assert_eq!(new.get(&pair), Some(&ways));
         }
     }
 
     #[test]
-    fn retired_is_what_a_complete_recording_lacks(before in catalog(), recording in recording()) {
+    fn models_missing_in_a_complete_recording_are_retired(before in catalog(), recording in recording()) {
         let after = build(&recording, Some(&before));
         let complete = recording.failures.is_empty();
         for old in before.all_models() {
@@ -289,7 +336,7 @@ proptest! {
             let there = new.routes().next().is_some();
             prop_assert_eq!(new.is_retired(), !there && (complete || old.is_retired()));
             if !there {
-                // The last day one of its rows was observed.
+                // The day of the newest of its rows.
                 let seen = old.routes().map(|route| {
                     route.access.region().stale_since().unwrap_or(before.observed_at()).date()
                 });
@@ -300,7 +347,7 @@ proptest! {
     }
 
     #[test]
-    fn names_of_constants_are_given_once(before in catalog(), recording in recording()) {
+    fn names_of_constants_are_unique_and_never_change(before in catalog(), recording in recording()) {
         let after = build(&recording, Some(&before));
         let name = |catalog: &Catalog, id: &str| {
             let model = catalog.all_models().find(|model| model.id() == id)?;

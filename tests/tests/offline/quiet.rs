@@ -1,4 +1,4 @@
-//! Asking the bundle costs no system call and no heap.
+//! Lookups in the bundle make no system call and no allocation.
 
 use std::hint::black_box;
 use std::process::Command;
@@ -8,8 +8,8 @@ use bedrock_catalog::{Catalog, Filter, Modality, Policy, models, regions};
 use bedrock_catalog_tests::skip;
 
 #[test]
-fn no_system_call_between_the_question_and_the_answer() {
-    const TEST: &str = "no_system_call_between_the_question_and_the_answer";
+fn lookups_make_no_system_call() {
+    const TEST: &str = "lookups_make_no_system_call";
     let trace = tempfile::NamedTempFile::new().unwrap();
     let program = env!("CARGO_BIN_EXE_offline-questions");
     let traced = Command::new("strace")
@@ -21,7 +21,7 @@ fn no_system_call_between_the_question_and_the_answer() {
     let traced = match traced {
         Ok(output) if output.status.success() => output,
         Ok(output) => {
-            // No program may be traced here; then it runs without.
+            // Tracing is not permitted here: runs untraced.
             skip(TEST, String::from_utf8_lossy(&output.stderr));
             assert!(Command::new(program).status().unwrap().success());
             return;
@@ -46,14 +46,14 @@ fn no_system_call_between_the_question_and_the_answer() {
     assert!(first.contains("/questions-end"), "{first}");
 }
 
-/// What a question costs, from the first time on.
+/// The allocations of a question on its first call.
 fn cost(question: impl FnOnce()) -> AllocationInfo {
     measure(question)
 }
 
 #[test]
-fn no_allocation_for_an_answer() {
-    // The counter counts.
+fn lookups_do_not_allocate() {
+    // The counter works.
     assert!(cost(|| _ = black_box(vec![1u8])).count_total == 1);
     let filter = Filter::new()
         .region("eu-west-1")
@@ -94,7 +94,7 @@ fn no_allocation_for_an_answer() {
                 for way in access.routes() {
                     black_box((way.inference_id(), way.geography(), way.destinations()));
                 }
-                // A yes; a no is told in words, which are made.
+                // Successes only: errors allocate their message.
                 let bounded = access.routes().any(|way| !way.destinations().is_global());
                 if bounded {
                     black_box(catalog.route(id, region, Policy::Geography).is_ok());

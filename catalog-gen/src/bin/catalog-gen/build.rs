@@ -1,11 +1,11 @@
-//! `catalog-gen build`: a recording, or the committed catalog.json, into the files of the bundle.
+//! `catalog-gen build`: bakes a recording or the committed catalog.json into the files of the bundle.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use bedrock_catalog_data::{Catalog, Timestamp};
-use bedrock_catalog_gen::{Baked, bake, named};
-use bedrock_catalog_recording::{Recording, complaints, transform};
+use bedrock_catalog_gen::{Baked, bake, name_constants};
+use bedrock_catalog_recording::{Recording, guard_violations, transform};
 use clap::error::ErrorKind;
 use similar::{ChangeTag, TextDiff};
 
@@ -37,15 +37,15 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// Whether there shall be no catalog before.
-    fn is_from_nothing(&self) -> bool {
-        let word = self.previous.as_deref();
-        word.is_some_and(|word| word.as_os_str() == "none")
+    /// Whether `--previous none` is given.
+    fn without_previous(&self) -> bool {
+        let previous = self.previous.as_deref();
+        previous.is_some_and(|previous| previous.as_os_str() == "none")
     }
 }
 
 pub(crate) fn run(args: &Args) -> Verdict {
-    if args.recording.is_none() && args.is_from_nothing() {
+    if args.recording.is_none() && args.without_previous() {
         let message = "`--previous none` leaves nothing to bake: give a --recording\n";
         clap::Error::raw(ErrorKind::MissingRequiredArgument, message).exit();
     }
@@ -57,8 +57,8 @@ pub(crate) fn run(args: &Args) -> Verdict {
             return Err(format!("{folder} has no catalog.json; give a recording").into());
         }
         (None, Some(previous)) => {
-            // The same content, and names for constants that have none yet.
-            named(previous.to_document(), Some(&previous))?
+            // Equal content, with names for new constants.
+            name_constants(previous.to_document(), Some(&previous))?
         }
         (Some(recording), previous) => match transformed(args, recording, previous.as_ref())? {
             Some(catalog) => catalog,
@@ -94,10 +94,10 @@ pub(crate) fn run(args: &Args) -> Verdict {
     Ok(Outcome::Done)
 }
 
-/// The catalog before: as named, else beside the output, else the committed one.
+/// The previous catalog: the given one, else that in the output folder, else the committed one.
 fn previous(args: &Args, folder: &Path) -> Result<Option<Catalog>, Box<dyn std::error::Error>> {
     match &args.previous {
-        Some(_) if args.is_from_nothing() => Ok(None),
+        Some(_) if args.without_previous() => Ok(None),
         Some(file) => Ok(Some(project::catalog(file)?)),
         None => {
             let committed = project::committed();
@@ -111,7 +111,7 @@ fn previous(args: &Args, folder: &Path) -> Result<Option<Catalog>, Box<dyn std::
     }
 }
 
-/// The catalog of a recording, or nothing after saying what is wrong with it.
+/// The catalog of a recording; `None` after printing why it is refused.
 fn transformed(
     args: &Args,
     recording: &Path,
@@ -127,7 +127,7 @@ fn transformed(
         )
         .into());
     }
-    let complaints = complaints(&recording, previous);
+    let violations = guard_violations(&recording, previous);
     let (document, problems) = transform(&recording, previous);
     for problem in &problems {
         eprintln!("warning: {}", plain(&problem.to_string()));
@@ -135,7 +135,7 @@ fn transformed(
     for (region, reason) in &recording.failures {
         eprintln!("warning: {} failed: {}", plain(region), plain(reason));
     }
-    // A region that is not enabled and never was has nothing to be missed.
+    // Regions that the account has not enabled are missing only if they have earlier rows.
     let failed = recording.failures.iter();
     let failed = failed.filter(|(_, reason)| !reason.starts_with("not enabled"));
     let stale = document.stale.keys().map(|region| &**region);
@@ -148,26 +148,26 @@ fn transformed(
         );
         return Ok(None);
     }
-    for complaint in &complaints {
-        let word = if args.accept_shrink {
+    for violation in &violations {
+        let level = if args.accept_shrink {
             "accepted"
         } else {
             "error"
         };
-        eprintln!("{word}: {}", plain(complaint));
+        eprintln!("{level}: {}", plain(violation));
     }
-    if !complaints.is_empty() && !args.accept_shrink {
+    if !violations.is_empty() && !args.accept_shrink {
         eprintln!(
             "nothing was written; look at the recording, and if it is right: --accept-shrink"
         );
         return Ok(None);
     }
-    Ok(Some(named(document, previous)?))
+    Ok(Some(name_constants(document, previous)?))
 }
 
-/// Shows what differs, a little of each file.
+/// Prints the differences of the files, some lines of each.
 fn check(folder: &Path, baked: &Baked, differing: &[&str]) -> Verdict {
-    const MOST_LINES: usize = 20;
+    const MAX_LINES: usize = 20;
     if differing.is_empty() {
         crate::say!("{} is what its catalog.json bakes to", folder.display());
         return Ok(Outcome::Done);
@@ -185,7 +185,7 @@ fn check(folder: &Path, baked: &Baked, differing: &[&str]) -> Verdict {
         let changes = diff
             .iter_all_changes()
             .filter(|change| change.tag() != ChangeTag::Equal);
-        for change in changes.take(MOST_LINES) {
+        for change in changes.take(MAX_LINES) {
             let sign = if change.tag() == ChangeTag::Delete {
                 '-'
             } else {

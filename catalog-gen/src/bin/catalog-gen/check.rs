@@ -1,10 +1,10 @@
-//! `catalog-gen check`: one verdict over the bundle as it lies there.
+//! `catalog-gen check`: checks the committed files of the bundle.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bedrock_catalog_data::{Catalog, Timestamp};
-use bedrock_catalog_gen::{bake, named};
+use bedrock_catalog_gen::{bake, name_constants};
 use serde_json::json;
 
 use crate::{Outcome, Place, Verdict, moment, now, plain, project};
@@ -25,7 +25,7 @@ pub(crate) struct Args {
     pub(crate) json: bool,
 }
 
-/// `30d`, `12h`, `90m`, `45s`.
+/// Parses `30d`, `12h`, `90m` or `45s`.
 fn age(text: &str) -> Result<Duration, String> {
     let wrong = || "expected an age like 30d, 12h, 90m or 45s".to_owned();
     let unit = text.chars().next_back().ok_or_else(wrong)?;
@@ -37,7 +37,7 @@ fn age(text: &str) -> Result<Duration, String> {
         _ => return Err(wrong()),
     };
     let count = text.strip_suffix(unit).ok_or_else(wrong)?;
-    // `parse` would take a sign.
+    // `parse` accepts a sign.
     if !count.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(wrong());
     }
@@ -88,8 +88,8 @@ pub(crate) fn run(args: &Args) -> Verdict {
                     "it was observed at {}, {} ago; at most {} are allowed; renew it with \
                      `cargo gen fetch --out recording && cargo gen build --recording recording`",
                     catalog.observed_at(),
-                    spoken(seconds.unsigned_abs()),
-                    spoken(args.max_age.as_secs()),
+                    duration(seconds.unsigned_abs()),
+                    duration(args.max_age.as_secs()),
                 );
                 problem("age", message);
             }
@@ -115,7 +115,7 @@ pub(crate) fn run(args: &Args) -> Verdict {
         match (ok, observed_at) {
             (true, Some(at)) => crate::say!(
                 "ok: observed at {at}, {} ago",
-                spoken((now.unix() - at.unix()).unsigned_abs())
+                duration((now.unix() - at.unix()).unsigned_abs())
             ),
             _ => crate::say!("not ok: {} problems", problems.len()),
         }
@@ -123,15 +123,15 @@ pub(crate) fn run(args: &Args) -> Verdict {
     Ok(if ok { Outcome::Done } else { Outcome::Failed })
 }
 
-/// The files that are not what the catalog bakes to.
+/// The files that differ from those that the catalog bakes to.
 fn differing(folder: &Path, catalog: &Catalog) -> Result<Vec<PathBuf>, Box<dyn std::error::Error>> {
-    let baked = bake(&named(catalog.to_document(), Some(catalog))?)?;
+    let baked = bake(&name_constants(catalog.to_document(), Some(catalog))?)?;
     let files = project::differing(folder, &baked)?;
     Ok(files.into_iter().map(|file| folder.join(file)).collect())
 }
 
-/// `90 d 3 h`.
-fn spoken(seconds: u64) -> String {
+/// A duration as text: `90 d 3 h`.
+fn duration(seconds: u64) -> String {
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
     match (days, hours, minutes) {
         (0, 0, 0) => format!("{seconds} s"),

@@ -1,4 +1,4 @@
-//! `catalog-gen diff`: what has changed between two recordings or catalogs.
+//! `catalog-gen diff`: prints the difference between two recordings or catalogs.
 
 use std::path::{Path, PathBuf};
 
@@ -43,23 +43,23 @@ pub(crate) fn run(args: &Args) -> Verdict {
     Ok(Outcome::Done)
 }
 
-/// The catalog of one side. A recording that follows a catalog carries over what it could not ask, as
-/// `build` does; of another partition, it follows none.
+/// The catalog of one side. A recording carries over rows of the previous catalog, as in `build`, unless
+/// that is of another partition.
 fn catalog(path: &Path, previous: Option<&Catalog>) -> Result<Catalog, Box<dyn std::error::Error>> {
     if !path.is_dir() {
         return project::catalog(path);
     }
-    // A folder made with the AWS CLI does not say its time, which is only shown here.
-    let unsaid = !path.join("recording.json").exists();
-    let told = previous.map_or(Timestamp::baked(0), Catalog::observed_at);
-    if unsaid {
+    // A folder made with the AWS CLI has no time. Any will do, because it is only printed.
+    let has_no_time = !path.join("recording.json").exists();
+    let stand_in = previous.map_or(Timestamp::baked(0), Catalog::observed_at);
+    if has_no_time {
         let path = path.display().to_string();
         eprintln!(
-            "note: {} does not say when it was observed; {told} stands for it",
+            "note: {} does not say when it was observed; {stand_in} stands for it",
             plain(&path)
         );
     }
-    let recording = Recording::read(path, unsaid.then_some(told))?;
+    let recording = Recording::read(path, has_no_time.then_some(stand_in))?;
     let previous = previous.filter(|previous| previous.partition() == recording.partition);
     let (document, problems) = transform(&recording, previous);
     for problem in &problems {

@@ -1,5 +1,4 @@
-//! `catalog-gen fetch`: asks AWS, or a fake of it, and writes a recording. The only verb that uses the
-//! network and the clock.
+//! `catalog-gen fetch`: asks AWS and writes a recording. The only verb with network access.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -37,7 +36,7 @@ pub(crate) struct Args {
     require_all_regions: bool,
 }
 
-/// An address that can be asked: `http` or `https`, a host, perhaps a port and a path.
+/// Checks an endpoint URL: `http` or `https`, a host, an optional port and path.
 fn url(text: &str) -> Result<String, String> {
     let wrong = || "expected an address like http://127.0.0.1:8080".to_owned();
     let rest = ["http://", "https://"]
@@ -73,7 +72,7 @@ pub(crate) fn run(args: &Args) -> Verdict {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    // What is drawn on anything but a terminal is drawn nowhere.
+    // Draws on terminals only.
     let bar = ProgressBar::new(0);
     bar.set_style(ProgressStyle::with_template(
         "{pos}/{len} regions {bar:31} {elapsed} {msg}",
@@ -94,7 +93,7 @@ pub(crate) fn run(args: &Args) -> Verdict {
             shown.set_position(progress.done as u64);
             shown.set_message(progress.region.to_owned());
         });
-        // What cannot be asked for at all is a wrong command line.
+        // Invalid settings are errors of the command line.
         let fetcher = match builder.build() {
             Ok(fetcher) => fetcher,
             Err(error) => {
@@ -111,7 +110,7 @@ pub(crate) fn run(args: &Args) -> Verdict {
     }
 }
 
-/// What the committed catalog says each region had. Without one, everything is believed.
+/// The rows of each region in the committed catalog, for the guards; empty without one.
 fn expectations() -> BTreeMap<String, RegionExpectation> {
     let committed = project::committed().map(|folder| folder.join("catalog.json"));
     let Some(path) = committed.filter(|path| path.is_file()) else {
@@ -136,9 +135,9 @@ fn write(
 ) -> Verdict {
     let mut missing = Vec::new();
     for (region, report) in fetched.reports() {
-        // A region that is not enabled, never was and was not asked for by name is no loss.
+        // Regions that are not enabled are a loss only if they have earlier rows or are named.
         let wanted = expectations.contains_key(region) || args.regions.contains(region);
-        let word = match report.outcome {
+        let level = match report.outcome {
             RegionOutcome::Ok => continue,
             RegionOutcome::NotEnabled if !wanted => "note",
             _ => {
@@ -147,7 +146,7 @@ fn write(
             }
         };
         eprintln!(
-            "{word}: {region}: {}: {}",
+            "{level}: {region}: {}: {}",
             report.outcome,
             plain(&report.reason)
         );
@@ -184,7 +183,7 @@ fn write(
     Ok(Outcome::Done)
 }
 
-/// Whether something is in the place that must not be lost.
+/// Whether the folder exists and is not empty.
 fn is_taken(folder: &Path) -> bool {
     match fs::read_dir(folder) {
         Ok(mut entries) => entries.next().is_some(),
@@ -205,7 +204,7 @@ mod tests {
     use super::url;
 
     #[test]
-    fn addresses_that_can_be_asked() {
+    fn endpoint_urls_are_checked() {
         for text in [
             "http://127.0.0.1:8080",
             "https://a-b.example/x/",

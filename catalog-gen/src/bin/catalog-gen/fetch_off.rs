@@ -1,4 +1,4 @@
-//! `catalog-gen fetch`, in a build without AWS: it says which feature it takes.
+//! `catalog-gen fetch` without the feature `fetch`: names the feature.
 
 use crate::{Outcome, Verdict};
 
@@ -11,7 +11,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Verdict {
-    // Whatever follows the verb, the answer is the same.
+    // Accepted and ignored: the answer does not depend on them.
     let _ = &args.words;
     eprintln!(
         "error: this catalog-gen was built without the feature `fetch`; build it with \

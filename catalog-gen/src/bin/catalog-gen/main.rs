@@ -1,5 +1,4 @@
-//! `catalog-gen`: recordings and bundles from the command line. This file knows the words of the
-//! command line and the exit codes; each verb has a file of its own.
+//! The command `catalog-gen`: arguments and exit codes. Each verb has a module.
 
 mod build;
 mod check;
@@ -47,7 +46,7 @@ enum Verb {
     Diff(diff::Args),
 }
 
-/// Where a verb finds and puts the bundle.
+/// The folder of the bundle.
 #[derive(Debug, clap::Args)]
 struct Place {
     /// The data crate's folder [default: `catalog-data` of this project]
@@ -55,7 +54,7 @@ struct Place {
     out: Option<PathBuf>,
 }
 
-/// What a verb comes to: done, or a failure that was told already, or a wrong command line that was.
+/// The result of a verb. Failures and usage errors have already been printed.
 enum Outcome {
     Done,
     Failed,
@@ -95,12 +94,12 @@ fn main() -> ExitCode {
     }
 }
 
-/// A moment of the command line.
+/// Parses a time argument.
 fn moment(text: &str) -> Result<Timestamp, String> {
     text.parse::<Timestamp>().map_err(|error| error.to_string())
 }
 
-/// The clock, once, where nobody says the time.
+/// The current time, for arguments with that default.
 fn now() -> Timestamp {
     let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let seconds = since_epoch.map_or(0, |elapsed| elapsed.as_secs());
@@ -108,7 +107,7 @@ fn now() -> Timestamp {
     Timestamp::from_unix(seconds).unwrap_or(Timestamp::baked(0))
 }
 
-/// Text from outside, for a terminal: what does not print is escaped.
+/// Escapes the non-printing characters of untrusted text for a terminal.
 fn plain(text: &str) -> String {
     let escaped = text.chars().map(|letter| match letter {
         '"' | '\'' | '\\' => letter.to_string(),

@@ -1,4 +1,4 @@
-//! Where the bundle is: the data crate's folder, its files, and how they are replaced.
+//! The folder of the data crate: reading and replacing its files.
 
 use std::fs;
 use std::io::{ErrorKind, Write};
@@ -10,10 +10,10 @@ use bedrock_catalog_recording::{LARGEST_JSON, catalog_from_json, read_bounded};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-/// The folder of the data crate, of this project.
+/// The folder of the data crate in this project.
 const DATA: &str = "catalog-data";
 
-/// The data crate's folder: as given, else that of the project around the current folder.
+/// The folder of the data crate: the given one, else that of the project around the current folder.
 pub(crate) fn folder(given: Option<&Path>) -> Result<PathBuf> {
     match given {
         Some(folder) => Ok(folder.to_owned()),
@@ -23,7 +23,7 @@ pub(crate) fn folder(given: Option<&Path>) -> Result<PathBuf> {
     }
 }
 
-/// The data crate's folder of the project around the current folder.
+/// The folder of the data crate of the project around the current folder.
 pub(crate) fn committed() -> Option<PathBuf> {
     let here = std::env::current_dir().ok()?;
     let candidates = here.ancestors().map(|folder| folder.join(DATA));
@@ -40,7 +40,7 @@ pub(crate) fn catalog(path: &Path) -> Result<Catalog> {
     Ok(catalog.map_err(|error| format!("{}: {error}", path.display()))?)
 }
 
-/// What is in a folder in place of a baked file, text or not; empty where there is none.
+/// The present bytes of a baked file; empty if it does not exist.
 pub(crate) fn present(folder: &Path, file: &str) -> Result<Vec<u8>> {
     let path = folder.join(file);
     match read_bounded(&path, LARGEST_JSON) {
@@ -50,7 +50,7 @@ pub(crate) fn present(folder: &Path, file: &str) -> Result<Vec<u8>> {
     }
 }
 
-/// The files that differ from what is baked.
+/// The files that differ from the baked ones.
 pub(crate) fn differing<'b>(folder: &Path, baked: &'b Baked) -> Result<Vec<&'b str>> {
     let mut differing = Vec::new();
     for (&file, text) in &baked.files {
@@ -61,7 +61,7 @@ pub(crate) fn differing<'b>(folder: &Path, baked: &'b Baked) -> Result<Vec<&'b s
     Ok(differing)
 }
 
-/// Prints to stdout. A reader that has seen enough is no failure.
+/// Prints to stdout. A closed pipe is no failure.
 pub(crate) fn print(text: &str) -> Result<()> {
     let mut stdout = std::io::stdout().lock();
     match stdout
@@ -73,7 +73,7 @@ pub(crate) fn print(text: &str) -> Result<()> {
     }
 }
 
-/// A line on stdout, by [`print()`].
+/// Prints a line with [`print()`].
 #[macro_export]
 macro_rules! say {
     ($($arg:tt)*) => {
@@ -81,7 +81,7 @@ macro_rules! say {
     };
 }
 
-/// Puts files in their places. Each appears whole; catalog.json, the source of the others, last.
+/// Replaces files, each atomically, and catalog.json, the source of the others, last.
 pub(crate) fn write(folder: &Path, baked: &Baked, files: &[&str]) -> Result<()> {
     let (source, made): (Vec<&str>, Vec<&str>) = files
         .iter()
@@ -112,7 +112,7 @@ fn write_one(path: &Path, text: &str) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Temporary files are their owner's alone; these are committed.
+/// Temporary files are readable by their owner only; committed files by everyone.
 #[cfg(unix)]
 fn readable_by_all(file: &fs::File) -> std::io::Result<()> {
     use std::os::unix::fs::PermissionsExt;

@@ -1,4 +1,4 @@
-//! The words of the API as open enums: a word this version does not know is kept as it came.
+//! The API's values as open enums: a value that this version does not know is kept unchanged.
 
 use alloc::borrow::Cow;
 use core::cmp::Ordering;
@@ -7,59 +7,59 @@ use core::fmt;
 use core::hash::{Hash, Hasher};
 use core::str::FromStr;
 
-/// What the generator asks of an open enum, to write a value down as Rust.
-pub trait Word: AsRef<str> {
+/// Names of an open enum and its variants, for the generator.
+pub trait OpenEnum: AsRef<str> {
     /// The enum's name.
     const NAME: &str;
 
-    /// The name of the variant; `None` for a word this version does not know.
+    /// The name of the variant; `None` for `Other`.
     fn variant(&self) -> Option<&'static str>;
 }
 
-/// Defines an open enum over the API's words. Two values are equal, ordered and hashed by their
-/// word, so a list sorted by value is sorted by text whatever this version knows.
-macro_rules! open_words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$word_doc:meta])* $variant:ident = $word:literal,)+ }) => {
+/// Defines an open enum over the API's values. Comparison, order and hash use the text, so that a
+/// sorted list stays sorted when a later version knows more values.
+macro_rules! open_enum {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)+ }) => {
         $(#[$doc])*
         #[derive(Debug, Clone)]
         #[non_exhaustive]
         pub enum $name {
-            $($(#[$word_doc])* $variant,)+
-            /// A word this version does not know, exactly as it came.
+            $($(#[$variant_doc])* $variant,)+
+            /// A value that this version does not know, unchanged.
             Other(Cow<'static, str>),
         }
 
         impl $name {
-            /// The word, as the API spells it.
+            /// The value, as the API spells it.
             #[inline]
             pub fn as_str(&self) -> &str {
                 match self {
-                    $(Self::$variant => $word,)+
-                    Self::Other(word) => word,
+                    $(Self::$variant => $text,)+
+                    Self::Other(text) => text,
                 }
             }
 
-            /// The known value of a word.
-            fn known(word: &str) -> Option<Self> {
-                match word {
-                    $($word => Some(Self::$variant),)+
+            /// The variant of a text; `None` where it is `Other`.
+            fn from_known(text: &str) -> Option<Self> {
+                match text {
+                    $($text => Some(Self::$variant),)+
                     _ => None,
                 }
             }
 
-            /// The words this version knows.
+            /// The texts of the variants other than `Other`.
             #[allow(dead_code)]
-            pub(crate) const KNOWN: &[&str] = &[$($word),+];
+            pub(crate) const KNOWN: &[&str] = &[$($text),+];
 
-            /// The place of a known word among the known ones, for bit sets.
+            /// The position in [`Self::KNOWN`], for bit sets.
             #[allow(dead_code)]
             pub(crate) fn bit(&self) -> Option<u32> {
-                let place = Self::KNOWN.iter().position(|word| *word == self.as_str())?;
-                u32::try_from(place).ok()
+                let position = Self::KNOWN.iter().position(|text| *text == self.as_str())?;
+                u32::try_from(position).ok()
             }
         }
 
-        impl Word for $name {
+        impl OpenEnum for $name {
             const NAME: &str = stringify!($name);
 
             fn variant(&self) -> Option<&'static str> {
@@ -71,16 +71,16 @@ macro_rules! open_words {
         }
 
         impl From<&str> for $name {
-            fn from(word: &str) -> Self {
-                Self::known(word).unwrap_or_else(|| Self::Other(Cow::Owned(word.into())))
+            fn from(text: &str) -> Self {
+                Self::from_known(text).unwrap_or_else(|| Self::Other(Cow::Owned(text.into())))
             }
         }
 
         impl FromStr for $name {
             type Err = Infallible;
 
-            fn from_str(word: &str) -> Result<Self, Infallible> {
-                Ok(Self::from(word))
+            fn from_str(text: &str) -> Result<Self, Infallible> {
+                Ok(Self::from(text))
             }
         }
 
@@ -133,21 +133,23 @@ macro_rules! open_words {
         #[cfg(feature = "serde")]
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let word = crate::text::Text::deserialize(deserializer)?;
-                Ok(Self::from(&*word))
+                let text = crate::text::Text::deserialize(deserializer)?;
+                Ok(Self::from(&*text))
             }
         }
     };
 }
 
-open_words! {
-    /// What a model takes or gives.
+open_enum! {
+    /// A kind of content that a model accepts as input or produces as output.
+    ///
+    /// Parsed from and printed as the API's text. Comparison and order use the text.
     ///
     /// ```
     /// use bedrock_catalog_data::Modality;
     ///
     /// assert_eq!(Modality::from("IMAGE"), Modality::Image);
-    /// assert_eq!(Modality::from("SMELL").as_str(), "SMELL"); // kept as it came
+    /// assert_eq!(Modality::from("SMELL").as_str(), "SMELL"); // kept unchanged
     /// ```
     Modality {
         /// Text.
@@ -165,20 +167,24 @@ open_words! {
     }
 }
 
-open_words! {
-    /// A way in that the listing names for a model in a region.
+open_enum! {
+    /// A way to call a model that a region's listing names.
+    ///
+    /// Parsed from and printed as the API's text.
     InferenceType {
-        /// The bare model id may be called.
+        /// The model id can be called without purchased capacity.
         OnDemand = "ON_DEMAND",
-        /// Only capacity that was bought may be called.
+        /// Purchased capacity (provisioned throughput) can be called.
         Provisioned = "PROVISIONED",
-        /// An inference profile may be called, where there is one.
+        /// An inference profile can be called, where one serves the model.
         InferenceProfile = "INFERENCE_PROFILE",
     }
 }
 
-open_words! {
-    /// A way to make a model one's own.
+open_enum! {
+    /// A way to customize a model.
+    ///
+    /// Parsed from and printed as the API's text.
     Customization {
         /// Fine-tuning.
         FineTuning = "FINE_TUNING",
@@ -191,23 +197,35 @@ open_words! {
     }
 }
 
-open_words! {
-    /// What the control plane says of a model's life. The status *at a date* is [`Status`].
+open_enum! {
+    /// The lifecycle status in the listing, as of the recording. The status at a date is [`Status`].
+    ///
+    /// Parsed from and printed as the API's text.
     LifecycleStatus {
         /// In service.
         Active = "ACTIVE",
-        /// In service, with an end in sight.
+        /// In service, superseded, with an end of life ahead.
         Legacy = "LEGACY",
     }
 }
 
-open_words! {
-    /// The scope of an inference profile: the part of its id before the model's. It names where a
-    /// request may be *served*, not where it may come from: Canada is a source of `us` profiles.
+open_enum! {
+    /// The scope of an inference profile: the part of its id before the model id.
+    ///
+    /// It names where requests are *served*, not where they come from: Canada is a source of `us`
+    /// profiles. It is a label of AWS, not a border: compare the destinations with a set of
+    /// [`residency`](crate::residency) where a border matters.
+    ///
+    /// ```
+    /// use bedrock_catalog_data::Geography;
+    ///
+    /// assert_eq!(Geography::from("eu"), Geography::Eu);
+    /// assert_eq!(Geography::UsGov.as_str(), "us-gov");
+    /// ```
     Geography {
         /// United States.
         Us = "us",
-        /// European Union; some of its profiles serve other European callers too.
+        /// Europe.
         Eu = "eu",
         /// Asia Pacific.
         Apac = "apac",
@@ -226,7 +244,27 @@ open_words! {
     }
 }
 
-/// The state of a model at a date, computed from what the control plane said and the dates.
+impl Geography {
+    /// The geography in a profile id: the part before the id of a model that the profile serves.
+    ///
+    /// Where several models fit, the longest counts. Without a model that fits there is none: ids are
+    /// not split at their dots.
+    ///
+    /// ```
+    /// use bedrock_catalog_data::Geography;
+    ///
+    /// let models = ["anthropic.claude-sonnet-4-6"];
+    /// let geography = Geography::of_profile("eu.anthropic.claude-sonnet-4-6", models.into_iter());
+    /// assert_eq!(geography, Some(Geography::Eu));
+    /// ```
+    pub fn of_profile<'m>(id: &str, models: impl Iterator<Item = &'m str>) -> Option<Self> {
+        let scopes = models.filter_map(|model| id.strip_suffix(model)?.strip_suffix('.'));
+        let scope = scopes.min_by_key(|scope| scope.len())?;
+        Some(Self::from(scope)).filter(|scope| !scope.as_str().is_empty())
+    }
+}
+
+/// The status of a model at a date, computed by [`Model::status_at`](crate::Model::status_at).
 ///
 /// Printed, parsed and serialized in lower case.
 ///
@@ -236,25 +274,25 @@ open_words! {
 /// assert_eq!("legacy".parse::<Status>()?, Status::Legacy);
 /// assert_eq!(Status::Legacy.to_string(), "legacy");
 /// assert!("gone".parse::<Status>().is_err());
-/// # Ok::<(), bedrock_catalog_data::ParseWordError>(())
+/// # Ok::<(), bedrock_catalog_data::ParseEnumError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Status {
     /// In service.
     Active,
-    /// In service, but on its way out; accounts that were idle may already be refused.
+    /// In service, with an end of life ahead. AWS may refuse accounts that did not use it recently.
     Legacy,
-    /// Its end of life is reached.
+    /// At or after its end of life.
     Ended,
-    /// A complete recording neither lists it nor serves it through a profile any more.
+    /// A complete recording neither lists it nor serves it through a profile.
     Retired,
-    /// The control plane does not say: unknown, not "no". Models known only through a profile.
+    /// The listing does not say. Models that only a profile names are unknown.
     Unknown,
 }
 
 impl Status {
-    /// Every status there is.
+    /// Every status.
     pub const ALL: &[Self] = &[
         Self::Active,
         Self::Legacy,
@@ -263,7 +301,7 @@ impl Status {
         Self::Unknown,
     ];
 
-    /// The status as the command line prints it.
+    /// The status in lower case: `active`, `legacy`, `ended`, `retired`, `unknown`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Active => "active",
@@ -282,12 +320,12 @@ impl fmt::Display for Status {
 }
 
 impl FromStr for Status {
-    type Err = ParseWordError;
+    type Err = ParseEnumError;
 
-    fn from_str(word: &str) -> Result<Self, ParseWordError> {
+    fn from_str(text: &str) -> Result<Self, ParseEnumError> {
         let mut all = Self::ALL.iter().copied();
-        all.find(|status| status.as_str() == word)
-            .ok_or(ParseWordError("active, legacy, ended, retired or unknown"))
+        all.find(|status| status.as_str() == text)
+            .ok_or(ParseEnumError("active, legacy, ended, retired or unknown"))
     }
 }
 
@@ -298,17 +336,17 @@ impl serde::Serialize for Status {
     }
 }
 
-/// A text is none of the words it could have been; the message lists them.
+/// A text names no variant. The message lists the texts that do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ParseWordError(pub(crate) &'static str);
+pub struct ParseEnumError(pub(crate) &'static str);
 
-impl fmt::Display for ParseWordError {
+impl fmt::Display for ParseEnumError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "expected {}", self.0)
     }
 }
 
-impl core::error::Error for ParseWordError {}
+impl core::error::Error for ParseEnumError {}
 
 #[cfg(test)]
 mod tests {
@@ -316,14 +354,14 @@ mod tests {
     use alloc::string::ToString;
 
     #[test]
-    fn an_unknown_word_is_kept_and_sorts_by_its_text() {
-        let mut words = [
+    fn an_unknown_value_is_kept_and_sorts_by_its_text() {
+        let mut values = [
             Modality::from("VIDEO"),
             Modality::from("SMELL"),
             Modality::from("TEXT"),
         ];
-        words.sort();
-        let texts = words.map(|word| word.to_string());
+        values.sort();
+        let texts = values.map(|value| value.to_string());
         assert_eq!(texts, ["SMELL", "TEXT", "VIDEO"]);
         assert_eq!(Modality::Other("TEXT".into()), Modality::Text);
     }

@@ -1,27 +1,31 @@
-//! Filters over all models.
+//! Filters over the models of a catalog.
 
 use alloc::vec::Vec;
 
 use crate::Date;
 use crate::catalog::Catalog;
+use crate::enums::{Customization, Modality, Status};
 use crate::id::RegionId;
 use crate::model::Model;
 use crate::rows::{ModelRow, NONE};
 use crate::text::StaticList;
-use crate::words::{Customization, Modality, Status};
 
-/// What models must be like. Everything asked must hold; a fact the control plane does not say
-/// does not hold. Retired models never match, except where [`Status::Retired`] is asked for.
+/// Conditions on models for [`Catalog::select`]. A model must meet all of them.
+///
+/// An unknown property meets no condition. Without [`include_uncallable`](Self::include_uncallable)
+/// only callable models match; retired models match [`Status::Retired`] only.
 ///
 /// ```
 /// # #[cfg(feature = "bundle")] {
 /// use bedrock_catalog_data::{Catalog, Filter, Modality};
 ///
-/// let eyes = Filter::new().region("eu-central-1").input(Modality::Image).streaming(true);
-/// assert!(Catalog::bundled().select(&eyes).any(|m| m.id() == "anthropic.claude-sonnet-4-6"));
+/// let vision = Filter::new().region("eu-central-1").input(Modality::Image).streaming(true);
+/// let mut models = Catalog::bundled().select(&vision);
+/// assert!(models.any(|model| model.id() == "anthropic.claude-sonnet-4-6"));
 /// # }
 /// ```
 #[derive(Debug, Clone, Default)]
+#[must_use]
 pub struct Filter {
     region: Option<RegionId>,
     provider: Option<alloc::string::String>,
@@ -30,26 +34,26 @@ pub struct Filter {
     streaming: Option<bool>,
     customization: Option<Customization>,
     status: Option<(Status, Date)>,
-    any_way: bool,
+    uncallable: bool,
 }
 
-// The bits of a model's facets: known input modalities from 0, output modalities from 8,
-// customizations from 16, then what is said of streaming.
+// The facet bits of a model: known input modalities from bit 0, output modalities from 8,
+// customizations from 16, then the flags.
 const OUTPUT: u32 = 8;
 const CUSTOMIZATION: u32 = 16;
-const STREAMS: u32 = 1 << 24;
-const STREAMS_NOT: u32 = 1 << 25;
+const STREAMING: u32 = 1 << 24;
+const NOT_STREAMING: u32 = 1 << 25;
 const RETIRED: u32 = 1 << 26;
-const WAY_IN: u32 = 1 << 27;
+const CALLABLE: u32 = 1 << 27;
 
-// The ranges do not overlap, however many words this version knows.
+// The ranges do not overlap.
 const _: () = {
     assert!(Modality::KNOWN.len() <= OUTPUT as usize);
     assert!(Modality::KNOWN.len() <= (CUSTOMIZATION - OUTPUT) as usize);
-    assert!(Customization::KNOWN.len() <= (STREAMS.trailing_zeros() - CUSTOMIZATION) as usize);
+    assert!(Customization::KNOWN.len() <= (STREAMING.trailing_zeros() - CUSTOMIZATION) as usize);
 };
 
-/// What the lists of words come to in bits, asked once for each list: facets of models.
+/// The bits of the lists of modalities and customizations, computed once for each distinct list.
 pub(crate) struct Facets {
     modalities: Vec<u32>,
     customizations: Vec<u32>,
@@ -66,24 +70,24 @@ impl Facets {
         }
     }
 
-    /// The facets of a model, given whether it has a way in anywhere.
-    pub(crate) fn of(&self, row: &ModelRow, has_way_in: bool) -> u32 {
+    /// The facet bits of a model.
+    pub(crate) fn of(&self, row: &ModelRow, is_callable: bool) -> u32 {
         let of = |bits: &[u32], list: u16| bits.get(usize::from(list)).copied().unwrap_or_default();
         let input = of(&self.modalities, row.input);
         let output = of(&self.modalities, row.output) << OUTPUT;
         let customizations = of(&self.customizations, row.customizations) << CUSTOMIZATION;
         let streaming = match row.streaming {
-            Some(true) => STREAMS,
-            Some(false) => STREAMS_NOT,
+            Some(true) => STREAMING,
+            Some(false) => NOT_STREAMING,
             None => 0,
         };
         let retired = if row.retired { RETIRED } else { 0 };
-        let way_in = if has_way_in { WAY_IN } else { 0 };
-        input | output | customizations | streaming | retired | way_in
+        let callable = if is_callable { CALLABLE } else { 0 };
+        input | output | customizations | streaming | retired | callable
     }
 }
 
-/// The bits of the known words of each list.
+/// The bits of the known values of each list.
 fn bits<T: Clone>(lists: &[StaticList<T>], bit: impl Fn(&T) -> Option<u32>) -> Vec<u32> {
     let of = |list: &StaticList<T>| {
         list.iter()
@@ -94,63 +98,63 @@ fn bits<T: Clone>(lists: &[StaticList<T>], bit: impl Fn(&T) -> Option<u32>) -> V
 }
 
 impl Filter {
-    /// Every model with a way in.
+    /// Every callable model.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// With a way in from the region, bought capacity included: a model that [`Access::provisioned`]
-    /// alone lets in matches, although no route leads to it.
+    /// Callable from the region. Models that can be called with provisioned throughput only match too,
+    /// although they have no route.
     ///
-    /// [`Access::provisioned`]: crate::Access::provisioned
+    /// A region that the catalog does not know matches no model.
     pub fn region(mut self, region: impl Into<RegionId>) -> Self {
         self.region = Some(region.into());
         self
     }
 
-    /// Of the provider, by its name, in any case.
+    /// Of the provider with this name, in upper or lower case.
     pub fn provider(mut self, provider: &str) -> Self {
         self.provider = Some(provider.into());
         self
     }
 
-    /// Takes this.
+    /// Accepts this input modality.
     pub fn input(mut self, modality: Modality) -> Self {
         self.input = Some(modality);
         self
     }
 
-    /// Gives this.
+    /// Produces this output modality.
     pub fn output(mut self, modality: Modality) -> Self {
         self.output = Some(modality);
         self
     }
 
-    /// Streams its answer, or is known not to.
-    pub fn streaming(mut self, streams: bool) -> Self {
-        self.streaming = Some(streams);
+    /// Streams its response (`true`), or is known not to (`false`).
+    pub fn streaming(mut self, streaming: bool) -> Self {
+        self.streaming = Some(streaming);
         self
     }
 
-    /// May be customised so.
+    /// Can be customized this way.
     pub fn customization(mut self, customization: Customization) -> Self {
         self.customization = Some(customization);
         self
     }
 
-    /// Has the status on a day.
+    /// Has this status on this day.
     pub fn status(mut self, status: Status, day: Date) -> Self {
         self.status = Some((status, day));
         self
     }
 
-    /// Models without a way in too (in the region, where one is asked for).
-    pub fn without_way_in(mut self) -> Self {
-        self.any_way = true;
+    /// Includes models that cannot be called, from the region if one is given.
+    pub fn include_uncallable(mut self) -> Self {
+        self.uncallable = true;
         self
     }
 
-    /// The facet bits that must be set, and those that are looked at.
+    /// The facet bits that must be set, and the mask of the bits to compare.
     fn bits(&self) -> (u32, u32) {
         let bit = |bit: Option<u32>, first: u32| bit.map_or(0, |bit| 1 << (first + bit));
         let mut set = bit(self.input.as_ref().and_then(Modality::bit), 0)
@@ -160,24 +164,24 @@ impl Filter {
                 CUSTOMIZATION,
             );
         set |= match self.streaming {
-            Some(true) => STREAMS,
-            Some(false) => STREAMS_NOT,
+            Some(true) => STREAMING,
+            Some(false) => NOT_STREAMING,
             None => 0,
         };
         let retired = matches!(self.status, Some((Status::Retired, _)));
         if retired {
             set |= RETIRED;
-        } else if !self.any_way {
-            set |= WAY_IN;
+        } else if !self.uncallable {
+            set |= CALLABLE;
         }
         (set, set | RETIRED)
     }
 
-    /// What the bits do not tell.
+    /// Whether the conditions hold that have no bits.
     #[inline]
-    fn holds_for(&self, model: Model<'_>) -> bool {
-        let has = |wanted: &Option<Modality>, words: Option<&[Modality]>| match wanted {
-            Some(wanted) if wanted.bit().is_none() => words.is_some_and(|w| w.contains(wanted)),
+    fn matches(&self, model: Model<'_>) -> bool {
+        let has = |wanted: &Option<Modality>, list: Option<&[Modality]>| match wanted {
+            Some(wanted) if wanted.bit().is_none() => list.is_some_and(|l| l.contains(wanted)),
             _ => true,
         };
         self.provider.as_ref().is_none_or(|wanted| {
@@ -189,7 +193,7 @@ impl Filter {
             && match &self.customization {
                 Some(wanted) if wanted.bit().is_none() => model
                     .customizations()
-                    .is_some_and(|words| words.contains(wanted)),
+                    .is_some_and(|list| list.contains(wanted)),
                 _ => true,
             }
             && self
@@ -199,17 +203,18 @@ impl Filter {
 }
 
 impl Catalog {
-    /// The models a filter lets through, sorted by id. No allocation; about a nanosecond per model
-    /// of the catalog. An unknown region has none.
+    /// The models that match a filter, sorted by id.
+    ///
+    /// No allocation; about a nanosecond per model of the catalog.
     pub fn select<'a>(&'a self, filter: &'a Filter) -> impl Iterator<Item = Model<'a>> + 'a {
-        let (set, looked_at) = filter.bits();
+        let (set, mask) = filter.bits();
         let tables = &self.tables;
         let count = tables.models.len();
         let region = filter
             .region
             .as_ref()
             .map(|region| self.region_number(&region));
-        // The region's cells; of no region, none, and every model passes.
+        // `None` without a region: every model passes.
         let cells = match region {
             None => None,
             Some(None) => Some(&[][..]),
@@ -218,35 +223,35 @@ impl Catalog {
                 Some(tables.cells.get(start..start + count).unwrap_or_default())
             }
         };
-        // In a region the row decides whether there is a way in, not the model's own bit.
+        // With a region, its access row decides whether the model is callable, not the model's bit.
         let in_region = move |number: usize| match cells {
             None => true,
             Some(cells) => match cells.get(number) {
                 None | Some(&NONE) => false,
                 Some(&row) => {
-                    filter.any_way
+                    filter.uncallable
                         || tables
                             .access
                             .get(usize::from(row))
-                            .is_some_and(|row| row.has_way_in())
+                            .is_some_and(|row| row.is_callable())
                 }
             },
         };
-        let plain = filter.is_plain();
+        let bits_decide = filter.bits_decide();
         tables
             .facets
             .iter()
             .enumerate()
-            .filter(move |&(number, facets)| facets & looked_at == set && in_region(number))
+            .filter(move |&(number, facets)| facets & mask == set && in_region(number))
             .filter_map(move |(number, _)| Model::new(self, u16::try_from(number).ok()?))
-            .filter(move |&model| plain || filter.holds_for(model))
+            .filter(move |&model| bits_decide || filter.matches(model))
     }
 }
 
 impl Filter {
-    /// Whether the bits and the region tell everything.
-    fn is_plain(&self) -> bool {
-        let unknown = |word: &Option<Modality>| word.as_ref().is_some_and(|w| w.bit().is_none());
+    /// Whether the bits and the region express all conditions.
+    fn bits_decide(&self) -> bool {
+        let unknown = |value: &Option<Modality>| value.as_ref().is_some_and(|v| v.bit().is_none());
         self.provider.is_none()
             && self.status.is_none()
             && !unknown(&self.input)
@@ -254,6 +259,6 @@ impl Filter {
             && self
                 .customization
                 .as_ref()
-                .is_none_or(|word| word.bit().is_some())
+                .is_none_or(|value| value.bit().is_some())
     }
 }

@@ -1,4 +1,4 @@
-//! All rows by what they are about: the model or profile, then the region.
+//! The rows of all regions, grouped by model or profile, then region.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,36 +8,36 @@ use crate::arn::ModelArn;
 use crate::recording::{ModelSummary, ProfileSummary, Recording, Row, RowFault, RowProblem};
 use crate::redact::redact;
 
-/// Everything the answers say.
+/// The rows of a recording, with those carried over.
 #[derive(Default)]
-pub(super) struct Gathered<'r> {
+pub(super) struct Rows<'r> {
     pub(super) models: BTreeMap<String, ModelRows<'r>>,
     pub(super) profiles: BTreeMap<String, ProfileRows<'r>>,
 }
 
-/// What is said of one model.
+/// The rows of one model.
 #[derive(Default)]
 pub(super) struct ModelRows<'r> {
-    /// By region. None of a model known through profiles only.
+    /// By region; empty for a model that only profiles name.
     pub(super) rows: BTreeMap<&'r str, &'r ModelSummary>,
-    /// The ways in by region, carried-over regions included.
+    /// The inference types by region, with carried-over regions.
     pub(super) access: BTreeMap<String, Option<BTreeSet<InferenceType>>>,
 }
 
-/// What is said of one profile.
+/// The rows of one profile.
 #[derive(Default)]
 pub(super) struct ProfileRows<'r> {
     /// By source region.
     pub(super) rows: BTreeMap<&'r str, &'r ProfileSummary>,
-    /// The destinations by model and source region, carried-over regions included.
+    /// The destinations by model and source region, with carried-over regions.
     pub(super) routes: BTreeMap<(String, String), DestinationsEntry<'static>>,
 }
 
-impl<'r> Gathered<'r> {
-    /// Sorts the rows of a recording, and reports those that are not what the API answers.
-    pub(super) fn from_recording(recording: &'r Recording) -> (Self, Vec<RowProblem>) {
-        let mut gathered = Self::default();
-        let mut problems = recording.left_out.clone();
+impl<'r> Rows<'r> {
+    /// The rows of a recording, and the skipped ones.
+    pub(super) fn of_recording(recording: &'r Recording) -> (Self, Vec<RowProblem>) {
+        let mut rows = Self::default();
+        let mut problems = recording.skipped_rows.clone();
         for (region, answers) in &recording.regions {
             let mut report = |list: &str, index, outcome: Result<(), RowFault>| {
                 if let Err(fault) = outcome {
@@ -45,19 +45,19 @@ impl<'r> Gathered<'r> {
                 }
             };
             for (index, row) in answers.models.iter().enumerate() {
-                let outcome = gathered.list(recording, region, row);
+                let outcome = rows.add_model(recording, region, row);
                 report("list-foundation-models", index, outcome);
             }
             for (index, row) in answers.profiles.iter().enumerate() {
-                let outcome = gathered.serve(recording, region, row);
+                let outcome = rows.add_profile(recording, region, row);
                 report("list-inference-profiles", index, outcome);
             }
         }
-        gathered.settle_routes();
-        (gathered, problems)
+        rows.resolve_routes();
+        (rows, problems)
     }
 
-    fn list(
+    fn add_model(
         &mut self,
         recording: &Recording,
         region: &'r str,
@@ -71,15 +71,15 @@ impl<'r> Gathered<'r> {
             .models
             .entry(redact(&row.model_id).into_owned())
             .or_default();
-        let (row, fault) = one_of(model.rows.insert(region, row), row, &row.model_id);
+        let (row, fault) = smaller(model.rows.insert(region, row), row, &row.model_id);
         model.rows.insert(region, row);
         let types = row.inference_types_supported.as_ref();
-        let types = types.map(|words| words.iter().map(|word| (&*redact(word)).into()).collect());
+        let types = types.map(|list| list.iter().map(|text| (&*redact(text)).into()).collect());
         model.access.insert(region.to_owned(), types);
         fault
     }
 
-    fn serve(
+    fn add_profile(
         &mut self,
         recording: &Recording,
         region: &'r str,
@@ -95,13 +95,13 @@ impl<'r> Gathered<'r> {
         let id = redact(&row.inference_profile_id).into_owned();
         let profile = self.profiles.entry(id).or_default();
         let id = &row.inference_profile_id;
-        let (row, fault) = one_of(profile.rows.insert(region, row), row, id);
+        let (row, fault) = smaller(profile.rows.insert(region, row), row, id);
         profile.rows.insert(region, row);
         fault
     }
 
-    /// What each profile's row says it serves, once all rows are known.
-    fn settle_routes(&mut self) {
+    /// Fills in the routes of the profiles from the model ARNs in their rows.
+    fn resolve_routes(&mut self) {
         for profile in self.profiles.values_mut() {
             for (region, row) in &profile.rows {
                 let mut served: BTreeMap<&str, Option<BTreeSet<&str>>> = BTreeMap::new();
@@ -111,7 +111,7 @@ impl<'r> Gathered<'r> {
                         .entry(arn.model)
                         .or_insert_with(|| Some(BTreeSet::new()));
                     match arn.region {
-                        // One ARN without a region: no boundary, whatever the others say.
+                        // One ARN without a region makes the profile global.
                         None => *destinations = None,
                         Some(region) => {
                             destinations.as_mut().map(|regions| regions.insert(region));
@@ -137,8 +137,8 @@ impl<'r> Gathered<'r> {
         }
     }
 
-    /// Takes the rows of a region from the previous catalog, where the answer has none: all of a
-    /// region that gave no answer, the missing ones of a region some of whose rows were left out. Whether there were any.
+    /// Adds the rows of a region of the previous catalog that the answer does not have: all rows if the
+    /// region failed, else the missing ones. Returns whether there are any.
     pub(super) fn carry_over(&mut self, region: Region<'_>) -> bool {
         let mut carried = false;
         for access in region.accesses() {
@@ -177,14 +177,14 @@ impl<'r> Gathered<'r> {
     }
 }
 
-/// Of two rows of one id and region the smaller, whatever their order; two that differ are a fault.
-fn one_of<'r, R: Ord>(
+/// The smaller of two rows with the same id and region, so that their order does not matter. Rows that
+/// differ are a fault.
+fn smaller<'r, R: Ord>(
     before: Option<&'r R>,
     row: &'r R,
     id: &str,
 ) -> (&'r R, Result<(), RowFault>) {
     match before {
-        // The same row twice says nothing new.
         None => (row, Ok(())),
         Some(before) if before == row => (row, Ok(())),
         Some(before) => (before.min(row), Err(RowFault::Duplicate(id.to_owned()))),
