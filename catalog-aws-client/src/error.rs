@@ -1,55 +1,65 @@
-//! The one opaque error of this crate.
+//! The error of this crate. Reads and writes never fail with it: their errors are the SDK's.
 
+use std::error::Error as StdError;
 use std::fmt;
-use std::sync::Arc;
 
-/// A setting or a rule that cannot be used: a message that says why, and the cause as its source. One
-/// word in size.
-#[derive(Clone)]
-pub struct ClientError(Box<Inner>);
-
-#[derive(Debug, Clone)]
-struct Inner {
+/// A caching client that cannot be built, or rules that cannot be read.
+pub struct ClientError {
+    kind: ClientErrorKind,
     message: String,
-    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// The kind of a [`ClientError`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ClientErrorKind {
+    /// A setting of the builder is missing or not allowed.
+    InvalidConfiguration,
+    /// The rules are not JSON of the format that this version reads.
+    InvalidRules,
 }
 
 impl ClientError {
-    pub(crate) fn new(message: impl Into<String>) -> Self {
-        let (message, source) = (message.into(), None);
-        Self(Box::new(Inner { message, source }))
+    pub(crate) fn new(kind: ClientErrorKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            source: None,
+        }
     }
 
-    pub(crate) fn because(
-        mut self,
-        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-    ) -> Self {
-        self.0.source = Some(source.into().into());
+    pub(crate) fn because(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
         self
     }
+
+    /// The kind of the error.
+    #[must_use]
+    pub fn kind(&self) -> ClientErrorKind {
+        self.kind
+    }
 }
 
-/// The message, and after a colon each cause's.
 impl fmt::Display for ClientError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.message)?;
-        let mut source = std::error::Error::source(self);
-        while let Some(cause) = source {
-            write!(f, ": {cause}")?;
-            source = cause.source();
+        f.write_str(&self.message)?;
+        match &self.source {
+            Some(source) => write!(f, ": {source}"),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 
+/// The message and its cause: `unwrap` prints this.
 impl fmt::Debug for ClientError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
+        fmt::Display::fmt(self, f)
     }
 }
 
-impl std::error::Error for ClientError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0.source.as_deref().map(|source| source as _)
+impl StdError for ClientError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as _)
     }
 }

@@ -1,44 +1,45 @@
-//! What a caching client has done, in numbers. With the feature `metrics` each is also a counter of that
-//! facade. What the tiers did is counted by the cache itself.
+//! The counts of a caching client. With the feature `metrics` each is also a counter of that facade. The
+//! cache counts the work of its tiers itself.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What a [`CachedClient`](super::CachedClient) has done since it was made.
+/// The counts of a [`CachedClient`](crate::CachedClient) since it was built.
 ///
-/// Each attempt of the SDK counts, a retry too.
+/// Each attempt of the SDK counts, also a retry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct ClientStatistics {
-    /// Reads answered without a request of their own: from the cache, or with what another caller asked for
-    /// at the same time.
-    pub answered: u64,
+    /// Reads answered without a request of their own: from the cache, or with the response to another
+    /// caller of the same moment.
+    pub hits: u64,
     /// Reads sent to the service.
-    pub asked: u64,
-    /// Of those, the ones whose answer was not kept: an error, a stream, too large, on its way.
-    pub not_kept: u64,
-    /// Reads that went past the cache: told so, or signed by nobody they could be kept for. Those that the
-    /// rules call secret are not counted.
-    pub passed: u64,
+    pub misses: u64,
+    /// Misses whose response was not stored: an error, a stream, too large, a secret, a resource that is
+    /// changing.
+    pub not_stored: u64,
+    /// Reads that went past the cache: with [`NoCache`](crate::NoCache), of a waiter, or of callers
+    /// without a namespace. Operations that the rules do not cache are not counted.
+    pub bypassed: u64,
     /// Writes sent.
     pub writes: u64,
-    /// Of those, the ones with an outcome in doubt: an error of the server or of the connection, or a
-    /// caller who did not wait.
-    pub in_doubt: u64,
-    /// Entries that writes dropped.
-    pub dropped: u64,
+    /// Writes with an uncertain outcome: an error of the service or of the connection, a timeout, or a
+    /// caller that did not wait.
+    pub uncertain_writes: u64,
+    /// Entries that writes invalidated.
+    pub invalidated: u64,
 }
 
 macro_rules! counts {
     ($($field:ident: $name:literal),* $(,)?) => {
         #[derive(Debug)]
-        pub(super) struct Counts { $(pub(super) $field: Count,)* }
+        pub(crate) struct Counts { $(pub(crate) $field: Count,)* }
 
         impl Counts {
-            pub(super) fn new() -> Self {
+            pub(crate) fn new() -> Self {
                 Self { $($field: Count::new($name),)* }
             }
 
-            pub(super) fn snapshot(&self) -> ClientStatistics {
+            pub(crate) fn snapshot(&self) -> ClientStatistics {
                 ClientStatistics { $($field: self.$field.value.load(Ordering::Relaxed),)* }
             }
         }
@@ -46,17 +47,17 @@ macro_rules! counts {
 }
 
 counts! {
-    answered: "aws_client_answered_total",
-    asked: "aws_client_asked_total",
-    not_kept: "aws_client_not_kept_total",
-    passed: "aws_client_passed_total",
+    hits: "aws_client_hits_total",
+    misses: "aws_client_misses_total",
+    not_stored: "aws_client_not_stored_total",
+    bypassed: "aws_client_bypassed_total",
     writes: "aws_client_writes_total",
-    in_doubt: "aws_client_in_doubt_total",
-    dropped: "aws_client_dropped_total",
+    uncertain_writes: "aws_client_uncertain_writes_total",
+    invalidated: "aws_client_invalidated_total",
 }
 
-/// One number that grows.
-pub(super) struct Count {
+/// A number that grows.
+pub(crate) struct Count {
     value: AtomicU64,
     #[cfg(feature = "metrics")]
     metric: metrics::Counter,
@@ -69,9 +70,8 @@ impl std::fmt::Debug for Count {
 }
 
 impl Count {
+    #[cfg_attr(not(feature = "metrics"), expect(unused_variables))]
     fn new(name: &'static str) -> Self {
-        #[cfg(not(feature = "metrics"))]
-        let _ = name;
         Self {
             value: AtomicU64::new(0),
             #[cfg(feature = "metrics")]
@@ -79,13 +79,13 @@ impl Count {
         }
     }
 
-    pub(super) fn add(&self, more: u64) {
+    pub(crate) fn add(&self, more: u64) {
         self.value.fetch_add(more, Ordering::Relaxed);
         #[cfg(feature = "metrics")]
         self.metric.increment(more);
     }
 
-    pub(super) fn one(&self) {
+    pub(crate) fn one(&self) {
         self.add(1);
     }
 }

@@ -1,9 +1,14 @@
-//! What the cache costs beside bare `moka`: `cargo bench -p bedrock-catalog-cache --bench cache`.
+//! The cost of a memory hit beside bare `moka`: `cargo bench -p bedrock-catalog-cache --bench cache`.
 //!
-//! The sides run in turns within one run, so that a noisy machine is noisy for all, and the figures are
-//! those of the fastest round of each. Goals, as ratios of one run: a memory hit at most 1.5 × one of bare `moka` that was given what
-//! the cache has (the same hasher, shared keys); invalidating a prefix among 10,000 entries below 10 ms;
-//! 8 threads on one key take at most twice as long as one thread that does all their hits. The exit code says whether they were met.
+//! The sides run in turns in one run, so a noisy machine is noisy for all; the fastest round of each counts.
+//! Goals, as ratios of one run:
+//! - a memory hit among 10,000 keys at most 1.2 × one of bare `moka` with the same hasher and shared keys
+//! - invalidating a prefix of 5,000 among 10,000 entries at most 10 ms
+//! - 8 threads on 8 keys at most 1.5 × the time of one thread that does all their hits
+//!
+//! The memory tier does not scale with threads: each hit moves its entry in one list, under one lock. A hit
+//! takes about 60 ns, so the lock is busy all the time only beyond some ten million hits a second. The last
+//! goal bounds what contention costs. The exit code shows whether the goals are met.
 #![allow(missing_docs, clippy::indexing_slicing, clippy::expect_used)]
 
 use std::hint::black_box;
@@ -11,7 +16,7 @@ use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
 use bedrock_catalog_cache::{
-    Cache, Clock, Key, MemoryLimits, Namespace, Pattern, SystemClock, Terms,
+    Cache, Clock, EntryOptions, Key, MemoryLimits, Namespace, Pattern, SystemClock,
 };
 
 const ENTRIES: usize = 10_000;
@@ -42,7 +47,7 @@ fn cache() -> Cache {
     let builder = Cache::builder().namespace(namespace()).memory(limits);
     let cache = builder.build().expect("the settings are good");
     for key in &keys() {
-        cache.put(key, vec![b'x'; 200], &Terms::source("bench"));
+        cache.put(key, vec![b'x'; 200], &EntryOptions::source("bench"));
     }
     cache
 }
@@ -88,16 +93,21 @@ fn fastest<const N: usize>(operations: usize, mut sides: [&mut dyn FnMut(); N]) 
 }
 
 /// The time of `threads` threads that do the same at once, in nanoseconds per operation of one of them.
-fn at_once(threads: usize, operations: usize, work: &(impl Fn() + Sync)) -> f64 {
+fn at_once(threads: usize, operations: usize, work: &(impl Fn(usize) + Sync)) -> f64 {
     let gate = Barrier::new(threads);
-    let run = || {
+    let run = |thread: usize| {
         gate.wait();
         let start = Instant::now();
-        (0..operations).for_each(|_| work());
+        (0..operations).for_each(|_| work(thread));
         (start, Instant::now())
     };
     let times: Vec<_> = std::thread::scope(|scope| {
-        let all: Vec<_> = (0..threads).map(|_| scope.spawn(run)).collect();
+        let all: Vec<_> = (0..threads)
+            .map(|thread| {
+                let run = &run;
+                scope.spawn(move || run(thread))
+            })
+            .collect();
         all.into_iter()
             .filter_map(|thread| thread.join().ok())
             .collect()
@@ -149,7 +159,7 @@ fn main() {
     println!(
         "one of 10,000 keys after another: cache {ours:.0} ns, bare moka {floor:.0} ns, moka by hand {usual:.0} ns; the clocks {clock:.0} ns"
     );
-    goals.line("a memory hit / bare moka", ours / floor, "×", 1.5);
+    goals.line("a memory hit / bare moka", ours / floor, "×", 1.2);
     println!("a memory hit / moka by hand {:>38.2} ×", ours / usual);
 
     let mut hot = || (0..ENTRIES).for_each(|_| drop(black_box(cache.get(&keys[0]))));
@@ -160,24 +170,29 @@ fn main() {
 
     let mut crowds = [Vec::new(), Vec::new()];
     for _ in 0..15 {
-        crowds[0].push(at_once(8, ENTRIES, &|| {
-            drop(black_box(cache.get(&keys[0])))
+        crowds[0].push(at_once(8, ENTRIES, &|thread| {
+            drop(black_box(cache.get(&keys[thread])))
         }));
-        crowds[1].push(at_once(8, ENTRIES, &|| {
-            drop(black_box(bare.get(&names[0])))
+        crowds[1].push(at_once(8, ENTRIES, &|thread| {
+            drop(black_box(bare.get(&names[thread])))
         }));
     }
     let [crowd, bare_crowd] =
         crowds.map(|times: Vec<f64>| times.into_iter().fold(f64::INFINITY, f64::min));
     println!(
-        "8 threads on it: cache {crowd:.0} ns, bare moka {bare_crowd:.0} ns, for one hit of each"
+        "8 threads on 8 keys: cache {crowd:.0} ns, bare moka {bare_crowd:.0} ns, for one hit of each"
     );
     println!("8 threads / 8 of bare moka {:>39.2} ×", crowd / bare_crowd);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    println!(
+        "8 threads scale to {:.2} × one thread, on {cores} cores",
+        8.0 * ours / crowd
+    );
     goals.line(
         "8 threads / one thread doing all their hits",
         crowd / (8.0 * ours),
         "×",
-        2.0,
+        1.5,
     );
 
     let mut times = [Vec::new(), Vec::new(), Vec::new()];

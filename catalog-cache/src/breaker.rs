@@ -1,8 +1,7 @@
-//! When to stop asking a tier that fails. This file may not know what a tier is, nor the time: the
-//! caller says how late it is by the steady clock.
+//! The circuit breaker of a tier.
 //!
 //! ```text
-//!            failures in a row            pause over, one asks
+//!            failures in a row            pause over: one probe
 //!   Closed ────────────────────▶ Open ─────────────────────────▶ Half-open
 //!     ▲                           ▲                                │    │
 //!     │                           └──────── the probe fails ───────┘    │
@@ -11,14 +10,14 @@
 
 use std::time::Duration;
 
-use super::sync::{AtomicBool, Mutex, Ordering, lock};
+use crate::sync::{AtomicBool, Mutex, Ordering, lock};
 
 /// When a breaker opens, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BreakerLimits {
-    /// So many failures in a row open it. Default 5; zero counts as one.
+    /// The number of failures in a row that open it. Default 5; zero counts as one.
     pub failures: u32,
-    /// So long nothing is asked after it opened. Default 60 s.
+    /// The time without calls after it opened. Default 60 s.
     pub pause: Duration,
 }
 
@@ -31,20 +30,20 @@ impl Default for BreakerLimits {
     }
 }
 
-/// What a breaker does with the next question.
+/// The state of a breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BreakerState {
-    /// The tier is asked.
+    /// The tier is called.
     Closed,
-    /// The tier is not asked.
+    /// The tier is not called.
     Open,
-    /// One caller asks on probation, all others do not.
+    /// One call, the probe, decides whether the tier works again. There are no others.
     HalfOpen,
 }
 
 #[derive(Debug)]
-pub(super) struct Breaker {
-    /// Closed without a failure: the common case, answered without the lock.
+pub(crate) struct Breaker {
+    /// Closed without a failure: the common case, which needs no lock.
     calm: AtomicBool,
     state: Mutex<State>,
 }
@@ -63,7 +62,7 @@ enum Phase {
 }
 
 impl Breaker {
-    pub(super) fn new(limits: BreakerLimits) -> Self {
+    pub(crate) fn new(limits: BreakerLimits) -> Self {
         Self {
             calm: AtomicBool::new(true),
             state: Mutex::new(State {
@@ -73,12 +72,12 @@ impl Breaker {
         }
     }
 
-    /// New limits, from the next failure or question on.
-    pub(super) fn set_limits(&self, limits: BreakerLimits) {
+    /// Sets the limits for later failures and calls.
+    pub(crate) fn set_limits(&self, limits: BreakerLimits) {
         lock(&self.state).limits = limits;
     }
 
-    pub(super) fn state(&self) -> BreakerState {
+    pub(crate) fn state(&self) -> BreakerState {
         match lock(&self.state).now {
             Phase::Closed { .. } => BreakerState::Closed,
             Phase::Open { .. } => BreakerState::Open,
@@ -86,8 +85,8 @@ impl Breaker {
         }
     }
 
-    /// Permission to ask at `now`, a steady time; `None` while the tier is not to be asked.
-    pub(super) fn admit(&self, now: impl FnOnce() -> Duration) -> Option<Pass<'_>> {
+    /// Permission for one call at `now`, a steady time; `None` while the tier is not called.
+    pub(crate) fn admit(&self, now: impl FnOnce() -> Duration) -> Option<Pass<'_>> {
         if self.calm.load(Ordering::Acquire) {
             return Some(Pass {
                 breaker: self,
@@ -115,7 +114,7 @@ impl Breaker {
             return;
         }
         let mut state = lock(&self.state);
-        // Who was admitted before the breaker opened has no say any more.
+        // A call that was admitted before the breaker opened does not count any more.
         state.now = match (state.now, failed_at) {
             (Phase::HalfOpen, None) if probe => Phase::Closed { failures: 0 },
             (Phase::HalfOpen, Some(since)) if probe => Phase::Open { since },
@@ -137,21 +136,21 @@ impl Breaker {
     }
 }
 
-/// Permission to ask once. Dropped without a word, as after a panic, a probe counts as failed.
+/// Permission for one call. A probe that is dropped without a result, as by a panic, counts as failed.
 #[derive(Debug)]
-pub(super) struct Pass<'a> {
+pub(crate) struct Pass<'a> {
     breaker: &'a Breaker,
-    /// When it was given, where it is the probe.
+    /// The time at which the probe was admitted.
     probe: Option<Duration>,
 }
 
 impl Pass<'_> {
-    pub(super) fn succeeded(mut self) {
+    pub(crate) fn succeeded(mut self) {
         let probe = self.probe.take().is_some();
         self.breaker.report(probe, None);
     }
 
-    pub(super) fn failed(mut self, now: Duration) {
+    pub(crate) fn failed(mut self, now: Duration) {
         let probe = self.probe.take().is_some();
         self.breaker.report(probe, Some(now));
     }
@@ -161,6 +160,126 @@ impl Drop for Pass<'_> {
     fn drop(&mut self) {
         if let Some(since) = self.probe.take() {
             self.breaker.report(true, Some(since));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        /// Seconds pass.
+        Wait(u64),
+        Admit,
+        /// One of the calls under way succeeds, fails, or is dropped.
+        End(usize, Option<bool>),
+    }
+
+    /// The rules again, in the plainest form.
+    enum Model {
+        Closed(u32),
+        Open(u64),
+        /// The time at which the probe began.
+        Probing(u64),
+    }
+
+    fn history() -> impl Strategy<Value = Vec<Step>> {
+        let end = prop_oneof![3 => Just(Some(false)), 1 => Just(Some(true)), 1 => Just(None)];
+        let end = (any::<usize>(), end).prop_map(|(n, how)| Step::End(n, how));
+        let step =
+            prop_oneof![1 => (0..40_u64).prop_map(Step::Wait), 3 => Just(Step::Admit), 3 => end];
+        vec(step, 1..60)
+    }
+
+    /// Compares the breaker with the model after every step.
+    fn check(failures: u32, history: impl IntoIterator<Item = Step>) {
+        let breaker = Breaker::new(BreakerLimits {
+            failures,
+            pause: Duration::from_secs(30),
+        });
+        let (mut model, mut now) = (Model::Closed(0), 0_u64);
+        let mut admitted: Vec<(Pass<'_>, bool)> = Vec::new();
+        for step in history {
+            match step {
+                Step::Wait(seconds) => now += seconds,
+                Step::Admit => {
+                    let is_probe = matches!(model, Model::Open(since) if now - since >= 30);
+                    let expected = is_probe || matches!(model, Model::Closed(_));
+                    let pass = breaker.admit(|| Duration::from_secs(now));
+                    assert_eq!(pass.is_some(), expected);
+                    if is_probe {
+                        model = Model::Probing(now);
+                    }
+                    admitted.extend(pass.map(|pass| (pass, is_probe)));
+                }
+                Step::End(which, how) if !admitted.is_empty() => {
+                    let (pass, is_probe) = admitted.swap_remove(which % admitted.len());
+                    match how {
+                        Some(true) => pass.succeeded(),
+                        Some(false) => pass.failed(Duration::from_secs(now)),
+                        None => drop(pass),
+                    }
+                    model = match (model, how) {
+                        (Model::Probing(_), Some(true)) if is_probe => Model::Closed(0),
+                        (Model::Probing(_), Some(false)) if is_probe => Model::Open(now),
+                        (Model::Probing(since), None) if is_probe => Model::Open(since),
+                        (Model::Closed(_), Some(true)) => Model::Closed(0),
+                        (Model::Closed(n), Some(false)) if n + 1 >= failures.max(1) => {
+                            Model::Open(now)
+                        }
+                        (Model::Closed(n), Some(false)) => Model::Closed(n + 1),
+                        (model, _) => model,
+                    };
+                }
+                Step::End(..) => {}
+            }
+            let state = match model {
+                Model::Closed(_) => BreakerState::Closed,
+                Model::Open(_) => BreakerState::Open,
+                Model::Probing(_) => BreakerState::HalfOpen,
+            };
+            assert_eq!(breaker.state(), state);
+            assert!(admitted.iter().filter(|(_, is_probe)| *is_probe).count() <= 1);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_breaker_follows_its_rules(failures in 0..4_u32, history in history()) {
+            check(failures, history);
+        }
+    }
+
+    /// A million histories in the long lane, from a generator that costs nothing.
+    #[test]
+    fn the_breaker_follows_its_rules_in_very_many_histories() {
+        let is_long = std::env::var_os("BEDROCK_CATALOG_LONG").is_some_and(|value| value == "1");
+        let histories = if is_long { 1_000_000 } else { 10_000 };
+        for number in 0..histories {
+            let mut state: u64 = number;
+            // SplitMix64.
+            let mut random = move |below: u64| {
+                state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+                let mut z = state;
+                z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+                z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+                (z ^ (z >> 31)) % below
+            };
+            let (failures, steps) = (random(4) as u32, 1 + random(60));
+            let step = |_| match random(7) {
+                0 => Step::Wait(random(40)),
+                1..=3 => Step::Admit,
+                _ => {
+                    let how = [Some(false), Some(false), Some(false), Some(true), None];
+                    Step::End(random(1 << 20) as usize, how[random(5) as usize])
+                }
+            };
+            check(failures, (0..steps).map(step).collect::<Vec<_>>());
         }
     }
 }

@@ -1,20 +1,19 @@
-//! Time, injected. Nothing in the cache asks the operating system for the time but [`SystemClock`].
+//! Injected time. Only [`SystemClock`] reads the clocks of the operating system.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// The time as the cache sees it: a wall clock, which may jump, and a steady one, which may not.
+/// A source of time: a wall clock, which may jump, and a steady one, which does not.
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
-    /// The wall clock. It is compared with the times written in entries.
+    /// The wall clock, for the times in entries.
     fn now(&self) -> SystemTime;
 
-    /// Time since an arbitrary origin; it never steps back. For waits, breakers and retries.
+    /// The time since an arbitrary origin, which never steps back. For breakers and lifetimes in memory.
     fn steady(&self) -> Duration;
 
-    /// Both at once, for a read on the hot path. The wall clock's part may be some milliseconds late
-    /// to notice a jump.
+    /// Both at once, for the hot path. A jump of the wall clock may appear some milliseconds late.
     fn moment(&self) -> Moment {
         Moment {
             wall: self.now(),
@@ -23,7 +22,7 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
     }
 }
 
-/// What both clocks show.
+/// The time of both clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment {
     /// The wall clock.
@@ -60,8 +59,8 @@ impl Clock for SystemClock {
         ORIGIN.get_or_init(Instant::now).elapsed()
     }
 
-    /// Where the system has coarse clocks, a few milliseconds late and a fraction of the cost: a hit
-    /// in memory would else spend a third of its time on asking for it.
+    /// Reads the coarse clocks, which are up to a few milliseconds late. The precise ones would take a
+    /// third of the time of a memory hit.
     #[cfg(all(target_os = "linux", feature = "files"))]
     fn moment(&self) -> Moment {
         use nix::time::{ClockId, clock_gettime};
@@ -84,7 +83,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands still until it is moved, for tests. Clones share the same time.
+/// A clock for tests that stands still until it is moved. Clones share the time.
 ///
 /// ```
 /// use bedrock_catalog_cache::{Clock, ManualClock};
@@ -121,7 +120,7 @@ impl ManualClock {
         }))
     }
 
-    /// Moves both hands forward, as time does.
+    /// Moves both clocks forward.
     pub fn advance(&self, by: Duration) {
         let by = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
         let add = |hand: &AtomicU64| {
@@ -133,8 +132,7 @@ impl ManualClock {
         add(&self.0.steady);
     }
 
-    /// Sets the wall clock, forward or back, as an administrator or NTP does. The steady clock
-    /// does not notice.
+    /// Sets the wall clock, forward or back, as an administrator or NTP does. The steady clock stays.
     pub fn set(&self, wall: SystemTime) {
         self.0.wall.store(nanos(wall), Ordering::SeqCst);
     }
@@ -166,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_moment_is_what_both_clocks_show_but_for_some_milliseconds() {
+    fn a_moment_agrees_with_both_clocks_within_milliseconds() {
         let near = Duration::from_secs(2); // The machine may be busy.
         for _ in 0..1_000 {
             let (wall, steady) = (SystemClock.now(), SystemClock.steady());

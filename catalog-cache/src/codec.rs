@@ -1,5 +1,4 @@
-//! How an entry is written down: two lines, the envelope and the payload. This file may not know
-//! where the bytes go.
+//! The encoding of an entry: two lines, the envelope and the payload.
 //!
 //! ```text
 //! {"format":1,"key":"…","namespace":"…","written_at":…,"fresh_for":…,"keep_for":…,"source":"…","package_version":"…","length":…,"checksum":"…"}
@@ -11,80 +10,68 @@
 //! payload and both line ends. A payload of JSON is one line of JSON; a compressed one has
 //! `"compression":"lz4"` and `"plain_length"` in its envelope and is not text.
 //!
-//! The checksum is XXH3 of 128 bits; one of 64 digits, as was written before, is SHA-256. It finds accidents. It does not stop someone who may write the file: whoever stores
-//! these bytes must guard them, and readers must treat a payload as untrusted.
+//! The checksum is XXH3 with 128 bits. It detects accidents, not manipulation: a tier protects the bytes
+//! it stores, and a reader treats a payload as untrusted.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use twox_hash::XxHash3_128;
 
-use super::entry::{duration_millis, from_millis, to_millis};
-use super::hex;
-use super::tier::{TierError, TierErrorKind};
-use super::{Entry, Envelope, Horizons, Key, Namespace};
+use crate::entry::{duration_millis, from_millis, to_millis};
+use crate::hex;
+use crate::{Entry, Envelope, Key, Namespace, TierError, TierErrorKind, Ttl};
 
 /// The longest envelope line, in bytes.
-const MAX_ENVELOPE: usize = 4096;
-const MARK: &[u8] = b"\"checksum\":\"";
+pub(crate) const MAX_ENVELOPE: usize = 4096;
+const CHECKSUM_FIELD: &[u8] = b"\"checksum\":\"";
 const DIGITS: usize = 32;
-/// Those of SHA-256, which was written before.
-const SHA_DIGITS: usize = 64;
-/// Writes entries down and reads them back, within bounds. Cheap to clone.
+
+/// Encodes and decodes entries within bounds, for tiers that store bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Codec {
     version: String,
-    also_reads: Vec<String>,
     max_len: usize,
     compress_above: Option<usize>,
 }
 
-/// An entry, written down.
+/// An encoded entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Encoded {
     /// Both lines.
     pub bytes: Vec<u8>,
-    /// How many bytes compression saved.
+    /// The bytes that compression saved.
     pub saved: u64,
 }
 
 impl Codec {
-    /// The format this build writes; the disk tier's folder is named after it.
+    /// The version of the format. The folder of the file tier has it in its name.
     pub const FORMAT: u32 = 1;
 
     /// The default of [`Codec::max_len`], in bytes.
     pub const DEFAULT_MAX_LEN: usize = 16 << 20;
 
-    /// A codec for entries of this package version, `MAJOR.MINOR.PATCH`. It reads entries of the
-    /// same `MAJOR.MINOR`: a patch update keeps the cache.
+    /// A codec for entries of this package version, `MAJOR.MINOR.PATCH`. It reads entries of the same
+    /// `MAJOR.MINOR`, so a patch release keeps the cache.
     #[must_use]
     pub fn new(version: impl Into<String>) -> Self {
         Self {
             version: version.into(),
-            also_reads: Vec::new(),
             max_len: Self::DEFAULT_MAX_LEN,
             compress_above: None,
         }
     }
 
-    /// Also reads entries written by these `MAJOR.MINOR` lines.
-    #[must_use]
-    pub fn also_reads<'a>(mut self, lines: impl IntoIterator<Item = &'a str>) -> Self {
-        self.also_reads.extend(lines.into_iter().map(str::to_owned));
-        self
-    }
-
-    /// The longest entry, in bytes, as written and as decompressed. Callers cap their reads with it.
+    /// Sets the longest entry, in bytes, as encoded and as decompressed. Callers bound their reads by it.
     #[must_use]
     pub fn with_max_len(mut self, max_len: usize) -> Self {
         self.max_len = max_len;
         self
     }
 
-    /// Compresses payloads longer than this many bytes, where the feature `compression` is on and
-    /// compressing pays.
+    /// Compresses payloads longer than this many bytes, if the feature `compression` is on and the result
+    /// is smaller.
     #[must_use]
     pub fn with_compression_above(mut self, bytes: Option<usize>) -> Self {
         self.compress_above = bytes;
@@ -97,19 +84,18 @@ impl Codec {
         self.max_len
     }
 
-    /// The version written into new entries.
+    /// The version in new entries.
     #[must_use]
     pub fn package_version(&self) -> &str {
         &self.version
     }
 
-    /// The `MAJOR.MINOR` lines whose entries it reads, its own first.
-    pub(super) fn lines(&self) -> impl Iterator<Item = &str> {
-        let also = self.also_reads.iter().map(String::as_str);
-        minor_line(&self.version).into_iter().chain(also)
+    /// The `MAJOR.MINOR` line whose entries it reads.
+    pub(crate) fn line(&self) -> Option<&str> {
+        minor_line(&self.version)
     }
 
-    /// Writes an entry down. One allocation of the entry's size, and one checksum over it.
+    /// Encodes an entry.
     ///
     /// # Errors
     /// The entry is longer than [`Codec::max_len`].
@@ -123,8 +109,8 @@ impl Codec {
             key: envelope.key.as_str(),
             namespace: &envelope.namespace.to_string(),
             written_at: to_millis(envelope.written_at),
-            fresh_for: duration_millis(envelope.horizons.fresh_for),
-            keep_for: duration_millis(envelope.horizons.keep_for),
+            fresh_for: duration_millis(envelope.ttl.fresh_for),
+            keep_for: duration_millis(envelope.ttl.keep_for),
             source: &envelope.source,
             package_version: &envelope.package_version,
             compression: packed.as_ref().map(|_| LZ4),
@@ -138,7 +124,7 @@ impl Codec {
         // The checksum takes the place of the closing brace.
         bytes.pop();
         bytes.push(b',');
-        bytes.extend_from_slice(MARK);
+        bytes.extend_from_slice(CHECKSUM_FIELD);
         let digits = bytes.len();
         bytes.extend_from_slice(&[b'0'; DIGITS]);
         bytes.extend_from_slice(b"\"}\n");
@@ -158,12 +144,12 @@ impl Codec {
         Ok(Encoded { bytes, saved })
     }
 
-    /// Reads back the entry of this namespace and key. The payload shares `bytes` unless it was
-    /// compressed. Costs one checksum over the bytes; nothing is parsed before it agrees.
+    /// Decodes the entry of this namespace and key. The payload shares `bytes` unless it was compressed.
+    /// Nothing is parsed before the checksum agrees.
     ///
     /// # Errors
     /// [`TierErrorKind::TooLarge`] beyond the bounds, [`TierErrorKind::Foreign`] for another
-    /// format, package version, namespace or key, [`TierErrorKind::Corrupt`] for all else.
+    /// format, package version, namespace or key, else [`TierErrorKind::Corrupt`].
     pub fn decode(
         &self,
         bytes: Bytes,
@@ -178,8 +164,8 @@ impl Codec {
         Ok(entry)
     }
 
-    /// Reads back an entry of any namespace and key, for cleanup and listings. Never answer a
-    /// question with it.
+    /// Decodes an entry of any namespace and key, for cleanup and listings. A read uses
+    /// [`Codec::decode`].
     ///
     /// # Errors
     /// As [`Codec::decode`].
@@ -190,23 +176,16 @@ impl Codec {
         let end = line_end(&bytes)?;
         let head = bytes.get(..end).unwrap_or_default();
         let digits = head.strip_suffix(b"\"}").and_then(|head| {
-            let marked = |&digits: &usize| {
-                let before = head.get(..head.len().checked_sub(digits)?)?;
-                before.ends_with(MARK).then_some(before.len())
-            };
-            [DIGITS, SHA_DIGITS].iter().find_map(marked)
+            let before = head.get(..head.len().checked_sub(DIGITS)?)?;
+            before.ends_with(CHECKSUM_FIELD).then_some(before.len())
         });
         let digits = digits.ok_or_else(|| corrupt("the envelope has no checksum"))?;
         let last = bytes.len().saturating_sub(1);
         if last <= end || bytes.get(last) != Some(&b'\n') {
             return Err(corrupt("the payload is cut off"));
         }
-        let told = bytes.get(digits..end - 2).unwrap_or_default();
-        let sum = match told.len() {
-            DIGITS => checksum(&bytes, digits),
-            _ => checksum_of_old(&bytes, digits),
-        };
-        if told != sum.as_bytes() {
+        let sum = checksum(&bytes, digits);
+        if bytes.get(digits..digits + DIGITS) != Some(sum.as_bytes()) {
             return Err(corrupt("the checksum does not agree"));
         }
         let (envelope, written) = self.envelope(bytes.get(..end).unwrap_or_default())?;
@@ -223,8 +202,8 @@ impl Codec {
         Ok(Entry::new(envelope, payload))
     }
 
-    /// Reads the envelope only, from the first bytes of an entry (4 KiB are always enough), and
-    /// does not check the checksum: for cleanup and listings of many entries.
+    /// Decodes the envelope from the first bytes of an entry; 4 KiB are always enough. It does not verify
+    /// the checksum: for cleanup and listings.
     ///
     /// # Errors
     /// As [`Codec::decode`].
@@ -267,7 +246,7 @@ impl Codec {
                 .map_err(|e| corrupt("the namespace is not a namespace").with_source(e))?,
             written_at: from_millis(read.written_at)
                 .ok_or_else(|| corrupt("the time of writing is out of range"))?,
-            horizons: Horizons {
+            ttl: Ttl {
                 fresh_for: Duration::from_millis(read.fresh_for),
                 keep_for: Duration::from_millis(read.keep_for),
             },
@@ -278,14 +257,15 @@ impl Codec {
     }
 
     fn reads(&self, version: &str) -> bool {
-        minor_line(version).is_some_and(|line| self.lines().any(|own| own == line))
+        self.line()
+            .is_some_and(|line| minor_line(version) == Some(line))
     }
 
     #[cfg(feature = "compression")]
     fn compress(&self, plain: &[u8]) -> Option<Vec<u8>> {
         self.compress_above
             .filter(|above| plain.len() > *above)
-            .and_then(|_| super::compression::compress(plain))
+            .and_then(|_| crate::compression::compress(plain))
     }
 
     #[cfg(not(feature = "compression"))]
@@ -298,7 +278,7 @@ impl Codec {
         if length > self.max_len {
             return Err(too_large(length, self.max_len));
         }
-        super::compression::decompress(packed, length)
+        crate::compression::decompress(packed, length)
             .map(Bytes::from)
             .ok_or_else(|| corrupt("the payload cannot be decompressed"))
     }
@@ -349,7 +329,7 @@ struct Read {
     length: usize,
 }
 
-/// How the payload was written.
+/// The payload as encoded.
 struct Written {
     length: usize,
     plain_length: Option<usize>,
@@ -364,20 +344,12 @@ fn line_end(bytes: &[u8]) -> Result<usize, TierError> {
         .ok_or_else(|| corrupt("there is no envelope"))
 }
 
-/// Over everything but the checksum's own digits, as lower-case hexadecimal digits.
+/// The checksum of all bytes but its own digits, as lower-case hexadecimal digits.
 fn checksum(bytes: &[u8], digits: usize) -> String {
     let mut sum = XxHash3_128::new();
     sum.write(bytes.get(..digits).unwrap_or_default());
     sum.write(bytes.get(digits + DIGITS..).unwrap_or_default());
     hex::lower(&sum.finish_128().to_be_bytes())
-}
-
-/// As [`checksum`], of entries that were written before it was XXH3.
-fn checksum_of_old(bytes: &[u8], digits: usize) -> String {
-    let mut sum = Sha256::new();
-    sum.update(bytes.get(..digits).unwrap_or_default());
-    sum.update(bytes.get(digits + SHA_DIGITS..).unwrap_or_default());
-    hex::lower(&sum.finalize())
 }
 
 /// `MAJOR.MINOR` of a version.

@@ -1,38 +1,37 @@
-//! An entry: bytes, and the envelope that says whose they are and how long they hold. This file may
-//! not know how an entry is written down (that is `codec`) or where it lives.
+//! An entry: bytes, and the envelope with their key, namespace and lifetime.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 
-use super::{Key, Namespace};
+use crate::{Key, Namespace};
 
-/// How far ahead of this machine's clock an entry may have been written and still be fresh.
+/// The difference between two machines' clocks that the cache tolerates.
 pub const CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
 
-/// How long an entry holds, from the moment it was written.
+/// The two lifetimes of an entry, from the time it was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Horizons {
-    /// Until when it is served without asking again. Zero: never.
+pub struct Ttl {
+    /// How long it is served without a refresh. Zero: never.
     pub fresh_for: Duration,
-    /// Until when it may still be served because asking failed. Expiry and cleanup mean this one.
-    /// Nothing is fresh that is not kept.
+    /// How long it may be served because a refresh failed. Expiration and cleanup use this one; an
+    /// entry past it is not fresh either.
     pub keep_for: Duration,
 }
 
-/// What is known of an entry beside its bytes.
+/// The metadata of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Envelope {
-    /// The entry's name.
+    /// Its key.
     pub key: Key,
-    /// Whose entry it is.
+    /// Its namespace.
     pub namespace: Namespace,
-    /// When it was written, in whole milliseconds.
+    /// The time of the write, in whole milliseconds.
     pub written_at: SystemTime,
-    /// How long it holds, in whole milliseconds.
-    pub horizons: Horizons,
-    /// Where the value came from, in the writer's words, such as `api`. At most
+    /// Its lifetimes, in whole milliseconds.
+    pub ttl: Ttl,
+    /// The origin of the value, as the writer named it, such as `api`. At most
     /// [`Envelope::MAX_SOURCE`] bytes.
     pub source: Arc<str>,
     /// The version of the package that wrote it.
@@ -43,62 +42,71 @@ impl Envelope {
     /// The longest source, in bytes; longer ones are cut.
     pub const MAX_SOURCE: usize = 256;
 
-    /// How old the entry is; zero where it was written ahead of `now`.
+    /// Its age; zero where it was written ahead of `now`.
     #[must_use]
     pub fn age(&self, now: SystemTime) -> Duration {
         now.duration_since(self.written_at)
             .unwrap_or(Duration::ZERO)
     }
 
-    /// Whether the entry is fresh, stale or expired at `now`.
+    /// Whether the entry may be served without a refresh at `now`.
     ///
-    /// The future is not trusted: an entry written up to [`CLOCK_SKEW`] ahead is new, one written
-    /// further ahead is not fresh, and one written more than its `keep_for` ahead has expired. So
-    /// no clock makes an entry last for ever.
+    /// An entry written more than [`CLOCK_SKEW`] ahead of `now` is not fresh.
     #[must_use]
-    pub fn standing(&self, now: SystemTime) -> Standing {
-        self.standing_and_age(now).0
+    pub fn is_fresh(&self, now: SystemTime) -> bool {
+        self.state(now) == State::Fresh
     }
 
-    /// Whether this one is there to stay at `now` against another of the same key: it was written
-    /// later, has not expired, and was not written further ahead than clocks differ.
-    pub(super) fn supersedes(&self, other: &Self, now: SystemTime) -> bool {
+    /// Whether the entry may not be served any more at `now`.
+    ///
+    /// An entry written more than [`CLOCK_SKEW`] and its `keep_for` ahead of `now` has expired too, so
+    /// no clock makes an entry last for ever.
+    #[must_use]
+    pub fn is_expired(&self, now: SystemTime) -> bool {
+        self.state(now) == State::Expired
+    }
+
+    /// Whether a tier that holds this entry refuses to replace it with `other`: it was written later,
+    /// has not expired, and is not further ahead of `now` than clocks differ.
+    #[must_use]
+    pub fn supersedes(&self, other: &Self, now: SystemTime) -> bool {
         self.written_at > other.written_at
-            && self.standing(now) != Standing::Expired
+            && !self.is_expired(now)
             && now
                 .checked_add(CLOCK_SKEW)
                 .is_none_or(|limit| self.written_at <= limit)
     }
 
+    pub(crate) fn state(&self, now: SystemTime) -> State {
+        self.state_and_age(now).0
+    }
+
     #[inline]
-    pub(super) fn standing_and_age(&self, now: SystemTime) -> (Standing, Duration) {
-        let Horizons {
+    pub(crate) fn state_and_age(&self, now: SystemTime) -> (State, Duration) {
+        let Ttl {
             fresh_for,
             keep_for,
-        } = self.horizons;
+        } = self.ttl;
         let (age, ahead) = match now.duration_since(self.written_at) {
             Ok(age) => (age, Duration::ZERO),
             Err(ahead) => (Duration::ZERO, ahead.duration()),
         };
-        let standing = if age >= keep_for || (ahead > CLOCK_SKEW && ahead >= keep_for) {
-            Standing::Expired
+        let state = if age >= keep_for || (ahead > CLOCK_SKEW && ahead >= keep_for) {
+            State::Expired
         } else if age < fresh_for && ahead <= CLOCK_SKEW {
-            Standing::Fresh
+            State::Fresh
         } else {
-            Standing::Stale
+            State::Stale
         };
-        (standing, age)
+        (state, age)
     }
 }
 
-/// What an entry is good for at a moment.
+/// An entry against its two lifetimes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    /// Served without asking again.
+pub(crate) enum State {
     Fresh,
-    /// Served only because asking failed.
     Stale,
-    /// Not served; cleanup removes it.
     Expired,
 }
 
@@ -115,8 +123,8 @@ impl Entry {
     #[must_use]
     pub fn new(mut envelope: Envelope, payload: Bytes) -> Self {
         envelope.written_at = from_millis(to_millis(envelope.written_at)).unwrap_or(UNIX_EPOCH);
-        envelope.horizons.fresh_for = whole_millis(envelope.horizons.fresh_for);
-        envelope.horizons.keep_for = whole_millis(envelope.horizons.keep_for);
+        envelope.ttl.fresh_for = whole_millis(envelope.ttl.fresh_for);
+        envelope.ttl.keep_for = whole_millis(envelope.ttl.keep_for);
         cut(&mut envelope.source, Envelope::MAX_SOURCE);
         cut(&mut envelope.package_version, 64);
         Self {
@@ -125,7 +133,7 @@ impl Entry {
         }
     }
 
-    /// What is known beside the bytes.
+    /// The metadata.
     #[must_use]
     pub fn envelope(&self) -> &Envelope {
         &self.envelope
@@ -147,18 +155,18 @@ impl Entry {
 /// 2^53: the largest whole number every JSON reader holds exactly.
 const MAX_MILLIS: u64 = 1 << 53;
 
-pub(super) fn to_millis(time: SystemTime) -> u64 {
+pub(crate) fn to_millis(time: SystemTime) -> u64 {
     duration_millis(time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO))
 }
 
-pub(super) fn duration_millis(duration: Duration) -> u64 {
+pub(crate) fn duration_millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis())
         .unwrap_or(MAX_MILLIS)
         .min(MAX_MILLIS)
 }
 
 /// `None` beyond what this platform's clock can hold.
-pub(super) fn from_millis(millis: u64) -> Option<SystemTime> {
+pub(crate) fn from_millis(millis: u64) -> Option<SystemTime> {
     UNIX_EPOCH.checked_add(Duration::from_millis(millis))
 }
 

@@ -1,13 +1,24 @@
-//! Settings from variables, where the caller asks for it. This file may not know the variables'
-//! prefix, and never reads the process's environment unless that is what it is given.
+//! Settings from environment variables, where the caller asks for it.
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{ConfigError, Horizons};
+#[cfg(feature = "files")]
+use crate::FilesOptions;
+#[cfg(feature = "sqlite")]
+use crate::SqliteOptions;
+use crate::{ConfigError, Ttl};
 
-/// A set of variables with a common prefix. An empty variable counts as absent.
+/// Variables with a common prefix. An empty variable counts as absent.
+///
+/// ```
+/// use bedrock_catalog_cache::Environment;
+///
+/// let env = Environment::new("MY_APP", |name| (name == "MY_APP_WAIT").then(|| "15min".into()));
+/// assert_eq!(env.duration("WAIT")?.map(|wait| wait.as_secs()), Some(900));
+/// # Ok::<(), bedrock_catalog_cache::ConfigError>(())
+/// ```
 pub struct Environment<'a> {
     prefix: &'a str,
     lookup: Box<Lookup<'a>>,
@@ -22,7 +33,7 @@ impl<'a> Environment<'a> {
         Self::new(prefix, |name| std::env::var_os(name))
     }
 
-    /// The variables that `lookup` finds.
+    /// The variables that `lookup` returns, by full name.
     pub fn new(prefix: &'a str, lookup: impl Fn(&str) -> Option<OsString> + 'a) -> Self {
         Self {
             prefix,
@@ -38,6 +49,12 @@ impl<'a> Environment<'a> {
 
     fn raw(&self, name: &str) -> Option<OsString> {
         (self.lookup)(&self.variable(name)).filter(|value| !value.is_empty())
+    }
+
+    #[cfg(not(all(feature = "redis", feature = "sqlite")))]
+    pub(crate) fn without_feature(&self, name: &str, value: &str, feature: &str) -> ConfigError {
+        let allowed = format!("a build with the feature `{feature}`");
+        ConfigError::new(self.variable(name), value, allowed)
     }
 
     fn refuse<T>(
@@ -69,7 +86,7 @@ impl<'a> Environment<'a> {
     /// One of some words.
     ///
     /// # Errors
-    /// The variable is none of them.
+    /// The variable has another value.
     pub fn choice<T: Copy>(
         &self,
         name: &str,
@@ -87,10 +104,10 @@ impl<'a> Environment<'a> {
         }
     }
 
-    /// Yes or no: `1`, `true`, `0` or `false`.
+    /// A flag: `1`, `true`, `0` or `false`.
     ///
     /// # Errors
-    /// The variable is none of these.
+    /// The variable has another value.
     pub fn flag(&self, name: &str) -> Result<Option<bool>, ConfigError> {
         self.choice(
             name,
@@ -101,7 +118,7 @@ impl<'a> Environment<'a> {
     /// A whole number with a unit, such as `15min`; see [`parse_duration`].
     ///
     /// # Errors
-    /// The variable is no such thing.
+    /// The variable has another form.
     pub fn duration(&self, name: &str) -> Result<Option<Duration>, ConfigError> {
         let Some(raw) = self.raw(name) else {
             return Ok(None);
@@ -119,7 +136,7 @@ impl<'a> Environment<'a> {
     /// A number of bytes, such as `64MiB`.
     ///
     /// # Errors
-    /// The variable is no such thing.
+    /// The variable has another form.
     pub fn bytes(&self, name: &str) -> Result<Option<u64>, ConfigError> {
         let Some(raw) = self.raw(name) else {
             return Ok(None);
@@ -134,21 +151,27 @@ impl<'a> Environment<'a> {
         }
     }
 
-    /// A path.
+    /// A path. A leading `~/` is the home folder, `HOME`.
     #[must_use]
     pub fn path(&self, name: &str) -> Option<PathBuf> {
-        self.raw(name).map(PathBuf::from)
+        self.raw(name).map(|path| self.expand(path.into()))
     }
 
-    /// A list of paths with the platform's separator; empty ones are left out.
+    /// A list of paths with the platform's separator, without the empty ones. A leading `~/` is the home
+    /// folder, `HOME`.
     #[must_use]
     pub fn paths(&self, name: &str) -> Option<Vec<PathBuf>> {
         let raw = self.raw(name)?;
-        Some(
-            std::env::split_paths(&raw)
-                .filter(|path| !path.as_os_str().is_empty())
-                .collect(),
-        )
+        let paths = std::env::split_paths(&raw).filter(|path| !path.as_os_str().is_empty());
+        Some(paths.map(|path| self.expand(path)).collect())
+    }
+
+    fn expand(&self, path: PathBuf) -> PathBuf {
+        let home = || (self.lookup)("HOME").filter(|home| !home.is_empty());
+        match path.strip_prefix("~").ok().zip(home()) {
+            Some((rest, home)) => PathBuf::from(home).join(rest),
+            None => path,
+        }
     }
 }
 
@@ -200,66 +223,70 @@ fn number_and_unit(text: &str) -> Option<(u64, &str)> {
     Some((number.parse().ok()?, unit.trim_start()))
 }
 
-/// Where a cache keeps its entries.
+/// The tiers of a cache, in one word.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Store {
-    /// In memory and in files.
+pub enum StoreKind {
+    /// Memory and files.
     #[default]
     File,
-    /// In memory only: no file is touched.
+    /// Memory only: no file is touched.
     Memory,
-    /// Nowhere: every question is a miss, no file is touched.
+    /// None: every read is a miss, no file is touched.
     None,
 }
 
-/// What variables say of a cache; what they do not say has its default.
+/// The configuration of a cache in variables. A variable that is absent has its default.
 ///
 /// | variable | meaning | default |
 /// |---|---|---|
 /// | `PREFIX_CACHE` | `file`, `memory` or `none` | `file` |
 /// | `PREFIX_CACHE_DIR` | folders in order, with the platform's separator | the platform's |
-/// | `PREFIX_FRESH_FOR` | until when an entry is served without asking again | `24h` |
-/// | `PREFIX_KEEP_FOR` | until when it may still be served | `30d` |
+/// | `PREFIX_FRESH_FOR` | how long an entry is served without a refresh | `24h` |
+/// | `PREFIX_KEEP_FOR` | how long it may be served because a refresh failed | `30d` |
 /// | `PREFIX_CACHE_MAX_BYTES` | the bound of the files, and of memory | `64MiB` |
 /// | `PREFIX_NAMESPACE` | the caller's name for its own entries | none |
 /// | `PREFIX_REDIS_URL` | a Redis below the other tiers | none |
 /// | `PREFIX_SQLITE` | a SQLite file below the other tiers | none |
+/// | `PREFIX_TRUST_CACHE_DIR` | `1`: the folders given by name are trusted whatever their owner and mode | `0` |
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CacheConfig {
-    /// Where entries are kept.
-    pub store: Store,
+    /// The tiers.
+    pub store: StoreKind,
     /// Folders in order; `None`: the platform's.
     pub locations: Option<Vec<PathBuf>>,
-    /// How long entries hold.
-    pub horizons: Horizons,
+    /// The lifetimes of entries.
+    pub ttl: Ttl,
     /// The bound of the files, and of memory, in bytes.
     pub max_bytes: u64,
     /// The caller's name for its own entries.
     pub namespace: Option<String>,
-    /// A Redis. May hold a password: not in the `Debug` output.
+    /// A Redis. It may hold a password, so it is not in the `Debug` output.
     pub redis_url: Option<String>,
     /// A SQLite file.
     pub sqlite: Option<PathBuf>,
+    /// Whether folders given by name are trusted whatever their owner and mode.
+    pub trusts_folders: bool,
 }
 
 impl Default for CacheConfig {
     fn default() -> Self {
         Self {
-            store: Store::default(),
+            store: StoreKind::default(),
             locations: None,
-            horizons: super::Settings::default().horizons,
+            ttl: crate::Settings::default().ttl,
             max_bytes: 64 << 20,
             namespace: None,
             redis_url: None,
             sqlite: None,
+            trusts_folders: false,
         }
     }
 }
 
 impl CacheConfig {
-    /// What these variables say.
+    /// The configuration in these variables.
     ///
     /// # Errors
     /// A variable cannot be used; the error names it, its value and what is allowed.
@@ -274,15 +301,15 @@ impl CacheConfig {
     pub fn from_env(env: &Environment<'_>) -> Result<Self, ConfigError> {
         let default = Self::default();
         let stores = [
-            ("file", Store::File),
-            ("memory", Store::Memory),
-            ("none", Store::None),
+            ("file", StoreKind::File),
+            ("memory", StoreKind::Memory),
+            ("none", StoreKind::None),
         ];
         let fresh_for = env.duration("FRESH_FOR")?;
         let keep_for = env.duration("KEEP_FOR")?;
         let max_bytes = env.bytes("CACHE_MAX_BYTES")?;
-        // Who keeps for less than the default freshness wants less of that too, and the reverse.
-        let horizons = match (fresh_for, keep_for) {
+        // One that is given limits or extends the default of the other.
+        let ttl = match (fresh_for, keep_for) {
             (Some(fresh), Some(keep)) if keep < fresh => {
                 return Err(ConfigError::new(
                     env.variable("KEEP_FOR"),
@@ -291,15 +318,11 @@ impl CacheConfig {
                 ));
             }
             (fresh, keep) => {
-                let fresh_for = fresh.unwrap_or(
-                    default
-                        .horizons
-                        .fresh_for
-                        .min(keep.unwrap_or(Duration::MAX)),
-                );
-                Horizons {
+                let fresh_for =
+                    fresh.unwrap_or(default.ttl.fresh_for.min(keep.unwrap_or(Duration::MAX)));
+                Ttl {
                     fresh_for,
-                    keep_for: keep.unwrap_or(default.horizons.keep_for.max(fresh_for)),
+                    keep_for: keep.unwrap_or(default.ttl.keep_for.max(fresh_for)),
                 }
             }
         };
@@ -310,12 +333,38 @@ impl CacheConfig {
         Ok(Self {
             store: env.choice("CACHE", &stores)?.unwrap_or(default.store),
             locations: env.paths("CACHE_DIR").filter(|paths| !paths.is_empty()),
-            horizons,
+            ttl,
             max_bytes: max_bytes.unwrap_or(default.max_bytes),
             namespace: env.text("NAMESPACE")?,
             redis_url: env.text("REDIS_URL")?,
             sqlite: env.path("SQLITE"),
+            trusts_folders: env.flag("TRUST_CACHE_DIR")?.unwrap_or(false),
         })
+    }
+}
+
+impl CacheConfig {
+    /// The options of the file tier.
+    #[cfg(feature = "files")]
+    pub(crate) fn files(&self, env: &Environment<'_>) -> FilesOptions {
+        let options = match &self.locations {
+            Some(folders) if self.trusts_folders => {
+                FilesOptions::in_folders(folders).trust_folders()
+            }
+            Some(folders) => FilesOptions::in_folders(folders),
+            None => FilesOptions::platform(&env.prefix.to_ascii_lowercase().replace('_', "-")),
+        };
+        options.max_bytes(self.max_bytes)
+    }
+
+    /// The options of the SQLite tier.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn sqlite(&self, path: &std::path::Path) -> SqliteOptions {
+        let options = SqliteOptions::new(path).max_bytes(self.max_bytes);
+        match self.trusts_folders {
+            true => options.trust_folder(),
+            false => options,
+        }
     }
 }
 
@@ -324,7 +373,7 @@ impl std::fmt::Debug for CacheConfig {
         f.debug_struct("CacheConfig")
             .field("store", &self.store)
             .field("locations", &self.locations)
-            .field("horizons", &self.horizons)
+            .field("ttl", &self.ttl)
             .field("max_bytes", &self.max_bytes)
             .field("redis", &self.redis_url.is_some())
             .field("sqlite", &self.sqlite)

@@ -1,4 +1,4 @@
-//! The answer of a cache: what it has, how good that is, and where it came from.
+//! The answer of a read: the data, its state, and its origin.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -6,44 +6,44 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 
-use super::Envelope;
+use crate::Envelope;
 
-/// An answer. "Serve stale when asking failed" is one match arm.
+/// The answer of a read. "Serve stale when the refresh failed" is one match arm.
 ///
 /// ```
 /// use bedrock_catalog_cache::Freshness;
 ///
-/// fn usable(answer: Freshness, asking_failed: bool) -> Option<bytes::Bytes> {
+/// fn usable(answer: Freshness, refresh_failed: bool) -> Option<bytes::Bytes> {
 ///     match answer {
 ///         Freshness::Fresh(hit) => Some(hit.data),
-///         Freshness::Stale(hit) if asking_failed => Some(hit.data),
+///         Freshness::Stale(hit) if refresh_failed => Some(hit.data),
 ///         _ => None,
 ///     }
 /// }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Freshness<T = Bytes> {
-    /// To be served without asking again.
+    /// Served without a refresh.
     Fresh(Hit<T>),
-    /// To be served only because asking failed.
+    /// Served only because a refresh failed.
     Stale(Hit<T>),
-    /// Nothing usable.
+    /// No usable entry.
     Missing,
 }
 
-/// What was found, with where it came from.
+/// An entry that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hit<T = Bytes> {
     /// The data.
     pub data: T,
-    pub(super) envelope: Arc<Envelope>,
-    pub(super) age: Duration,
-    pub(super) tier: Option<&'static str>,
-    pub(super) path: Option<Arc<Path>>,
+    pub(crate) envelope: Arc<Envelope>,
+    pub(crate) age: Duration,
+    pub(crate) tier: Option<&'static str>,
+    pub(crate) path: Option<Arc<Path>>,
 }
 
 impl<T> Freshness<T> {
-    /// What was found, fresh or stale.
+    /// The entry, fresh or stale.
     #[must_use]
     pub fn hit(&self) -> Option<&Hit<T>> {
         match self {
@@ -52,7 +52,7 @@ impl<T> Freshness<T> {
         }
     }
 
-    /// What was found, fresh or stale.
+    /// The entry, fresh or stale.
     #[must_use]
     pub fn into_hit(self) -> Option<Hit<T>> {
         match self {
@@ -61,25 +61,25 @@ impl<T> Freshness<T> {
         }
     }
 
-    /// Whether it is to be served without asking again.
+    /// Whether there is a fresh entry.
     #[must_use]
     pub fn is_fresh(&self) -> bool {
         matches!(self, Self::Fresh(_))
     }
 
-    /// Whether there is something, but only for when asking failed.
+    /// Whether there is a stale entry.
     #[must_use]
     pub fn is_stale(&self) -> bool {
         matches!(self, Self::Stale(_))
     }
 
-    /// Whether there is nothing.
+    /// Whether there is no entry.
     #[must_use]
     pub fn is_missing(&self) -> bool {
         matches!(self, Self::Missing)
     }
 
-    pub(super) fn try_map<U, E>(
+    pub(crate) fn try_map<U, E>(
         self,
         map: impl FnOnce(T) -> Result<U, E>,
     ) -> Result<Freshness<U>, E> {
@@ -92,37 +92,37 @@ impl<T> Freshness<T> {
 }
 
 impl<T> Hit<T> {
-    /// How old the data is; zero where it was written ahead of this clock.
+    /// The age; zero where the entry was written ahead of this clock.
     #[must_use]
     pub fn age(&self) -> Duration {
         self.age
     }
 
-    /// When it was written.
+    /// The time of the write.
     #[must_use]
     pub fn written_at(&self) -> SystemTime {
         self.envelope.written_at
     }
 
-    /// Where the value came from when it was written, in the writer's words.
+    /// The origin of the value, as its writer named it.
     #[must_use]
     pub fn source(&self) -> &str {
         &self.envelope.source
     }
 
-    /// The tier it was found in; `None` where it was computed just now.
+    /// The tier that had it; `None` for a value loaded by this call.
     #[must_use]
     pub fn tier(&self) -> Option<&'static str> {
         self.tier
     }
 
-    /// The file it was found in, where the tier has files.
+    /// The file that holds it, where the tier has files.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
     }
 
-    /// All that is known beside the data.
+    /// The metadata.
     #[must_use]
     pub fn envelope(&self) -> &Envelope {
         &self.envelope

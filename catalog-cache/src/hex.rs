@@ -1,8 +1,7 @@
-//! Bytes as hexadecimal digits. This file may not know what the bytes are.
+//! Bytes as hexadecimal digits.
 
 /// Two lower-case digits for each byte.
-#[doc(hidden)]
-pub fn lower(bytes: &[u8]) -> String {
+pub(crate) fn lower(bytes: &[u8]) -> String {
     let mut text = vec![0; 2 * bytes.len()];
     let (pairs, _) = text.as_chunks_mut();
     for (pair, byte) in pairs.iter_mut().zip(bytes) {
@@ -11,14 +10,8 @@ pub fn lower(bytes: &[u8]) -> String {
     String::from_utf8(text).unwrap_or_default()
 }
 
-/// The same without an allocation.
-#[doc(hidden)]
-pub fn pairs<const N: usize>(bytes: &[u8; N]) -> [[u8; 2]; N] {
-    bytes.map(|byte| digits(byte, b'a'))
-}
-
 /// Two upper-case digits, at the end of `text`.
-pub(super) fn push_upper(byte: u8, text: &mut String) {
+pub(crate) fn push_upper(byte: u8, text: &mut String) {
     text.extend(digits(byte, b'A').map(char::from));
 }
 
@@ -29,7 +22,7 @@ fn digits(byte: u8, ten: u8) -> [u8; 2] {
 }
 
 /// Whether all of it is lower-case digits.
-pub(super) fn is_lower(text: &str) -> bool {
+pub(crate) fn is_lower(text: &str) -> bool {
     text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 

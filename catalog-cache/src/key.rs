@@ -1,20 +1,19 @@
-//! Keys and the patterns that select them. This file may not know what a key's parts mean.
+//! Keys and the patterns that select them.
 
 use std::fmt;
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::{Arc, LazyLock};
 
 use foldhash::quality::RandomState;
-use sha2::{Digest, Sha256};
+use hmac_sha256::Hash as Sha256;
 
-use super::hex;
+use crate::hex;
 
 /// The name of an entry: `resource:operation:identifier`, then any number of `:sub`.
 ///
-/// Parts may hold any text: what is not a letter, a digit or one of `. _ - / @ + =` is written as
-/// `%XX`, so no two different lists of parts make the same key. A key longer than
-/// [`Key::MAX_LEN`] keeps its leading whole parts and ends in `~` and a SHA-256 of all of it.
-/// Cloning is cheap.
+/// Parts may hold any text. A character other than a letter, a digit or one of `. _ - / @ + =` is written
+/// as `%XX`, so different lists of parts make different keys. A key longer than [`Key::MAX_LEN`] keeps its
+/// leading whole parts and ends in `~` and the SHA-256 of all of it. Cloning is cheap.
 ///
 /// ```
 /// use bedrock_catalog_cache::Key;
@@ -25,7 +24,7 @@ use super::hex;
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key {
     text: Arc<str>,
-    /// Of the text, within this process: a key is looked for in a dozen tables on its way.
+    /// The hash of the text in this process: a key is looked up in several tables during a call.
     hash: u64,
 }
 
@@ -45,16 +44,28 @@ impl Key {
         Self::bounded(text)
     }
 
-    /// The key of these parts, three or more in all, each as a key has it.
-    #[doc(hidden)]
-    pub fn of_escaped<'a>(parts: impl IntoIterator<Item = &'a str>) -> Self {
+    /// The key of these parts, at least three: an empty one is added for each that is missing.
+    ///
+    /// ```
+    /// use bedrock_catalog_cache::Key;
+    ///
+    /// let key = Key::from_parts(["reports", "list", "berlin", "page:2"]);
+    /// assert_eq!(key, Key::new("reports", "list", "berlin").sub("page:2"));
+    /// ```
+    #[must_use]
+    pub fn from_parts<'a>(parts: impl IntoIterator<Item = &'a str>) -> Self {
         let mut text = String::with_capacity(Self::MAX_LEN);
+        let mut count = 0;
         for part in parts {
-            text.push_str(part);
+            if count > 0 {
+                text.push(':');
+            }
+            escape(part, &mut text);
+            count += 1;
+        }
+        for _ in count.max(1)..3 {
             text.push(':');
         }
-        text.pop();
-        debug_assert!(text.split(':').all(is_escaped), "{text}");
         Self::bounded(text)
     }
 
@@ -68,7 +79,7 @@ impl Key {
         Self::bounded(text)
     }
 
-    /// The key written as `text`, or `None` where no key is written so.
+    /// The key with this text, or `None` where no key has it.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (whole, short) = match text.split_once('~') {
@@ -77,7 +88,7 @@ impl Key {
         };
         let is_key = match short {
             None => whole.split(':').count() >= 3,
-            // What was kept ends with its colon; the hash may have been given more parts.
+            // The kept parts end with their colon; parts may have been added after the hash.
             Some(rest) => {
                 let (hash, _) = rest.split_once(':').unwrap_or((rest, ""));
                 (whole.is_empty() || whole.ends_with(':'))
@@ -96,15 +107,14 @@ impl Key {
         &self.text
     }
 
-    /// Whether the key's text begins with `prefix`, or *may* have done so before it was shortened.
-    /// Tiers that scan by prefix decide with this, so that invalidation can reach too far but never
-    /// not far enough.
+    /// Whether the text of the key begins with `prefix`, or may have done so before it was shortened. Tiers
+    /// scan with this: an invalidation may reach too far, but never not far enough.
     #[must_use]
     pub fn starts_with(&self, prefix: &str) -> bool {
         self.text.starts_with(prefix) || self.kept().is_some_and(|kept| prefix.starts_with(kept))
     }
 
-    /// What is left of the leading parts, where the key was shortened.
+    /// The leading parts that are left of a shortened key.
     fn kept(&self) -> Option<&str> {
         self.text.split_once('~').map(|(kept, _)| kept)
     }
@@ -127,7 +137,7 @@ impl Key {
             .and_then(|head| head.rfind(':'))
             .and_then(|colon| text.get(..=colon))
             .unwrap_or("");
-        let hash = hex::lower(&Sha256::digest(text.as_bytes()));
+        let hash = hex::lower(&Sha256::hash(text.as_bytes()));
         Self::written(format!("{kept}~{hash}").into())
     }
 }
@@ -150,7 +160,7 @@ impl fmt::Debug for Key {
     }
 }
 
-/// Which keys: one, those under leading parts, or those that match a glob.
+/// A set of keys: one, those under leading parts, or those that match a glob.
 ///
 /// ```
 /// use bedrock_catalog_cache::{Key, Pattern};
@@ -204,13 +214,13 @@ impl Pattern {
         }
     }
 
-    /// The keys whose text matches: `*` stands for any text, `?` for one character.
+    /// The keys whose text matches the glob: `*` stands for any text, `?` for one character.
     #[must_use]
     pub fn glob(text: &str) -> Self {
         Self(Kind::Glob(text.into()))
     }
 
-    /// The keys that match one of these: one scan of a tier for all of them. Without any, no key.
+    /// The keys that match one of these, in one scan of a tier. Without any pattern, no key.
     ///
     /// ```
     /// use bedrock_catalog_cache::{Key, Pattern};
@@ -224,8 +234,8 @@ impl Pattern {
         Self(Kind::Any(patterns.into_iter().collect()))
     }
 
-    /// Whether the key is one of these. A shortened key whose hidden part decides is one of these:
-    /// better to forget too much than too little.
+    /// Whether the key matches. A shortened key whose hidden part decides does: an invalidation had rather
+    /// remove too much than too little.
     #[must_use]
     pub fn matches(&self, key: &Key) -> bool {
         match &self.0 {
@@ -245,7 +255,7 @@ impl Pattern {
         }
     }
 
-    /// The text every matching key begins with (see [`Key::starts_with`]), to narrow a scan.
+    /// A text that every matching key [starts with](Key::starts_with), to narrow a scan.
     #[must_use]
     pub fn prefix(&self) -> &str {
         match &self.0 {
@@ -257,15 +267,6 @@ impl Pattern {
                 let first = prefixes.next().unwrap_or("");
                 prefixes.fold(first, common)
             }
-        }
-    }
-
-    /// The patterns of which one is enough, each with a prefix of its own.
-    #[cfg(feature = "sqlite")]
-    pub(crate) fn alternatives(&self) -> &[Self] {
-        match &self.0 {
-            Kind::Any(patterns) => patterns,
-            _ => std::slice::from_ref(self),
         }
     }
 
@@ -341,15 +342,14 @@ impl fmt::Display for Pattern {
     }
 }
 
-/// What both begin with; keys' text is ASCII, so any byte is a good place to cut.
+/// The common beginning. Keys are ASCII, so any byte is a place to cut.
 fn common<'a>(one: &'a str, other: &str) -> &'a str {
     let same = one.bytes().zip(other.bytes()).take_while(|(a, b)| a == b);
     one.get(..same.count()).unwrap_or("")
 }
 
 /// Two pointers and one step back to the last `*`: no recursion, at most `glob × text` steps.
-#[doc(hidden)]
-pub fn glob_matches(glob: &[u8], text: &[u8]) -> bool {
+pub(crate) fn glob_matches(glob: &[u8], text: &[u8]) -> bool {
     let (mut g, mut t) = (0, 0);
     let mut retry: Option<(usize, usize)> = None;
     while t < text.len() {
@@ -379,7 +379,7 @@ pub fn glob_matches(glob: &[u8], text: &[u8]) -> bool {
 fn glob_may_go_on(glob: &[u8], kept: &[u8]) -> bool {
     for (index, byte) in kept.iter().enumerate() {
         match glob.get(index) {
-            // From the first star on anything is possible; the literal before it agreed.
+            // From the first star on anything may follow; the literal before it agreed.
             Some(b'*') => return true,
             Some(b'?') => {}
             Some(b) if b == byte => {}
@@ -389,7 +389,7 @@ fn glob_may_go_on(glob: &[u8], kept: &[u8]) -> bool {
     true
 }
 
-/// Letters, digits and `. _ - / @ + =`, as they stand in a row.
+/// Letters, digits and `. _ - / @ + =`, as ranges.
 fn is_plain(byte: u8) -> bool {
     matches!(byte, b'+' | b'-'..=b'9' | b'=' | b'@'..=b'Z' | b'_' | b'a'..=b'z')
 }
@@ -408,7 +408,7 @@ fn escape(part: &str, into: &mut String) {
     }
 }
 
-/// Whether [`escape`] writes some text so: only what must be is escaped, and in one way.
+/// Whether this is a result of [`escape`]: only the necessary characters are escaped, in one way.
 fn is_escaped(part: &str) -> bool {
     let mut pieces = part.split('%');
     let is_plain_text = |text: &str| text.bytes().all(is_plain);

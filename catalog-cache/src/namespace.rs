@@ -1,17 +1,17 @@
-//! Who an entry belongs to, without saying who that is. This file may not know what the parts mean.
+//! The owner of an entry, as a hash.
 
 use std::fmt;
 use std::str::FromStr;
 
-use sha2::{Digest, Sha256};
+use hmac_sha256::Hash;
 
-use super::hex;
+use crate::hex;
 
-/// Whose entries these are: a hash of the parts that tell one owner from another, such as a
-/// partition and an account. The parts cannot be read back from it by looking; a short one, such as
-/// an account id, could be found by trying them all, so a namespace is discreet, not secret.
+/// The owner of entries: a hash of parts, such as a partition and an account. The parts are not visible
+/// in it, but a short one, such as an account id, can be found by trying all. A namespace is discreet, not
+/// secret.
 ///
-/// Entries of one namespace are never an answer in another: tiers and the envelope both check.
+/// An entry of one namespace is never an answer in another: tiers and the envelope both check.
 ///
 /// ```
 /// use bedrock_catalog_cache::Namespace;
@@ -24,15 +24,14 @@ use super::hex;
 pub struct Namespace(u128);
 
 impl Namespace {
-    /// The namespace of these parts, in this order. Different lists of parts give different
-    /// namespaces.
+    /// The namespace of these parts. Different lists of parts have different namespaces.
     #[must_use]
     pub fn of<I>(parts: I) -> Self
     where
         I: IntoIterator,
         I::Item: AsRef<str>,
     {
-        let mut hash = Sha256::new();
+        let mut hash = Hash::new();
         for part in parts {
             let part = part.as_ref().as_bytes();
             hash.update((part.len() as u64).to_le_bytes());
@@ -47,7 +46,7 @@ impl Namespace {
 }
 
 impl fmt::Display for Namespace {
-    /// 32 lower-case hexadecimal digits: safe as a folder's name.
+    /// 32 lower-case hexadecimal digits, safe as the name of a folder.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", self.0)
     }
@@ -72,7 +71,7 @@ impl FromStr for Namespace {
     }
 }
 
-/// The text is not 32 lower-case hexadecimal digits.
+/// The error of a text that is not 32 lower-case hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotANamespace;
 

@@ -1,47 +1,47 @@
-//! What may be set, and changed while the cache runs. This file may not know where the values come
-//! from; `environment` reads them from variables.
+//! The settings of a cache, and the error of one that cannot be used.
 
 use std::fmt;
 use std::time::Duration;
 
-use super::{BreakerLimits, Horizons};
+use crate::{BreakerLimits, Ttl};
 
-/// The settings of a cache. All of them may be changed while it runs, with
-/// [`Cache::reconfigure`](super::Cache::reconfigure); entries already written keep their horizons.
+/// The settings of a cache. [`Cache::reconfigure`](crate::Cache::reconfigure) changes them while it runs;
+/// entries already written keep their lifetimes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Settings {
-    /// How long entries hold where the caller does not say. Default 24 h and 30 d.
-    pub horizons: Horizons,
-    /// When a tier's breaker opens. Default 5 failures in a row, 60 s.
+    /// The lifetimes of entries whose [options](crate::EntryOptions::ttl) have none. Default 24 h and 30 d.
+    pub ttl: Ttl,
+    /// The limits of each tier's breaker. Default 5 failures in a row, 60 s.
     pub breaker: BreakerLimits,
-    /// How long a failed computation is remembered: who asks meanwhile is not made to wait for the
-    /// next failure. Default 1 s; at most 60 s.
+    /// How long a failed load is remembered: callers meanwhile do not start another. Default 1 s; at most
+    /// 60 s.
     pub negative_for: Duration,
-    /// How long another process may take to compute a value, before this one stops waiting for it.
+    /// How long a lease of SQLite or Redis lasts. A file lease ignores it: it lasts until its process
+    /// releases it or ends. A process with nothing to serve waits at most twice this long, then loads too.
     /// Default 30 s; at most 1 h.
-    pub lease: Duration,
-    /// How long to wait for another process that computes the value, where a stale one can be
-    /// served instead. Default 100 ms.
-    pub patience: Duration,
-    /// After how long the memory tier has the tiers below asked whether they have a newer entry.
-    /// Default 1 h.
-    pub ask_below_after: Duration,
+    pub lease_ttl: Duration,
+    /// How long a process waits for the load of another one where it has a stale value to serve, or does
+    /// not want to wait ([`or_busy`](crate::EntryOptions::or_busy)). Default 100 ms.
+    pub lease_wait: Duration,
+    /// The age of a copy in memory at which one reader asks the tiers below for a newer entry. Default
+    /// 1 h.
+    pub revalidate_after: Duration,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         let day = Duration::from_secs(24 * 3600);
         Self {
-            horizons: Horizons {
+            ttl: Ttl {
                 fresh_for: day,
                 keep_for: day * 30,
             },
             breaker: BreakerLimits::default(),
             negative_for: Duration::from_secs(1),
-            lease: Duration::from_secs(30),
-            patience: Duration::from_millis(100),
-            ask_below_after: Duration::from_secs(3600),
+            lease_ttl: Duration::from_secs(30),
+            lease_wait: Duration::from_millis(100),
+            revalidate_after: Duration::from_secs(3600),
         }
     }
 }
@@ -49,11 +49,11 @@ impl Default for Settings {
 impl Settings {
     /// # Errors
     /// A value is out of range.
-    pub(super) fn validate(&self) -> Result<(), ConfigError> {
-        let Horizons {
+    pub(crate) fn validate(&self) -> Result<(), ConfigError> {
+        let Ttl {
             fresh_for,
             keep_for,
-        } = self.horizons;
+        } = self.ttl;
         if keep_for < fresh_for {
             return Err(ConfigError::new(
                 "keep for",
@@ -62,8 +62,8 @@ impl Settings {
             ));
         }
         at_most("negative for", self.negative_for, Duration::from_secs(60))?;
-        at_most("lease", self.lease, Duration::from_secs(3600))?;
-        at_most("patience", self.patience, self.lease)?;
+        at_most("lease ttl", self.lease_ttl, Duration::from_secs(3600))?;
+        at_most("lease wait", self.lease_wait, self.lease_ttl)?;
         at_most(
             "breaker pause",
             self.breaker.pause,
@@ -88,8 +88,8 @@ fn at_most(what: &str, is: Duration, most: Duration) -> Result<(), ConfigError> 
     }
 }
 
-/// A setting that cannot be used: which one, its value, and what is allowed. The only error of the
-/// cache that reaches the caller.
+/// A setting that cannot be used: its name, its value, and the allowed values. The only error of the cache
+/// that reaches the caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
     setting: String,
@@ -98,8 +98,7 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    #[doc(hidden)]
-    pub fn new(
+    pub(crate) fn new(
         setting: impl Into<String>,
         value: impl Into<String>,
         allowed: impl Into<String>,
@@ -113,19 +112,19 @@ impl ConfigError {
         }
     }
 
-    /// The setting, or the variable it came from.
+    /// The setting, or its variable.
     #[must_use]
     pub fn setting(&self) -> &str {
         &self.setting
     }
 
-    /// The value it has, cut to 200 bytes.
+    /// The value, cut to 200 bytes.
     #[must_use]
     pub fn value(&self) -> &str {
         &self.value
     }
 
-    /// What would be allowed, in words.
+    /// The allowed values, in words.
     #[must_use]
     pub fn allowed(&self) -> &str {
         &self.allowed

@@ -1,10 +1,10 @@
-//! One cache for the whole process, for those who want one.
+//! A cache that the whole process shares.
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use super::Cache;
+use crate::Cache;
 
-/// A place for one cache, made by whoever asks first and shared by all who ask later.
+/// A place for one cache, made by the first caller and shared with all later ones.
 ///
 /// ```
 /// use bedrock_catalog_cache::{Cache, ConfigError, MemoryLimits, SharedCache};
@@ -25,7 +25,7 @@ pub struct SharedCache {
 }
 
 impl SharedCache {
-    /// A place with no cache yet.
+    /// A place without a cache.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -34,11 +34,11 @@ impl SharedCache {
         }
     }
 
-    /// The cache, made now if there is none. However many threads race, one makes it. A failure is
-    /// the caller's, and the next caller tries again. `make` must not ask this place itself.
+    /// The cache, made now if there is none. Of threads that race, one makes it. After a failure the next
+    /// caller tries again. `make` must not use this place itself.
     ///
     /// # Errors
-    /// What `make` says.
+    /// The error of `make`.
     pub fn get_or_try_init<E>(&self, make: impl FnOnce() -> Result<Cache, E>) -> Result<&Cache, E> {
         if let Some(cache) = self.cache.get() {
             return Ok(cache);

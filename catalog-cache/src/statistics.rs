@@ -1,11 +1,11 @@
-//! What the cache has done, in numbers. Every counter is its own atomic and is counted once per event,
-//! so the sums are exact whenever nothing is under way. With the feature `metrics` each counter is
-//! also a counter of that facade, for the recorder installed when the cache was built.
+//! Counters. Each is an atomic of its own and counts each event once, so sums are exact whenever no call is
+//! under way. With the feature `metrics` each counter is also one of that facade, for the recorder that is
+//! installed when the cache is built.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// One number that grows.
-pub(super) struct Count {
+/// A counter.
+pub(crate) struct Count {
     value: AtomicU64,
     #[cfg(feature = "metrics")]
     metric: metrics::Counter,
@@ -25,13 +25,13 @@ impl Count {
         }
     }
 
-    pub(super) fn add(&self, n: u64) {
+    pub(crate) fn add(&self, n: u64) {
         self.value.fetch_add(n, Ordering::Relaxed);
         #[cfg(feature = "metrics")]
         self.metric.increment(n);
     }
 
-    pub(super) fn one(&self) {
+    pub(crate) fn one(&self) {
         self.add(1);
     }
 
@@ -49,17 +49,17 @@ impl std::fmt::Debug for Count {
 /// Defines the counters, their names as metrics, and the snapshot with the same fields, once.
 macro_rules! counts {
     ($(#[$meta:meta])* $snapshot:ident / $counts:ident { $($(#[doc = $doc:literal])* $field:ident: $name:literal,)* } + { $($(#[doc = $edoc:literal])* $extra:ident: $type:ty,)* }) => {
-        // On cache lines of their own: what is read beside them at every hit is not written at every hit.
+        // On cache lines of their own: a hit writes them, and reads the fields beside them.
         #[derive(Debug)]
         #[repr(align(128))]
-        pub(super) struct $counts { $(pub(super) $field: Count,)* }
+        pub(crate) struct $counts { $(pub(crate) $field: Count,)* }
 
         impl $counts {
-            pub(super) fn new(cache: &str, tier: Option<&'static str>) -> Self {
+            pub(crate) fn new(cache: &str, tier: Option<&'static str>) -> Self {
                 Self { $($field: Count::new($name, cache, tier),)* }
             }
 
-            pub(super) fn snapshot(&self, $($extra: $type),*) -> $snapshot {
+            pub(crate) fn snapshot(&self, $($extra: $type),*) -> $snapshot {
                 $snapshot { $($field: self.$field.get(),)* $($extra,)* }
             }
         }
@@ -72,21 +72,20 @@ macro_rules! counts {
 }
 
 counts! {
-    /// What a cache has done since it was made.
+    /// The statistics of a cache since it was made, over all namespaces.
     Statistics / Counts {
-        /// Questions that found nothing usable.
+        /// Reads without a usable entry.
         misses: "cache_misses_total",
-        /// Questions answered with a stale entry; they are among the tiers' hits.
+        /// Reads answered with a stale entry. They count as hits of their tier, too.
         stale: "cache_stale_total",
-        /// Values computed by single flight.
-        computed: "cache_computed_total",
-        /// Computations that failed.
-        failed: "cache_compute_failures_total",
-        /// Callers of single flight who were served what another one computed.
-        joined: "cache_joined_total",
-        /// Values that were computed but not stored, because something newer was written or the
-        /// key was invalidated meanwhile.
-        overtaken: "cache_overtaken_total",
+        /// Loads that returned a value.
+        loads: "cache_loads_total",
+        /// Loads that failed.
+        load_failures: "cache_load_failures_total",
+        /// Callers that were served by another caller's load.
+        shared: "cache_shared_total",
+        /// Values that were loaded but not stored, because their key was written or invalidated meanwhile.
+        superseded: "cache_superseded_total",
         /// Entries invalidated, counted in the tier that held the most of them.
         invalidated: "cache_invalidated_total",
     } + {
@@ -96,30 +95,30 @@ counts! {
 }
 
 counts! {
-    /// What one tier has done since the cache was made.
+    /// The statistics of one tier since the cache was made.
     TierStatistics / TierCounts {
-        /// Questions this tier answered.
+        /// Reads that this tier answered.
         hits: "cache_hits_total",
-        /// Entries written because somebody stored them.
+        /// Entries stored.
         writes: "cache_writes_total",
-        /// Entries copied here from a tier below.
+        /// Entries copied here from another tier.
         promotions: "cache_promotions_total",
-        /// Entries found expired, by a question or by cleanup.
+        /// Entries found expired, by a read or by cleanup.
         expirations: "cache_expirations_total",
         /// Calls that failed.
         errors: "cache_errors_total",
-        /// What was asked for by name and not done: removals, cleanups, copies of [`Cache::fill`](super::Cache::fill).
-        undone: "cache_undone_total",
-        /// Calls left out because the breaker was open.
+        /// Removals, cleanups and copies that were requested and failed.
+        incomplete: "cache_incomplete_total",
+        /// Calls skipped because the breaker was open or the time was over.
         skipped: "cache_skipped_total",
-        /// Bytes of payload read in hits, where reading costs something: not in memory.
+        /// Bytes of payload read in hits of tiers that are not local.
         bytes_read: "cache_read_bytes_total",
         /// Bytes written, as stored.
         bytes_written: "cache_written_bytes_total",
         /// Bytes that compression saved in writes.
         bytes_saved: "cache_compression_saved_bytes_total",
     } + {
-        /// Entries pushed out for want of room.
+        /// Entries removed for room.
         evictions: u64,
         /// The tier.
         name: &'static str,
@@ -127,19 +126,19 @@ counts! {
 }
 
 impl Statistics {
-    /// Questions answered, fresh or stale.
+    /// Reads answered, fresh or stale.
     #[must_use]
     pub fn hits(&self) -> u64 {
         self.tiers.iter().map(|tier| tier.hits).sum()
     }
 
-    /// Questions asked.
+    /// Reads.
     #[must_use]
     pub fn requests(&self) -> u64 {
         self.hits() + self.misses
     }
 
-    /// The answered share of the questions, 0 to 1; 0 where none was asked.
+    /// The share of the reads that were answered, 0 to 1; 0 without any.
     #[must_use]
     pub fn hit_rate(&self) -> f64 {
         match self.requests() {

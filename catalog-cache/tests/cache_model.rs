@@ -1,549 +1,456 @@
-//! Model checks of the cache's own shared state: the same source files, compiled once more over
-//! shuttle's locks and atomics, under thousands of random schedules that shuttle can replay.
-#![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used)]
+//! The cache under concurrent calls: invalidations, loads and reads of one key.
+//!
+//! `cargo test` runs each scenario on threads. `scripts/models` builds with `--cfg shuttle` and runs each
+//! under thousands of schedules of a model checker, which prints a failing one for replay.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-#[path = "../src/breaker.rs"]
-mod breaker;
-#[path = "../src/doubt.rs"]
-#[allow(clippy::clone_on_copy)] // The model's keys are numbers.
-mod doubt;
-#[path = "../src/flight.rs"]
-mod flight;
-#[path = "../src/joint.rs"]
-mod joint;
-#[path = "../src/order.rs"]
-mod order;
-
-/// What the files under test find in place of the cache's own `sync`.
-mod sync {
-    pub(crate) use shuttle::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-    pub(crate) use shuttle::sync::{Mutex, MutexGuard};
-
-    pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-        mutex.lock().unwrap()
-    }
-
-    pub(crate) fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
-        mutex.try_lock().ok()
-    }
-
-    #[derive(Debug, Default)]
-    pub(crate) struct LeadMutex<T>(Mutex<T>);
-
-    pub(crate) type LeadGuard<'a, T> = MutexGuard<'a, T>;
-
-    impl<T> LeadMutex<T> {
-        pub(crate) fn lock_blocking(&self) -> LeadGuard<'_, T> {
-            lock(&self.0)
-        }
-
-        pub(crate) fn try_lock(&self) -> Option<LeadGuard<'_, T>> {
-            try_lock(&self.0)
-        }
-
-        #[allow(clippy::unused_async)]
-        pub(crate) async fn lock(&self) -> LeadGuard<'_, T> {
-            lock(&self.0)
-        }
-    }
-}
-
-/// Names as simple as can be.
-type Key = u8;
-type Namespace = u8;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Pattern(Option<Key>);
-
-impl Pattern {
-    fn all() -> Self {
-        Self(None)
-    }
-
-    fn as_exact(&self) -> Option<&Key> {
-        self.0.as_ref()
-    }
-
-    fn matches(&self, key: &Key) -> bool {
-        self.0.is_none_or(|exact| exact == *key)
-    }
-}
-
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use doubt::{Doubts, Missed};
+use bedrock_catalog_cache::{
+    BreakerLimits, Cache, Clock, Deadline, Entry, EntryInfo, EntryOptions, Envelope, Found, Join,
+    Key, ManualClock, MemoryLimits, Namespace, Pattern, Settings, SingleFlight, Tier, TierError,
+    TierErrorKind, TierStatus, Ttl, Written,
+};
 
-use breaker::{Breaker, BreakerLimits, BreakerState};
-use flight::{Failure, Flights};
-use order::Order;
-use shuttle::sync::{Condvar, Mutex};
-use shuttle::thread;
-use sync::{AtomicU64, Ordering, lock};
+#[cfg(not(shuttle))]
+mod run {
+    pub(crate) use std::sync::{Mutex, MutexGuard};
+    pub(crate) use std::thread;
 
-fn check(model: impl Fn() + Send + Sync + Copy + 'static) {
-    let long = std::env::var("PROPTEST_CASES")
-        .ok()
-        .and_then(|cases| cases.parse::<usize>().ok());
-    let schedules = long.map_or(1000, |cases| cases.max(10) * 10);
-    shuttle::check_random(model, schedules);
-    shuttle::check_pct(model, schedules, 3);
-}
-
-/// Two tiers of one key.
-struct Tiers {
-    order: Arc<Order<u8>>,
-    above: Mutex<Option<u32>>,
-    below: Mutex<Option<u32>>,
-}
-
-impl Tiers {
-    fn new(below: Option<u32>) -> Arc<Self> {
-        Arc::new(Self {
-            order: Arc::new(Order::new()),
-            above: Mutex::new(None),
-            below: Mutex::new(below),
-        })
-    }
-
-    fn set(&self, value: Option<u32>) {
-        *lock(&self.above) = value;
-        thread::yield_now();
-        *lock(&self.below) = value;
-    }
-
-    fn read(&self) -> Option<u32> {
-        if let Some(value) = *lock(&self.above) {
-            return Some(value);
+    pub(crate) fn check(model: impl Fn() + Send + Sync + 'static) {
+        let is_long = std::env::var_os("BEDROCK_CATALOG_LONG").is_some();
+        for _ in 0..if is_long { 20_000 } else { 300 } {
+            model();
         }
-        let watch = self.order.watch(&1);
-        let value = *lock(&self.below);
-        if value.is_some() {
-            watch.repeat_unless_overtaken(|| *lock(&self.above) = value);
-        }
-        value
     }
 }
 
-/// Somebody who reads once.
-fn reads(tiers: &Arc<Tiers>) -> Box<dyn FnOnce() + Send> {
-    let reader = tiers.clone();
-    Box::new(move || {
-        let _ = reader.read();
-    })
+#[cfg(shuttle)]
+mod run {
+    pub(crate) use shuttle::sync::{Mutex, MutexGuard};
+    pub(crate) use shuttle::thread;
+
+    pub(crate) fn check(model: impl Fn() + Send + Sync + Clone + 'static) {
+        let is_long = std::env::var_os("BEDROCK_CATALOG_LONG").is_some();
+        let schedules = if is_long { 20_000 } else { 1_000 };
+        shuttle::check_random(model.clone(), schedules);
+        shuttle::check_pct(model, schedules, 3);
+    }
+}
+
+use run::{Mutex, MutexGuard, check, thread};
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap()
 }
 
 fn spawn_all(all: Vec<Box<dyn FnOnce() + Send>>) {
     let threads: Vec<_> = all.into_iter().map(thread::spawn).collect();
-    threads
-        .into_iter()
-        .for_each(|thread| thread.join().unwrap());
+    for thread in threads {
+        thread.join().unwrap();
+    }
+}
+
+/// A lower tier that other threads may interrupt in each call, and whose calls may fail.
+#[derive(Clone, Default)]
+struct Below(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    entries: Mutex<BTreeMap<Key, Entry>>,
+    is_failing: Mutex<bool>,
+    calls: AtomicU64,
+}
+
+impl std::fmt::Debug for Below {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Below")
+    }
+}
+
+impl Below {
+    fn entries(&self) -> Result<MutexGuard<'_, BTreeMap<Key, Entry>>, TierError> {
+        self.0.calls.fetch_add(1, Ordering::SeqCst);
+        thread::yield_now();
+        if *lock(&self.0.is_failing) {
+            return Err(TierError::new(TierErrorKind::Unavailable, "down"));
+        }
+        Ok(lock(&self.0.entries))
+    }
+
+    fn fail(&self, is_failing: bool) {
+        *lock(&self.0.is_failing) = is_failing;
+    }
+}
+
+impl Tier for Below {
+    fn name(&self) -> &'static str {
+        "below"
+    }
+
+    fn get(&self, _: &Namespace, key: &Key, _: Deadline) -> Result<Option<Found>, TierError> {
+        let entry = self.entries()?.get(key).cloned();
+        thread::yield_now();
+        Ok(entry.map(|entry| Found::new(entry, None)))
+    }
+
+    fn put(&self, entry: &Entry, _: Deadline) -> Result<Written, TierError> {
+        let key = entry.envelope().key.clone();
+        self.entries()?.insert(key, entry.clone());
+        Ok(Written::Stored {
+            path: None,
+            bytes: 0,
+            saved: 0,
+            fallback_from: Vec::new(),
+        })
+    }
+
+    fn remove(&self, _: &Namespace, pattern: &Pattern, _: Deadline) -> Result<u64, TierError> {
+        let mut entries = self.entries()?;
+        let before = entries.len();
+        entries.retain(|key, _| !pattern.matches(key));
+        Ok((before - entries.len()) as u64)
+    }
+
+    fn scan(
+        &self,
+        _: &Namespace,
+        _: &str,
+        _: Deadline,
+        visit: &mut dyn FnMut(EntryInfo) -> ControlFlow<()>,
+    ) -> Result<(), TierError> {
+        let entries = self.entries()?.clone();
+        for entry in entries.into_values() {
+            let (envelope, _) = entry.into_parts();
+            let _ = visit(EntryInfo::new(envelope, 0, None));
+        }
+        Ok(())
+    }
+
+    fn cleanup(&self, _: SystemTime) -> Result<u64, TierError> {
+        Ok(0)
+    }
+
+    fn status(&self) -> TierStatus {
+        TierStatus::default()
+    }
+}
+
+const OLD: &str = "old";
+
+#[derive(Clone)]
+struct Stage {
+    cache: Cache,
+    below: Below,
+    clock: ManualClock,
+}
+
+fn key() -> Key {
+    Key::new("the", "one", "key")
+}
+
+fn options() -> EntryOptions {
+    EntryOptions::source("model")
+}
+
+impl Stage {
+    /// A cache of memory over a tier that holds an old entry.
+    fn new() -> Self {
+        let mut settings = Settings::default();
+        settings.breaker = BreakerLimits {
+            failures: 3,
+            pause: Duration::from_secs(60),
+        };
+        let (below, clock) = (Below::default(), ManualClock::new());
+        let cache = Cache::builder()
+            .memory(MemoryLimits::default())
+            .tier(below.clone())
+            .clock(clock.clone())
+            .settings(settings)
+            .build()
+            .unwrap();
+        let day = Duration::from_secs(86_400);
+        let envelope = Envelope {
+            key: key(),
+            namespace: cache.namespace(),
+            written_at: clock.now() - Duration::from_secs(1),
+            ttl: Ttl {
+                fresh_for: day,
+                keep_for: day,
+            },
+            source: "model".into(),
+            package_version: "0.1.0".into(),
+        };
+        let entry = Entry::new(envelope, OLD.into());
+        lock(&below.0.entries).insert(key(), entry);
+        Self {
+            cache,
+            below,
+            clock,
+        }
+    }
+
+    fn read(&self) -> Option<String> {
+        let hit = self.cache.get(&key()).into_hit()?;
+        Some(String::from_utf8(hit.data.to_vec()).unwrap())
+    }
+
+    fn below(&self) -> Option<String> {
+        let entries = lock(&self.below.0.entries);
+        let entry = entries.get(&key())?;
+        Some(String::from_utf8(entry.payload().to_vec()).unwrap())
+    }
+
+    fn reads(&self) -> Box<dyn FnOnce() + Send> {
+        let stage = self.clone();
+        Box::new(move || drop(stage.read()))
+    }
+
+    fn runs(&self, work: impl FnOnce(&Self) + Send + 'static) -> Box<dyn FnOnce() + Send> {
+        let stage = self.clone();
+        Box::new(move || work(&stage))
+    }
 }
 
 #[test]
 fn nothing_invalidated_comes_back_through_a_promotion() {
-    let model = || {
-        let tiers = Tiers::new(Some(1));
-        let invalidates = tiers.clone();
-        spawn_all(vec![
-            reads(&tiers),
-            reads(&tiers),
-            Box::new(move || {
-                invalidates
-                    .order
-                    .write_matching(|_| true, || invalidates.set(None));
-                assert_eq!(invalidates.read(), None);
-            }),
-        ]);
-        assert_eq!((tiers.read(), tiers.order.watched_now()), (None, 0));
-    };
-    check(model);
-}
-
-/// Another process removes below, and nobody hears of it.
-#[test]
-fn nothing_read_before_a_gap_comes_above_after_it() {
-    let model = || {
-        let tiers = Tiers::new(Some(1));
-        let misses = tiers.clone();
-        spawn_all(vec![
-            reads(&tiers),
-            reads(&tiers),
-            Box::new(move || {
-                *lock(&misses.below) = None;
-                misses.order.repeat_nothing_read_so_far();
-                *lock(&misses.above) = None;
-            }),
-        ]);
-        assert_eq!((tiers.read(), tiers.order.watched_now()), (None, 0));
-    };
-    check(model);
-}
-
-/// Whoever does it, it begins after it was asked for, is done by one at a time, and for each once.
-#[test]
-fn work_that_is_done_together_begins_after_each_has_asked() {
-    let model = || {
-        let joint = Arc::new(joint::Joint::<u64, (u64, u64)>::default());
-        let (time, done) = <(Arc<AtomicU64>, Arc<Mutex<Vec<u64>>>)>::default();
-        let asks = |who| -> Box<dyn FnOnce() + Send> {
-            let (joint, time, done) = (joint.clone(), time.clone(), done.clone());
-            Box::new(move || {
-                let before = time.fetch_add(1, Ordering::AcqRel);
-                let work = |all: &[u64]| {
-                    let begins = time.fetch_add(1, Ordering::AcqRel);
-                    thread::yield_now();
-                    lock(&done).extend(all);
-                    all.iter().map(|who| (*who, begins)).collect()
-                };
-                let (answered, begins) = joint.ask(who, work).unwrap();
-                assert_eq!(answered, who);
-                assert!(begins > before, "begun at {begins}, asked at {before}");
-            })
-        };
-        spawn_all((0..4).map(asks).collect());
-        lock(&done).sort_unstable();
-        assert_eq!(*lock(&done), [0, 1, 2, 3]);
-    };
-    check(model);
-}
-
-/// Who came later and works now does not keep those waiting whose answer is there.
-#[test]
-fn an_answer_is_not_waited_for_any_longer_than_its_work() {
-    let model = || {
-        let joint = Arc::new(joint::Joint::<u64, ()>::default());
-        let (worked, changed) = <(Arc<Mutex<Vec<u64>>>, Arc<Condvar>)>::default();
-        let asks = |who| -> Box<dyn FnOnce() + Send> {
-            let (joint, worked, changed) = (joint.clone(), worked.clone(), changed.clone());
-            Box::new(move || {
-                let work = |all: &[u64]| {
-                    // Goes on for as long as any of those has not been answered who came before.
-                    let mut unanswered = lock(&worked);
-                    while !unanswered.is_empty() {
-                        unanswered = changed.wait(unanswered).unwrap();
-                    }
-                    unanswered.extend(all);
-                    vec![(); all.len()]
-                };
-                joint.ask(who, work).unwrap();
-                lock(&worked).retain(|other| *other != who);
-                changed.notify_all();
-            })
-        };
-        spawn_all((0..4).map(asks).collect());
-    };
-    check(model);
-}
-
-/// A sweep holds no turns; what it sweeps is written before or after it in both tiers, and what was
-/// fetched before it is not written at all.
-#[test]
-fn a_sweep_and_writes_of_what_it_sweeps_are_one_after_another() {
-    let model = || {
-        let tiers = Tiers::new(Some(1));
-        let (writer, fetcher, sweeper) = (tiers.clone(), tiers.clone(), tiers.clone());
-        let swept = Arc::new(Mutex::new(false));
-        let is_swept = swept.clone();
-        let fetched = tiers.order.watch(&1);
-        spawn_all(vec![
-            Box::new(move || writer.order.write(&[1], || writer.set(Some(2)))),
-            Box::new(move || {
-                let stored = fetched.write_unless_overtaken(|| {
-                    assert!(!*lock(&is_swept), "stored although it was removed");
-                    fetcher.set(Some(3));
-                });
-                drop((stored, fetched));
-            }),
-            Box::new(move || {
-                let sweep = || {
-                    sweeper.set(None);
-                    *lock(&swept) = true;
-                };
-                sweeper.order.write_matching(|name| *name == 1, sweep);
-            }),
-        ]);
-        let below = *lock(&tiers.below);
-        assert_eq!(*lock(&tiers.above), below, "the tiers differ");
-        assert!(matches!(below, None | Some(2)), "{below:?}");
-        assert_eq!(tiers.order.watched_now(), 0);
-    };
-    check(model);
+    for pattern in [Pattern::exact(&key()), Pattern::all()] {
+        check(move || {
+            let (stage, pattern) = (Stage::new(), pattern.clone());
+            spawn_all(vec![
+                stage.reads(),
+                stage.reads(),
+                stage.runs(move |stage| {
+                    stage.cache.invalidate(&pattern);
+                    assert_eq!(stage.read(), None);
+                }),
+            ]);
+            assert_eq!((stage.read(), stage.below()), (None, None));
+        });
+    }
 }
 
 #[test]
 fn nothing_newer_is_replaced_by_a_promotion() {
-    let model = || {
-        let tiers = Tiers::new(Some(1));
-        let writer = tiers.clone();
+    check(|| {
+        let stage = Stage::new();
         spawn_all(vec![
-            reads(&tiers),
-            Box::new(move || {
-                writer.order.write(&[1], || writer.set(Some(2)));
-                assert_eq!(writer.read(), Some(2));
+            stage.reads(),
+            stage.reads(),
+            stage.runs(|stage| {
+                stage.cache.put(&key(), "new", &options());
+                assert_eq!(stage.read().as_deref(), Some("new"));
             }),
         ]);
-        assert_eq!(tiers.read(), Some(2));
-    };
-    check(model);
+        assert_eq!(stage.read().as_deref(), Some("new"));
+    });
 }
 
 #[test]
 fn nothing_newer_is_replaced_by_a_slower_fetch() {
-    let model = || {
-        let tiers = Tiers::new(Some(1));
-        let (writer, fetcher) = (tiers.clone(), tiers.clone());
-        let fetched = Arc::new(Mutex::new(None));
-        let stored = Arc::clone(&fetched);
+    check(|| {
+        let stage = Stage::new();
+        let token = stage.cache.load_token(&key());
         spawn_all(vec![
-            Box::new(move || writer.order.write(&[1], || writer.set(Some(2)))),
-            Box::new(move || {
-                let watch = fetcher.order.watch(&1);
-                let before = *lock(&fetcher.below);
-                let done = watch.write_unless_overtaken(|| fetcher.set(Some(3)));
-                *lock(&stored) = done.map(|()| before);
+            stage.runs(|stage| drop(stage.cache.put(&key(), "new", &options()))),
+            stage.runs(move |stage| {
+                drop(stage.cache.put_if_current(&token, "slow", &options()));
             }),
         ]);
-        // What was fetched is the last only if it was fetched after the other was written.
-        let (above, below) = (*lock(&tiers.above), *lock(&tiers.below));
-        assert_eq!(above, below);
-        match *lock(&fetched) {
-            Some(Some(2)) => assert_eq!(below, Some(3)),
-            _ => assert_eq!(below, Some(2)),
-        }
-    };
-    check(model);
+        // The fetch began before: it is never the last.
+        assert_eq!(stage.read().as_deref(), Some("new"));
+        assert_eq!(stage.below().as_deref(), Some("new"));
+    });
 }
 
-/// Removed once it is known at AWS that nothing is there any more; a fetch that asked before, and readers of both
-/// tiers, are under way. Whoever reads after the removal finds nothing of before, and so it stays.
-fn invalidate_against_fetch_against_read(fetch: fn(&Tiers, &dyn Fn() -> u32)) {
-    const OLD: u32 = 1;
-    let model = move || {
-        let tiers = Tiers::new(Some(OLD));
-        // What AWS would answer at this moment.
-        let at_aws = Arc::new(Mutex::new(OLD));
-        let (fetcher, remover, reader) = (tiers.clone(), tiers.clone(), tiers.clone());
-        let (asked, changed) = (at_aws.clone(), at_aws);
+#[test]
+fn concurrent_writes_leave_the_tiers_equal() {
+    check(|| {
+        let stage = Stage::new();
+        let writes = |data: &'static str| {
+            stage.runs(move |stage| drop(stage.cache.put(&key(), data, &options())))
+        };
+        spawn_all(vec![writes("one"), writes("two"), stage.reads()]);
+        assert_eq!(stage.read(), stage.below());
+    });
+}
+
+/// The source changes, then the key is removed. A load that read the source before, and reads of both
+/// tiers, are under way. No read after the removal returns the old value.
+fn invalidate_against_load_against_read(load: fn(&Stage, &dyn Fn() -> &'static str)) {
+    check(move || {
+        let stage = Stage::new();
+        let source = Arc::new(Mutex::new(OLD));
+        let (asked, changed) = (Arc::clone(&source), source);
         let is_removed = Arc::new(Mutex::new(false));
-        let removed = is_removed.clone();
+        let removed = Arc::clone(&is_removed);
         spawn_all(vec![
-            Box::new(move || fetch(&fetcher, &|| *lock(&asked))),
-            Box::new(move || {
-                *lock(&changed) = 2;
-                thread::yield_now();
-                remover.order.write(&[1], || remover.set(None));
+            stage.runs(move |stage| load(stage, &|| *lock(&asked))),
+            stage.runs(move |stage| {
+                *lock(&changed) = "new";
+                stage.cache.remove(&key());
                 *lock(&removed) = true;
-                assert_ne!(remover.read(), Some(OLD), "came back to who removed it");
+                assert_ne!(
+                    stage.read().as_deref(),
+                    Some(OLD),
+                    "came back to the remover"
+                );
             }),
-            Box::new(move || {
+            stage.runs(move |stage| {
                 for _ in 0..2 {
-                    let after = *lock(&is_removed);
-                    let read = reader.read();
-                    assert!(!after || read != Some(OLD), "came back to another");
-                }
-            }),
-        ]);
-        assert_ne!(*lock(&tiers.above), Some(OLD), "came back above");
-        assert_ne!(*lock(&tiers.below), Some(OLD), "came back below");
-        assert_eq!(tiers.order.watched_now(), 0);
-    };
-    check(model);
-}
-
-#[test]
-fn nothing_invalidated_comes_back_through_a_fetch_or_a_read() {
-    invalidate_against_fetch_against_read(|tiers, ask| {
-        let watch = tiers.order.watch(&1);
-        let answer = ask();
-        thread::yield_now();
-        watch.write_unless_overtaken(|| tiers.set(Some(answer)));
-    });
-}
-
-/// Stored whatever has happened meanwhile, it comes back: the model notices.
-#[test]
-#[should_panic(expected = "came back")]
-fn of_a_fetch_that_is_not_watched_the_model_notices() {
-    invalidate_against_fetch_against_read(|tiers, ask| {
-        let answer = ask();
-        thread::yield_now();
-        tiers.order.write(&[1], || tiers.set(Some(answer)));
-    });
-}
-
-#[test]
-fn one_of_many_leads_and_no_lane_is_left() {
-    let model = || {
-        let flights = Arc::new(Flights::<u8, u32>::new());
-        let (value, computed) = (Arc::new(Mutex::new(None)), Arc::new(Mutex::new(0)));
-        let caller = |fails: bool| -> Box<dyn FnOnce() + Send> {
-            let (flights, value, computed) = (flights.clone(), value.clone(), computed.clone());
-            Box::new(move || {
-                let ticket = flights.join(&1, Duration::ZERO);
-                let mut lead = ticket.lead_blocking();
-                if lock(&value).is_some() || fails {
-                    return; // Served, or cancelled.
-                }
-                thread::yield_now();
-                *lock(&computed) += 1;
-                *lock(&value) = Some(1);
-                lead.succeeded(None);
-            })
-        };
-        spawn_all(vec![caller(false), caller(true), caller(false)]);
-        assert_eq!((*lock(&computed), flights.len()), (1, 0));
-    };
-    check(model);
-}
-
-#[test]
-fn a_failure_is_seen_by_all_who_waited() {
-    let model = || {
-        let flights = Arc::new(Flights::<u8, u32>::new());
-        let computed = Arc::new(Mutex::new(0));
-        let caller = || -> Box<dyn FnOnce() + Send> {
-            let (flights, computed) = (flights.clone(), computed.clone());
-            Box::new(move || {
-                let ticket = flights.join(&1, Duration::ZERO);
-                let mut lead = ticket.lead_blocking();
-                if lead.recent_failure(Duration::ZERO).is_none() {
-                    *lock(&computed) += 1;
-                    lead.failed(Failure {
-                        message: "down".into(),
-                        until: Duration::from_secs(1),
-                    });
-                }
-            })
-        };
-        spawn_all(vec![caller(), caller(), caller()]);
-        assert_eq!(*lock(&computed), 1);
-    };
-    check(model);
-}
-
-#[test]
-fn one_probe_at_a_time() {
-    let model = || {
-        let limits = BreakerLimits {
-            failures: 1,
-            pause: Duration::from_secs(60),
-        };
-        let breaker = Arc::new(Breaker::new(limits));
-        breaker
-            .admit(|| Duration::ZERO)
-            .unwrap()
-            .failed(Duration::ZERO);
-        assert_eq!(breaker.state(), BreakerState::Open);
-        let probing = Arc::new(Mutex::new((0, 0)));
-        let late = Duration::from_secs(60);
-        let caller = || -> Box<dyn FnOnce() + Send> {
-            let (breaker, probing) = (breaker.clone(), probing.clone());
-            Box::new(move || {
-                if let Some(pass) = breaker.admit(|| late) {
-                    {
-                        let mut probing = lock(&probing);
-                        probing.0 += 1;
-                        probing.1 += 1;
-                        assert_eq!(probing.0, 1, "two probes at once");
-                    }
-                    thread::yield_now();
-                    lock(&probing).0 -= 1;
-                    pass.failed(late);
-                }
-            })
-        };
-        spawn_all(vec![caller(), caller(), caller()]);
-        assert_eq!((lock(&probing).1, breaker.state()), (1, BreakerState::Open));
-    };
-    check(model);
-}
-
-/// The tier missed a removal. While it is healed it is read and written; what was to be removed does
-/// not come back by a reader who asked before, and what is written since stays.
-#[test]
-fn nothing_invalidated_comes_back_through_healing() {
-    let model = || {
-        let (tiers, doubts) = (Tiers::new(Some(1)), Arc::new(Doubts::default()));
-        tiers.order.write(&[1], || {
-            doubts.add(0, Pattern(Some(1)), Missed::Removal);
-        });
-        let read = |tiers: &Tiers, doubts: &Doubts| {
-            let watch = tiers.order.watch(&1);
-            let trust = doubts.trust(&0, &1);
-            let found = *lock(&tiers.below);
-            let found = found.filter(|_| trust.in_what_was_written(SystemTime::UNIX_EPOCH));
-            if found.is_some() {
-                watch.repeat_unless_overtaken(|| *lock(&tiers.above) = found);
-            }
-            found
-        };
-        let (reader, reads) = (tiers.clone(), doubts.clone());
-        let (healer, heals) = (tiers.clone(), doubts.clone());
-        let (writer, writes) = (tiers.clone(), doubts.clone());
-        spawn_all(vec![
-            Box::new(move || {
-                for _ in 0..2 {
-                    assert_ne!(read(&reader, &reads), Some(1));
-                }
-            }),
-            Box::new(move || {
-                for doubt in heals.all() {
-                    let covered = doubt.clone();
-                    healer.order.write_matching(
-                        move |name| covered.covers(&0, name),
-                        || {
-                            heals.heal(&doubt, |_| {
-                                *lock(&healer.below) = None;
-                                true
-                            });
-                        },
+                    let is_after = *lock(&is_removed);
+                    let read = stage.read();
+                    assert!(
+                        !is_after || read.as_deref() != Some(OLD),
+                        "came back to a reader"
                     );
                 }
             }),
-            Box::new(move || {
-                writer.order.write(&[1], || {
-                    *lock(&writer.below) = Some(2);
-                    writes.settle(&0, &1);
-                });
-            }),
         ]);
-        assert_ne!(*lock(&tiers.above), Some(1));
-        assert_eq!(read(&tiers, &doubts), Some(2));
-    };
-    check(model);
+        assert_ne!(stage.read().as_deref(), Some(OLD), "came back");
+        assert_ne!(stage.below().as_deref(), Some(OLD), "came back below");
+    });
 }
 
-/// With nowhere to store it, the answer of one leader is that of all who joined before it was there.
 #[test]
-fn who_waited_for_a_leader_has_its_answer() {
-    let model = || {
-        let flights = Arc::new(Flights::<u8, u32>::new());
-        let computed = Arc::new(Mutex::new(0));
-        let caller = |ticketed: Arc<Mutex<Vec<bool>>>| -> Box<dyn FnOnce() + Send> {
-            let (flights, computed) = (flights.clone(), computed.clone());
-            Box::new(move || {
-                let ticket = flights.join(&1, Duration::ZERO);
-                let was_before = *lock(&computed) == 0;
-                lock(&ticketed).push(was_before);
-                let mut lead = ticket.lead_blocking();
-                let answer = lead.answer();
-                if was_before && *lock(&computed) > 0 {
-                    assert_eq!(answer, Some(7), "joined before anything was computed");
-                }
-                if answer.is_none() {
-                    *lock(&computed) += 1;
+fn nothing_invalidated_comes_back_through_a_load() {
+    invalidate_against_load_against_read(|stage, source| {
+        lock(&stage.below.0.entries).clear();
+        let load = || Ok::<_, String>(source().into());
+        assert!(stage.cache.get_or_load(&key(), &options(), load).is_ok());
+    });
+}
+
+#[test]
+fn nothing_invalidated_comes_back_through_a_fetch_by_hand() {
+    invalidate_against_load_against_read(|stage, source| {
+        let token = stage.cache.load_token(&key());
+        let value = source();
+        thread::yield_now();
+        stage.cache.put_if_current(&token, value, &options());
+    });
+}
+
+/// Stored without a token the old value comes back: the model notices.
+#[cfg(shuttle)]
+#[test]
+#[should_panic(expected = "came back")]
+fn the_model_notices_a_fetch_without_a_token() {
+    invalidate_against_load_against_read(|stage, source| {
+        let value = source();
+        thread::yield_now();
+        stage.cache.put(&key(), value, &options());
+    });
+}
+
+/// The tier missed a removal. While cleanup repeats it, the key is read and written: the old value does
+/// not come back, and the new one stays.
+#[test]
+fn nothing_invalidated_comes_back_through_a_repeated_removal() {
+    check(|| {
+        let stage = Stage::new();
+        stage.below.fail(true);
+        stage.cache.remove(&key());
+        stage.below.fail(false);
+        assert_eq!(stage.below().as_deref(), Some(OLD));
+        spawn_all(vec![
+            stage.runs(|stage| assert_ne!(stage.read().as_deref(), Some(OLD))),
+            stage.runs(|stage| {
+                let _ = stage.cache.cleanup();
+            }),
+            stage.runs(|stage| drop(stage.cache.put(&key(), "new", &options()))),
+        ]);
+        assert_eq!(stage.read().as_deref(), Some("new"));
+        assert_eq!(stage.below().as_deref(), Some("new"));
+    });
+}
+
+#[test]
+fn concurrent_loads_of_one_key_load_once() {
+    check(|| {
+        let stage = Stage::new();
+        lock(&stage.below.0.entries).clear();
+        let loads = Arc::new(AtomicU64::new(0));
+        let caller = || {
+            let loads = Arc::clone(&loads);
+            stage.runs(move |stage| {
+                let load = || {
+                    loads.fetch_add(1, Ordering::SeqCst);
                     thread::yield_now();
-                    lead.succeeded(flights.joined_by_now(&1).map(|below| (below, 7)));
-                }
+                    Ok::<_, String>("new".into())
+                };
+                let answer = stage.cache.get_or_load(&key(), &options(), load).unwrap();
+                assert_eq!(answer.into_hit().unwrap().data, "new");
             })
         };
-        let ticketed = Arc::new(Mutex::new(Vec::new()));
-        spawn_all((0..3).map(|_| caller(ticketed.clone())).collect());
-        assert_eq!(flights.len(), 0);
-        if lock(&ticketed).iter().all(|before| *before) {
-            assert_eq!(*lock(&computed), 1);
+        spawn_all((0..3).map(|_| caller()).collect());
+        assert_eq!(loads.load(Ordering::SeqCst), 1);
+    });
+}
+
+#[test]
+fn a_failure_is_shared_by_the_callers_that_wait() {
+    check(|| {
+        let stage = Stage::new();
+        lock(&stage.below.0.entries).clear();
+        let loads = Arc::new(AtomicU64::new(0));
+        let caller = || {
+            let loads = Arc::clone(&loads);
+            stage.runs(move |stage| {
+                let load = || {
+                    loads.fetch_add(1, Ordering::SeqCst);
+                    Err("down")
+                };
+                assert!(stage.cache.get_or_load(&key(), &options(), load).is_err());
+            })
+        };
+        spawn_all((0..3).map(|_| caller()).collect());
+        assert_eq!(loads.load(Ordering::SeqCst), 1);
+    });
+}
+
+/// Each caller's value comes from work that began after its call, and no two run at once.
+#[test]
+fn work_that_is_joined_next_begins_after_the_call() {
+    check(|| {
+        let flight = Arc::new(SingleFlight::<u8, u64>::new());
+        let time = Arc::new(AtomicU64::new(1));
+        let is_running = Arc::new(Mutex::new(false));
+        let caller = || -> Box<dyn FnOnce() + Send> {
+            let (flight, time) = (Arc::clone(&flight), Arc::clone(&time));
+            let is_running = Arc::clone(&is_running);
+            Box::new(move || {
+                let called = time.fetch_add(1, Ordering::SeqCst);
+                let began = flight.run_blocking(1, Join::Next, || {
+                    assert!(!std::mem::replace(&mut *lock(&is_running), true));
+                    let began = time.fetch_add(1, Ordering::SeqCst);
+                    thread::yield_now();
+                    *lock(&is_running) = false;
+                    began
+                });
+                assert!(began > called, "began at {began}, called at {called}");
+            })
+        };
+        spawn_all((0..4).map(|_| caller()).collect());
+        assert_eq!(flight.callers(), 0);
+    });
+}
+
+#[test]
+fn one_probe_at_a_time_calls_a_failing_tier() {
+    check(|| {
+        let stage = Stage::new();
+        stage.below.fail(true);
+        for n in 0..3 {
+            let _ = stage.cache.get(&Key::new("no", "such", &n.to_string()));
         }
-    };
-    check(model);
+        stage.clock.advance(Duration::from_secs(60));
+        let before = stage.below.0.calls.load(Ordering::SeqCst);
+        spawn_all((0..3).map(|_| stage.reads()).collect());
+        assert_eq!(stage.below.0.calls.load(Ordering::SeqCst) - before, 1);
+    });
 }

@@ -1,7 +1,7 @@
-//! Files made to cost much: refused by size or depth before anything is allocated for them, each within
-//! 50 ms and 16 MiB of a process of its own.
+//! Oversized and malformed files: refused by size or depth before anything is allocated for them, each
+//! within 50 ms and 16 MiB in a process of its own.
 //!
-//! Whoever may write a file may also give it a checksum, so these have one where the reader would get
+//! A writer of such a file can compute its checksum, so these files have a valid one where a reader comes
 //! that far.
 #![cfg(all(unix, feature = "files"))]
 #![allow(
@@ -18,14 +18,13 @@ use std::io::Write;
 use std::ops::ControlFlow;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bedrock_catalog_cache::{Cache, ManualClock, Tier, TierErrorKind};
-use support::{at, child, count, entry, file_in, key, namespace, read, tier_of};
+use bedrock_catalog_cache::{Cache, Deadline, ManualClock, Tier, TierErrorKind};
+use support::{at, child, count, entry, file_in, get, key, namespace, put, read, tier_of};
 use twox_hash::XxHash3_128;
 
-/// What a child of these tests does.
+/// The job of a child process.
 #[test]
 fn actor() {
     let Some((job, folder)) = support::job() else {
@@ -35,18 +34,18 @@ fn actor() {
     let (before, start) = (peak_kib(), Instant::now());
     match job.as_str() {
         "refuse" => {
-            let error = tier.get(&namespace(), &key()).unwrap_err();
+            let error = get(&tier, &key()).unwrap_err();
             assert!(!error.is_tier_failure(), "{error}");
         }
         "refuse-size" => {
-            let error = tier.get(&namespace(), &key()).unwrap_err();
+            let error = get(&tier, &key()).unwrap_err();
             assert_eq!(error.kind(), TierErrorKind::TooLarge);
         }
         "read-as-json" => {
             let cache = Cache::builder()
                 .namespace(namespace())
                 .clock(ManualClock::at(at(1_000_000)))
-                .tier(Arc::new(tier) as Arc<dyn Tier>)
+                .tier(tier)
                 .build()
                 .unwrap();
             assert!(cache.get_json::<serde_json::Value>(&key()).is_missing());
@@ -90,7 +89,7 @@ fn sealed(envelope: &str, payload: &[u8]) -> Vec<u8> {
     [head.as_bytes(), digits.as_bytes(), &tail].concat()
 }
 
-/// What the writer writes, and the fields that are added or come in place of `length`.
+/// The writer's fields, with these in place of `length`.
 fn envelope(length: &str) -> String {
     let (key, namespace) = (key(), namespace());
     format!(
@@ -99,29 +98,31 @@ fn envelope(length: &str) -> String {
     )
 }
 
-/// In a process of its own, where nothing else takes memory; then swept, and healed.
-fn goes_off(what: &str, job: &str, folder: &Path, is_swept: bool) {
+/// Reads the file in a process of its own, where nothing else takes memory; then a cleanup removes it, and
+/// a write replaces it.
+fn goes_off(what: &str, job: &str, folder: &Path, is_removed: bool) {
     assert!(child(job, folder).status().unwrap().success(), "{what}");
     let tier = tier_of(&[folder]);
-    let listing = tier.scan(&namespace(), "", &mut |_| ControlFlow::Continue(()));
+    let visit = &mut |_| ControlFlow::Continue(());
+    let listing = tier.scan(&namespace(), "", Deadline::NONE, visit);
     assert!(listing.is_ok(), "{what}");
     assert_eq!(
         tier.cleanup(at(1_000)).unwrap(),
-        u64::from(is_swept),
+        u64::from(is_removed),
         "{what}"
     );
-    tier.put(&entry(2, 100)).unwrap();
+    put(&tier, &entry(2, 100)).unwrap();
     assert_eq!(read(&tier), Some(2), "{what} heals");
 }
 
 fn folder() -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
-    tier_of(&[root.path()]).put(&entry(1, 100)).unwrap();
+    put(&tier_of(&[root.path()]), &entry(1, 100)).unwrap();
     root
 }
 
 #[test]
-fn what_is_sealed_here_is_what_the_writer_writes() {
+fn the_sealed_files_are_like_the_writers() {
     let root = folder();
     plant(
         root.path(),
@@ -226,10 +227,10 @@ fn a_payload_that_is_too_deep_is_no_json() {
 fn a_compressed_bomb_is_refused_before_it_unpacks() {
     let packed = lz4_flex::block::compress(&vec![0; 64 << 20]);
     for (what, job, plain) in [
-        ("says what it unpacks to", "refuse-size", 64_u64 << 20),
-        ("says nothing could hold it", "refuse-size", u64::MAX),
-        ("says little", "refuse", 1_000),
-        ("says just what is allowed", "refuse", 16 << 20),
+        ("names its true size", "refuse-size", 64_u64 << 20),
+        ("names an impossible size", "refuse-size", u64::MAX),
+        ("names a small size", "refuse", 1_000),
+        ("names the largest allowed size", "refuse", 16 << 20),
     ] {
         let root = folder();
         let how = format!(
@@ -239,9 +240,9 @@ fn a_compressed_bomb_is_refused_before_it_unpacks() {
         plant(root.path(), &sealed(&envelope(&how), &packed));
         goes_off(what, job, root.path(), true);
     }
-    // A few bytes that say they are very many.
+    // A few bytes with a large size.
     let root = folder();
     let how = "\"compression\":\"lz4\",\"plain_length\":16000000,\"length\":4";
     plant(root.path(), &sealed(&envelope(how), &[0x10, b'a', 0, 0]));
-    goes_off("a lie", "refuse", root.path(), true);
+    goes_off("a false size", "refuse", root.path(), true);
 }

@@ -1,8 +1,7 @@
-//! Faults of files and processes: each row of the table, on real files and real processes.
+//! Faults of files and processes, on real files and real processes.
 //!
-//! The full figures run with `BEDROCK_CATALOG_LONG=1`. What needs rights or tools that this machine does
-//! not give is skipped by name. Power cuts, mounts and the system's own errors are in
-//! `disk_privileged.rs`, files made to cost much in `disk_bombs.rs`.
+//! The full figures run with `BEDROCK_CATALOG_LONG=1`. Power cuts, mounts and errors of the system are in
+//! `disk_privileged.rs`, oversized and malformed files in `disk_bombs.rs`.
 #![cfg(all(unix, feature = "files"))]
 #![allow(
     clippy::unwrap_used,
@@ -14,18 +13,21 @@
 mod support;
 
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bedrock_catalog_cache::tier::disk::{DiskTier, Locations};
-use bedrock_catalog_cache::{Codec, ManualClock, Standing, Tier};
+use bedrock_catalog_cache::{
+    Acquired, Deadline, Entry, FileTier, FilesOptions, ManualClock, Pattern, Tier,
+};
 use proptest::prelude::*;
-use support::{at, child, count, entry, figure, file_in, files, key, namespace, read, tier_of};
+use support::{
+    HOUR, at, child, count, entry, figure, file_in, files, get, key, namespace, put, read, remove,
+    stored, tier_of, tier_on, tier_with,
+};
 
-/// What a child of these tests does.
+/// The job of a child process.
 #[test]
 fn actor() {
     let Some((job, folder)) = support::job() else {
@@ -37,19 +39,19 @@ fn actor() {
     match job {
         "write-for-ever" => {
             for generation in number.. {
-                let _ = tier.put(&entry(generation, 20_000));
+                let _ = put(&tier, &entry(generation, 20_000));
             }
         }
-        // Writers take their own generations: theirs modulo 64.
+        // Each writer has its own generations, modulo 64.
         "write" => {
             for round in 0..figure(200, 20) {
-                let _ = tier.put(&entry(round * 64 + number + 1, 4_000));
+                let _ = put(&tier, &entry(round * 64 + number + 1, 4_000));
             }
         }
         "read" => {
             let mut last = 0;
             for _ in 0..number {
-                // Panics on a mix; the parent sees the exit code.
+                // A mix panics; the parent sees the exit code.
                 let now = read(&tier).unwrap_or(0);
                 assert!(now >= last, "generation {now} after {last}");
                 last = now;
@@ -60,14 +62,27 @@ fn actor() {
                 tier.cleanup(at(1_000_000)).unwrap_or(0);
             }
         }
+        // Holds the lease until it is killed.
+        "lease" => {
+            let _held = lease(&tier);
+            fs::write(folder.join("held"), "").unwrap();
+            let _ = std::io::stdin().lock().lines().next();
+        }
         other => panic!("unknown job {other}"),
     }
 }
 
-fn filled() -> (tempfile::TempDir, DiskTier) {
+fn lease(tier: &FileTier) -> Acquired {
+    let leases = tier.coordinator().unwrap();
+    leases
+        .try_lease(&namespace(), &key(), HOUR, Deadline::NONE)
+        .unwrap()
+}
+
+fn filled() -> (tempfile::TempDir, FileTier) {
     let root = tempfile::tempdir().unwrap();
     let tier = tier_of(&[root.path()]);
-    tier.put(&entry(1, 4_000)).unwrap();
+    put(&tier, &entry(1, 4_000)).unwrap();
     (root, tier)
 }
 
@@ -84,7 +99,7 @@ fn plant(folder: &Path, bytes: &[u8]) {
 }
 
 #[test]
-fn killed_at_random_an_entry_is_old_or_new_and_the_litter_is_swept() {
+fn killed_at_random_an_entry_is_old_or_new_and_the_litter_is_removed() {
     let (root, tier) = filled();
     let rounds = figure(2_000, 40);
     let mut last = 1;
@@ -104,8 +119,8 @@ fn killed_at_random_an_entry_is_old_or_new_and_the_litter_is_swept() {
     tier.cleanup(SystemTime::now() + Duration::from_secs(7_200))
         .unwrap();
     assert!(files(root.path(), ".tmp").is_empty());
-    let told = format!("{rounds} kills, {last} generations, {litter} pieces of litter swept");
-    count("files, killed at random", told);
+    let counts = format!("{rounds} kills, {last} generations, {litter} temporary files removed");
+    count("files, killed at random", counts);
 }
 
 #[test]
@@ -125,18 +140,33 @@ fn many_processes_see_whole_generations_that_never_go_back() {
     }
     assert!(read(&tier).is_some());
     assert!(files(root.path(), ".tmp").is_empty());
-    let told = format_args!(
+    let counts = format_args!(
         "{writers} writers, {readers} readers, 1 cleaner, {} reads",
         readers * reads
     );
-    count("files, processes in parallel", told);
+    count("files, processes in parallel", counts);
+}
+
+#[test]
+fn the_lease_of_a_killed_process_is_free_at_once() {
+    let (root, tier) = filled();
+    let mut command = child("lease 0", root.path());
+    let mut holder = command.stdin(std::process::Stdio::piped()).spawn().unwrap();
+    while !root.path().join("held").exists() {
+        assert!(holder.try_wait().unwrap().is_none(), "the child failed");
+        std::thread::yield_now();
+    }
+    assert!(matches!(lease(&tier), Acquired::Busy));
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    assert!(matches!(lease(&tier), Acquired::Held(_)));
 }
 
 #[test]
 fn no_flipped_bit_is_accepted() {
     let (root, tier) = filled();
     let whole = entry(1, figure(65_536, 1_000) as usize);
-    tier.put(&whole).unwrap();
+    put(&tier, &whole).unwrap();
     let path = file_in(root.path());
     let bytes = fs::read(&path).unwrap();
     // In place, so that each flip is one small write.
@@ -148,7 +178,7 @@ fn no_flipped_bit_is_accepted() {
             std::os::unix::fs::FileExt::write_all_at(&file, &[bytes[index] ^ (1 << bit)], at)
                 .unwrap();
             assert!(
-                tier.get(&namespace(), &key()).is_err(),
+                get(&tier, &key()).is_err(),
                 "bit {bit} of byte {index} of {} was accepted",
                 bytes.len()
             );
@@ -157,10 +187,7 @@ fn no_flipped_bit_is_accepted() {
         std::os::unix::fs::FileExt::write_all_at(&file, &bytes[index..=index], index as u64)
             .unwrap();
     }
-    assert_eq!(
-        tier.get(&namespace(), &key()).unwrap().unwrap().entry,
-        whole
-    );
+    assert_eq!(get(&tier, &key()).unwrap().unwrap().entry, whole);
     count("files, bits flipped", format_args!("{flips} flips"));
 }
 
@@ -170,21 +197,15 @@ fn no_truncated_file_is_accepted() {
     let bytes = fs::read(file_in(root.path())).unwrap();
     for len in 0..bytes.len() {
         plant(root.path(), &bytes[..len]);
-        assert!(
-            tier.get(&namespace(), &key()).is_err(),
-            "the first {len} bytes"
-        );
+        assert!(get(&tier, &key()).is_err(), "the first {len} bytes");
     }
     for tail in ["\n", " ", "{}", "\0"] {
         plant(root.path(), &[&bytes, tail.as_bytes()].concat());
-        assert!(
-            tier.get(&namespace(), &key()).is_err(),
-            "{tail:?} behind the end"
-        );
+        assert!(get(&tier, &key()).is_err(), "{tail:?} behind the end");
     }
 }
 
-/// `PROPTEST_CASES` may ask for fewer, except in the long lane: its figure is the promise.
+/// `PROPTEST_CASES` overrides the number of cases, except in the long lane.
 fn cases() -> ProptestConfig {
     let asked = ProptestConfig::default();
     if support::long() || std::env::var_os("PROPTEST_CASES").is_none() {
@@ -212,11 +233,11 @@ proptest! {
             }
         }
         plant(root.path(), &bytes);
-        let found = tier.get(&namespace(), &key());
+        let found = get(&tier, &key());
         prop_assert_eq!(found.is_ok_and(|found| found.is_some()), bytes == whole);
-        // A file nobody can use does not stay for ever.
+        // An unusable file does not stay for ever.
         tier.cleanup(at(1_000)).unwrap();
-        tier.put(&entry(2, 100)).unwrap();
+        put(&tier, &entry(2, 100)).unwrap();
         prop_assert_eq!(read(&tier), Some(2));
     }
 }
@@ -241,67 +262,60 @@ fn no_clock_makes_an_entry_last() {
         for now in times {
             let root = tempfile::tempdir().unwrap();
             let clock = ManualClock::at(written);
-            let tier = DiskTier::new(
-                Locations::given([root.path()]),
-                Codec::new(support::VERSION),
-            )
-            .with_clock(Arc::new(clock.clone()))
-            .with_well_known(key(), "catalog");
+            let tier = tier_on(&clock, &[root.path()]);
             let mut envelope = entry(1, 100).envelope().clone();
             envelope.written_at = written;
-            let whole = bedrock_catalog_cache::Entry::new(envelope, "1".into());
-            tier.put(&whole).unwrap();
+            let whole = Entry::new(envelope, "1".into());
+            put(&tier, &whole).unwrap();
             clock.set(now);
-            let found = tier.get(&namespace(), &key()).unwrap().unwrap();
-            let standing = found.entry.envelope().standing(now);
-            let age = now.duration_since(written);
-            match standing {
-                Standing::Fresh => match age {
-                    Ok(age) => assert!(age < Duration::from_secs(3_600)),
+            let found = get(&tier, &key()).unwrap().unwrap();
+            let envelope = found.entry.envelope();
+            if envelope.is_fresh(now) {
+                match now.duration_since(written) {
+                    Ok(age) => assert!(age < HOUR),
                     Err(ahead) => assert!(ahead.duration() <= Duration::from_secs(300)),
-                },
-                Standing::Stale => {}
-                Standing::Expired => {
-                    assert_eq!(tier.cleanup(now).unwrap(), 1, "and it goes");
                 }
             }
-            // Whatever the clock did: the next write is served.
+            if envelope.is_expired(now) {
+                assert_eq!(tier.cleanup(now).unwrap(), 1, "an expired entry stays");
+            }
+            // The next write is served, unless it is earlier than this one by less than the clock skew.
             let mut envelope = whole.envelope().clone();
             envelope.written_at = now;
-            let next = bedrock_catalog_cache::Entry::new(envelope, "2".into());
-            tier.put(&next).unwrap();
-            let served = tier.get(&namespace(), &key()).unwrap().unwrap().entry;
+            let next = Entry::new(envelope, "2".into());
+            put(&tier, &next).unwrap();
+            let served = get(&tier, &key()).unwrap().unwrap().entry;
             let between = written
                 .duration_since(now)
                 .is_ok_and(|ahead| !ahead.is_zero() && ahead <= Duration::from_secs(300));
             assert_eq!(served, if between { whole } else { next });
         }
     }
-    let told = format_args!("a grid of {0} x {0}", times.len());
-    count("clocks, injected", told);
+    let counts = format_args!("a grid of {0} x {0}", times.len());
+    count("clocks, injected", counts);
 }
 
 #[test]
 fn another_version_in_the_same_folder_is_left_alone() {
     let (root, ours) = filled();
-    let theirs = DiskTier::new(Locations::given([root.path()]), Codec::new("0.9.0"))
-        .with_well_known(key(), "catalog");
+    let options = FilesOptions::in_folders([root.path()]);
+    let theirs = tier_with(&ManualClock::at(at(1_000_000)), options, "0.9.0");
     let before = fs::read(file_in(root.path())).unwrap();
-    assert!(theirs.get(&namespace(), &key()).unwrap().is_none());
+    assert!(get(&theirs, &key()).unwrap().is_none());
     let mut envelope = entry(3, 100).envelope().clone();
     envelope.package_version = "0.9.0".into();
-    let newer = bedrock_catalog_cache::Entry::new(envelope, "theirs".into());
-    theirs.put(&newer).unwrap();
+    let newer = Entry::new(envelope, "theirs".into());
+    put(&theirs, &newer).unwrap();
     assert_eq!(theirs.cleanup(at(1_000)).unwrap(), 0);
     assert_eq!(fs::read(file_in(root.path())).unwrap(), before);
     assert_eq!(read(&ours), Some(1));
-    assert!(theirs.get(&namespace(), &key()).unwrap().is_some());
+    assert!(get(&theirs, &key()).unwrap().is_some());
     // A folder of a format to come.
     let later = root.path().join("v2").join(namespace().to_string());
     fs::create_dir_all(&later).unwrap();
     fs::write(later.join("catalog.jsonl"), "of another format").unwrap();
-    ours.put(&entry(2, 100)).unwrap();
-    ours.clear(&namespace()).unwrap();
+    put(&ours, &entry(2, 100)).unwrap();
+    remove(&ours, &Pattern::all()).unwrap();
     ours.cleanup(at(1_000_000_000)).unwrap();
     assert_eq!(
         fs::read(later.join("catalog.jsonl")).unwrap(),
@@ -320,9 +334,9 @@ fn a_read_leaves_nothing_behind_and_opens_nothing_for_good() {
     for _ in 0..200 {
         assert!(read(&tier).is_some());
         assert_eq!(read(&nowhere), None);
-        tier.put(&entry(2, 100)).unwrap();
-        let _ = tier.try_lease(&namespace(), &key(), Duration::ZERO, Duration::from_secs(1));
-        let _ = tier.locations();
+        put(&tier, &entry(2, 100)).unwrap();
+        drop(lease(&tier));
+        let _ = tier.status();
     }
     if let (Some(before), Some(after)) = (before, open()) {
         // The other tests of this binary run beside this one; a leak would be hundreds.
@@ -342,15 +356,16 @@ fn a_folder_that_takes_no_writes_leaves_the_next_location() {
     fs::create_dir(&first).unwrap();
     fs::set_permissions(&first, fs::Permissions::from_mode(0o500)).unwrap();
     let tier = tier_of(&[&first, &second]);
-    let receipt = tier.put(&entry(1, 100)).unwrap();
+    let written = put(&tier, &entry(1, 100)).unwrap();
     if support::is_root() {
         support::leave_out(
             "a folder of mode 0500",
             "root writes anywhere; see the read-only mount",
         );
     } else {
-        assert!(receipt.path.unwrap().starts_with(&second));
-        assert_eq!(receipt.failed.len(), 1);
+        let (path, failed) = stored(written);
+        assert!(path.starts_with(&second));
+        assert_eq!(failed.len(), 1);
     }
     assert_eq!(read(&tier), Some(1));
 }

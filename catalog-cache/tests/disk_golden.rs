@@ -1,9 +1,8 @@
-//! Files of every format version ever released load for ever.
+//! The files of every released format load for ever.
 //!
-//! `tests/golden/v1` is a location as it was first written, with SHA-256 for a checksum: an entry with a name
-//! and a hashed one; `v1-xxh3` is the same as it is written now. Never change these files; a new format gets a folder of its own beside them. The writer is
-//! deterministic, so what it writes today must be these bytes: where it is not, the test says so and, with
-//! `BEDROCK_CATALOG_BLESS=1`, writes the files of a format that has none yet.
+//! `tests/golden/v1` is a location with an entry of a readable name and a hashed one. These files never
+//! change; a new format gets a folder beside them. The writer is deterministic, so it writes the same bytes
+//! today. With `BEDROCK_CATALOG_BLESS=1` the test writes the files of a format that has none yet.
 #![cfg(feature = "files")]
 #![allow(
     clippy::unwrap_used,
@@ -17,13 +16,12 @@ mod support;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use bedrock_catalog_cache::tier::disk::{DiskTier, Locations};
-use bedrock_catalog_cache::{Codec, Entry, Tier};
-use support::{at, files, key, namespace, tier_of};
+use bedrock_catalog_cache::{Entry, FilesOptions, ManualClock, Tier};
+use support::{at, files, get, key, put, tier_of, tier_with};
 
 const TEXT: &str = r#"{"text":"grüße, 世界","number":9007199254740992,"list":[1,null,true]}"#;
 
-/// The repository keeps no modes: the files are laid out anew, as a user would have them.
+/// Copies the files to a location with the modes of a user's: the repository keeps none.
 fn laid_out(golden: &Path) -> (tempfile::TempDir, PathBuf) {
     let root = tempfile::tempdir().unwrap();
     let folder = root.path().join("cache");
@@ -47,16 +45,11 @@ fn make_private(folder: &Path) {
     builder.recursive(true).create(folder).unwrap();
 }
 
-const FIRST: &str = "v1";
-const NOW: &str = "v1-xxh3";
-
-fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/golden")
-        .join(name)
+fn golden() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/v1")
 }
 
-/// What the golden files hold.
+/// The entries in the golden files.
 fn entries() -> [Entry; 2] {
     let named = support::entry(1, 100);
     let mut envelope = named.envelope().clone();
@@ -66,36 +59,25 @@ fn entries() -> [Entry; 2] {
 }
 
 #[test]
-fn files_of_every_format_load() {
-    for name in [FIRST, NOW] {
-        loads(&golden(name));
-    }
-}
-
-fn loads(golden: &Path) {
-    let (_root, folder) = laid_out(golden);
-    // As this build reads them, not as the version that wrote them would.
-    let codec = Codec::new(env!("CARGO_PKG_VERSION"));
-    let clock = std::sync::Arc::new(bedrock_catalog_cache::ManualClock::at(at(1_000_000)));
-    let tier = DiskTier::new(Locations::given([&folder]), codec)
-        .with_clock(clock)
-        .with_well_known(key(), "catalog");
+fn the_released_files_load() {
+    let (_root, folder) = laid_out(&golden());
+    // As this build reads them, not the version that wrote them.
+    let clock = ManualClock::at(at(1_000_000));
+    let options = FilesOptions::in_folders([&folder]);
+    let tier = tier_with(&clock, options, env!("CARGO_PKG_VERSION"));
     for entry in entries() {
-        let found = tier
-            .get(&namespace(), &entry.envelope().key)
-            .unwrap()
-            .unwrap();
+        let found = get(&tier, &entry.envelope().key).unwrap().unwrap();
         assert_eq!(found.entry, entry);
     }
-    assert_eq!(tier.size().unwrap().entries, 2);
+    assert_eq!(tier.status().entries, Some(2));
 }
 
 #[test]
-fn the_format_of_now_is_still_written_the_same() {
+fn the_writer_still_writes_the_same_bytes() {
     let root = tempfile::tempdir().unwrap();
     let tier = tier_of(&[root.path()]);
     for entry in entries() {
-        tier.put(&entry).unwrap();
+        put(&tier, &entry).unwrap();
     }
     let bless = std::env::var_os("BEDROCK_CATALOG_BLESS").is_some();
     for file in files(root.path(), ".jsonl") {
@@ -103,7 +85,7 @@ fn the_format_of_now_is_still_written_the_same() {
             .strip_prefix(root.path().join("v1"))
             .unwrap()
             .to_path_buf();
-        let kept = golden(NOW).join(&name);
+        let kept = golden().join(&name);
         if bless && !kept.exists() {
             fs::create_dir_all(kept.parent().unwrap()).unwrap();
             fs::copy(&file, &kept).unwrap();

@@ -1,7 +1,7 @@
-//! Faults that only the system can make: power cuts, full and read-only file systems, errors of single
-//! system calls. They need root, loop devices, mounts or `strace`; what a machine does not allow is skipped
-//! by name. A slice runs everywhere, the full figures with `BEDROCK_CATALOG_LONG=1`.
-#![cfg(all(target_os = "linux", feature = "files"))]
+//! Faults that only the system can cause: power cuts, full and read-only file systems, errors of single
+//! system calls. The tests need root, loop devices, mounts or `strace`, and are skipped by name without
+//! them. The full figures run with `BEDROCK_CATALOG_LONG=1`.
+#![cfg(all(target_os = "linux", not(portable_files), feature = "files"))]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -17,14 +17,15 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use bedrock_catalog_cache::Tier;
-use support::{child, child_under, count, entry, figure, files, read, shell, skip, tier_of};
+use support::{
+    child, child_under, count, entry, figure, files, put, read, shell, skip, stored, tier_of,
+};
 
-/// How many calls of each kind a traced child makes before its write, and on what.
+/// The number of calls of each kind that a traced child makes before its write, and their file.
 const AHEAD: usize = 100;
 const MARK: &str = "/dev/null";
 
-/// What a child of these tests does. It always ends well unless it panics: the cache's failures are
-/// not the caller's.
+/// The job of a child process. It succeeds unless it panics: a failure of the cache is not the caller's.
 #[test]
 fn actor() {
     let Some((job, folder)) = support::job() else {
@@ -35,20 +36,20 @@ fn actor() {
     match job {
         "put" => {
             get_ahead();
-            let _ = tier_of(&[&folder]).put(&entry(generation, 4_000));
+            let _ = put(&tier_of(&[&folder]), &entry(generation, 4_000));
         }
         "put-and-fallback" => {
             get_ahead();
             let tier = tier_of(&[folder.join("first"), folder.join("second")]);
-            let _ = tier.put(&entry(generation, 4_000));
+            let _ = put(&tier, &entry(generation, 4_000));
             let _ = read(&tier);
         }
         other => panic!("unknown job {other}"),
     }
 }
 
-/// `strace` counts each call of each thread by itself. These raise this thread's counts above all that
-/// the start of the process does in others.
+/// Raises this thread's number of calls above that of the process's start in other threads: `strace` counts
+/// the calls of each thread separately.
 fn get_ahead() {
     for _ in 0..AHEAD {
         let mut file = fs::File::options()
@@ -71,8 +72,8 @@ struct Mount {
 }
 
 impl Mount {
-    /// Mounts with this command, in which `$P` is the mount point and `$I` a file beside it. `None`, said
-    /// aloud, where the machine does not allow it.
+    /// Mounts with this command, in which `$P` is the mount point and `$I` a file beside it. `None`, reported
+    /// as skipped, if the machine does not allow it.
     fn new(name: &str, script: &str) -> Option<Self> {
         let root = tempfile::tempdir().unwrap();
         let point = root.path().join("mount");
@@ -126,7 +127,7 @@ fn after_a_power_cut_an_entry_is_old_or_new_and_whole() {
     for cycle in 1..=cycles {
         let folder = mount.point.join("cache");
         let tier = tier_of(&[&folder]);
-        let put = tier.put(&entry(cycle, 4_000)).is_ok();
+        let put = put(&tier, &entry(cycle, 4_000)).is_ok();
         // The control: the same bytes, renamed without a sync.
         let (raw, control) = (mount.point.join("raw"), mount.point.join("control"));
         fs::write(&raw, format!("{cycle:08}").repeat(500)).unwrap();
@@ -151,8 +152,8 @@ fn after_a_power_cut_an_entry_is_old_or_new_and_whole() {
         lost > 0,
         "the control without a sync survived: the cut proves nothing"
     );
-    let told = format_args!("{done} cycles, without a sync {lost} of {done} lost");
-    count(name, told);
+    let counts = format_args!("{done} cycles, without a sync {lost} of {done} lost");
+    count(name, counts);
 }
 
 #[test]
@@ -171,8 +172,8 @@ fn on_a_full_file_system_the_old_entry_stays_or_the_next_location_takes_it() {
         for level in 0..levels {
             let _ = fs::remove_dir_all(&folder);
             let alone = tier_of(&[&folder]);
-            alone.put(&entry(1, 4_000)).unwrap();
-            // Fill up, but for a little: bytes, or inodes.
+            put(&alone, &entry(1, 4_000)).unwrap();
+            // Leaves a few bytes or inodes free.
             let filler = mount.point.join("filler");
             fs::create_dir_all(&filler).unwrap();
             for index in 0..30 {
@@ -188,7 +189,7 @@ fn on_a_full_file_system_the_old_entry_stays_or_the_next_location_takes_it() {
                     .unwrap();
                 file.set_len(held.saturating_sub(free)).unwrap();
             }
-            let wrote = alone.put(&entry(2, 40_000)).is_ok();
+            let wrote = put(&alone, &entry(2, 40_000)).is_ok();
             assert_eq!(
                 read(&alone),
                 Some(if wrote { 2 } else { 1 }),
@@ -196,7 +197,7 @@ fn on_a_full_file_system_the_old_entry_stays_or_the_next_location_takes_it() {
             );
             assert!(files(&folder, ".tmp").is_empty(), "litter at level {level}");
             let both = tier_of(&[&folder, &second]);
-            both.put(&entry(3, 100_000)).unwrap();
+            put(&both, &entry(3, 100_000)).unwrap();
             assert_eq!(read(&both), Some(3), "level {level}");
             fs::remove_dir_all(&filler).unwrap();
             let _ = fs::remove_dir_all(&second);
@@ -212,18 +213,18 @@ fn a_read_only_file_system_leaves_the_next_location() {
         return;
     };
     let first = mount.point.join("cache");
-    tier_of(&[&first]).put(&entry(1, 100)).unwrap();
+    put(&tier_of(&[&first]), &entry(1, 100)).unwrap();
     assert!(mount.run("mount -o remount,ro \"$P\""));
     let second = mount.root.path().join("second");
     let tier = tier_of(&[&first, &second]);
     assert_eq!(read(&tier), Some(1), "a read needs no right to write");
-    let receipt = tier.put(&entry(2, 100)).unwrap();
-    assert!(receipt.path.unwrap().starts_with(&second));
-    assert_eq!(receipt.failed.len(), 1);
-    // What cannot be removed shadows the newer; the cache above judges by age.
+    let (path, failed) = stored(put(&tier, &entry(2, 100)).unwrap());
+    assert!(path.starts_with(&second));
+    assert_eq!(failed.len(), 1);
+    // The older entry cannot be removed and shadows the newer; the cache above judges by age.
     assert_eq!(read(&tier), Some(1));
     assert_eq!(read(&tier_of(&[&second])), Some(2));
-    assert!(tier_of(&[&first]).put(&entry(2, 100)).is_err());
+    assert!(put(&tier_of(&[&first]), &entry(2, 100)).is_err());
 }
 
 #[test]
@@ -233,23 +234,18 @@ fn an_immutable_folder_leaves_the_next_location() {
         return;
     };
     let first = mount.point.join("cache");
-    tier_of(&[&first]).put(&entry(1, 100)).unwrap();
+    put(&tier_of(&[&first]), &entry(1, 100)).unwrap();
     if !mount.run("chattr -R +i \"$P/cache\"") {
         skip(name, "chattr is not allowed here");
         return;
     }
     let second = mount.root.path().join("second");
     let tier = tier_of(&[&first, &second]);
-    assert!(
-        tier.put(&entry(2, 100))
-            .unwrap()
-            .path
-            .unwrap()
-            .starts_with(&second)
-    );
+    let (path, _) = stored(put(&tier, &entry(2, 100)).unwrap());
+    assert!(path.starts_with(&second));
     assert_eq!(read(&tier), Some(1));
     assert!(mount.run("chattr -R -i \"$P/cache\""));
-    tier.put(&entry(3, 100)).unwrap();
+    put(&tier, &entry(3, 100)).unwrap();
     assert_eq!(read(&tier), Some(3), "it heals");
 }
 
@@ -271,8 +267,8 @@ fn strace(name: &str) -> bool {
     there
 }
 
-/// The system calls of the thread of a child that writes, from its write on, in order: each with how
-/// often the thread has made it by then.
+/// The system calls of the writing thread of a child, from its write on, in order: each with its number
+/// among the thread's calls of this name.
 fn calls(job: &str, folder: &Path) -> Vec<(String, usize)> {
     let log = folder.join("calls.log");
     let log_path = log.to_str().unwrap();
@@ -318,7 +314,7 @@ fn killed_at_every_system_call_an_entry_is_old_or_new() {
     for overwrite in [false, true] {
         let probe = tempfile::tempdir().unwrap();
         if overwrite {
-            tier_of(&[probe.path()]).put(&entry(1, 4_000)).unwrap();
+            put(&tier_of(&[probe.path()]), &entry(1, 4_000)).unwrap();
         }
         let all = calls("put 2", probe.path());
         let step = if support::long() { 1 } else { 3 };
@@ -326,7 +322,7 @@ fn killed_at_every_system_call_an_entry_is_old_or_new() {
             let root = tempfile::tempdir().unwrap();
             let tier = tier_of(&[root.path()]);
             if overwrite {
-                tier.put(&entry(1, 4_000)).unwrap();
+                put(&tier, &entry(1, 4_000)).unwrap();
             }
             let inject = format!("inject={call}:signal=KILL:when={when}");
             let prefix = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", &inject];
@@ -338,7 +334,7 @@ fn killed_at_every_system_call_an_entry_is_old_or_new() {
                 false => assert!(matches!(now, None | Some(2)), "{call} {when}: {now:?}"),
             }
             // The next start heals.
-            tier.put(&entry(3, 100)).unwrap();
+            put(&tier, &entry(3, 100)).unwrap();
             assert_eq!(read(&tier), Some(3), "{call} {when}");
             let later = std::time::SystemTime::now() + std::time::Duration::from_secs(7_200);
             tier.cleanup(later).unwrap();
@@ -382,6 +378,39 @@ fn a_write_syncs_before_and_after_it_renames() {
     );
 }
 
+/// Network shares and FUSE: an operation that they do not have is no failure of theirs, any other error is.
+#[test]
+fn a_file_system_without_folder_syncs_or_locks_is_used() {
+    let name = "no folder syncs, no locks";
+    if !strace(name) {
+        return;
+    }
+    let probe = tempfile::tempdir().unwrap();
+    let made = calls("put 1", probe.path());
+    let nth = |kind: &str, n: usize| {
+        let mut of_kind = made.iter().filter(|(call, _)| call == kind);
+        of_kind.nth(n).unwrap().1
+    };
+    let (file, folder, lock) = (nth("fsync", 0), nth("fsync", 1), nth("flock", 0));
+    for (plan, is_stored) in [
+        (format!("fsync:error=EINVAL:when={folder}"), true),
+        (format!("fsync:error=EOPNOTSUPP:when={folder}"), true),
+        (format!("fsync:error=EINVAL:when={file}"), false),
+        (format!("flock:error=ENOLCK:when={lock}"), true),
+        (format!("flock:error=EOPNOTSUPP:when={lock}"), true),
+        (format!("flock:error=EIO:when={lock}"), false),
+    ] {
+        let root = tempfile::tempdir().unwrap();
+        let folders = [root.path().join("first"), root.path().join("second")];
+        let inject = format!("inject={plan}");
+        let prefix = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", &inject];
+        let mut traced = child_under(&prefix, "put-and-fallback 1", root.path());
+        assert!(traced.status().unwrap().success(), "{plan}");
+        assert_eq!(read(&tier_of(&folders)), Some(1), "{plan}");
+        assert_eq!(folders[1].exists(), !is_stored, "{plan}: the next location");
+    }
+}
+
 #[test]
 fn errors_of_system_calls_never_surface_and_keep_an_entry() {
     let name = "errors of system calls";
@@ -409,18 +438,17 @@ fn errors_of_system_calls_never_surface_and_keep_an_entry() {
         "openat", "mkdirat", "statx", "fchmod", "fsync", "renameat", "flock", "unlinkat", "write",
         "read",
     ];
-    // The first call of each kind that the write itself makes, where the older entry is there and where
-    // the second location is made.
+    // The first call of each kind in the write, with an older entry, and with a second location to create.
     let job = "put-and-fallback 2";
     let start = |root: &Path| {
         let folders = [root.join("first"), root.join("second")];
-        tier_of(&folders[..1]).put(&entry(1, 4_000)).unwrap();
+        put(&tier_of(&folders[..1]), &entry(1, 4_000)).unwrap();
         folders
     };
     let probe = tempfile::tempdir().unwrap();
     start(probe.path());
     let made = calls(job, probe.path());
-    // What the write does not need when all goes well comes when something did not.
+    // A call that comes only after a failure counts from the first.
     let first = |kind: &str| {
         let made = made.iter().find(|(call, _)| call == kind);
         made.map_or(1, |(_, when)| *when)
@@ -444,15 +472,16 @@ fn errors_of_system_calls_never_surface_and_keep_an_entry() {
             }
         }
     }
-    let told = [once.len(), for_ever.len(), pairs.len()];
+    let counts = [once.len(), for_ever.len(), pairs.len()];
     assert!(
-        told[0] >= 150 && told[1] >= 150 && told[2] >= 50,
-        "{told:?}"
+        counts[0] >= 150 && counts[1] >= 150 && counts[2] >= 50,
+        "{counts:?}"
     );
     let (write, fsync) = (first("write"), first("fsync"));
     let mut plans = vec![
-        vec![format!("write:retval=100:when={write}+")],
-        vec![format!("write:retval=100:when={write}")],
+        // Writes that the system claims to have made, byte by byte.
+        vec![format!("write:retval=1:when={write}+")],
+        vec![format!("write:retval=1:when={write}")],
         vec![format!("fsync:delay_exit=500000:when={fsync}")],
         vec![format!("openat:error=EMFILE:when={}+", first("openat") + 3)],
     ];
@@ -472,7 +501,7 @@ fn errors_of_system_calls_never_surface_and_keep_an_entry() {
         let now = read(&tier);
         assert!(matches!(now, Some(1 | 2)), "{plan}: {now:?}");
         kept += u64::from(now == Some(1));
-        tier.put(&entry(3, 100)).unwrap();
+        put(&tier, &entry(3, 100)).unwrap();
         assert_eq!(read(&tier), Some(3), "{plan} heals");
         let later = std::time::SystemTime::now() + std::time::Duration::from_secs(7_200);
         tier.cleanup(later).unwrap();
@@ -483,16 +512,16 @@ fn errors_of_system_calls_never_surface_and_keep_an_entry() {
         kept > 0,
         "no plan stopped a write: the calls are counted wrong"
     );
-    let [once, for_ever, pairs] = told;
-    let told = format!(
+    let [once, for_ever, pairs] = counts;
+    let counts = format!(
         "{runs} of {once} once, {for_ever} for ever, {pairs} in pairs; {kept} kept the old entry"
     );
-    count(name, told);
+    count(name, counts);
 }
 
 #[test]
 fn untraced_the_child_writes() {
-    // What the traced tests build on.
+    // The traced tests rely on this.
     let root = tempfile::tempdir().unwrap();
     assert!(child("put 2", root.path()).status().unwrap().success());
     assert_eq!(read(&tier_of(&[root.path()])), Some(2));

@@ -1,9 +1,9 @@
-//! What surrounds the process: homes, temp folders, the umask, the machine's clock. Each row through the
-//! guessed locations and real child processes; nothing surfaces.
+//! The environment of the process: homes, temp directories, the umask, the machine's clock. Child processes
+//! use the platform's locations; no fault reaches the caller.
 //!
-//! The full figures run with `BEDROCK_CATALOG_LONG=1`. What needs rights or tools that this machine does not
-//! give is skipped by name.
-#![cfg(all(unix, feature = "files"))]
+//! The full figures run with `BEDROCK_CATALOG_LONG=1`. Tests that this machine does not allow are skipped
+//! by name.
+#![cfg(all(unix, not(portable_files), feature = "files"))]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -21,23 +21,28 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bedrock_catalog_cache::tier::disk::{DiskTier, Locations};
-use bedrock_catalog_cache::{Cache, Codec, Freshness, Horizons, MemoryLimits, Settings, Terms};
-use support::{child, child_under, count, figure, file_in, files, key, namespace, skip, tier_of};
+use bedrock_catalog_cache::{
+    Cache, EntryOptions, FileTier, FilesOptions, Freshness, MemoryLimits, Settings, SystemClock,
+    Ttl,
+};
+use support::{
+    HOUR, child, child_under, count, figure, file_in, files, key, namespace, put, skip, tier_of,
+};
 
-const HOUR: Duration = Duration::from_secs(3_600);
-
-/// What a child of these tests does.
+/// The job of a child process.
 #[test]
 fn actor() {
     let Some((job, folder)) = support::job() else {
         return;
     };
     match job.as_str() {
-        // The guess is made from the environment that the parent set.
-        "guess" => {
-            let cache = cache(Locations::guess("test-app"));
-            let stored = cache.put(&key(), "1", &Terms::source("test"));
+        // In the platform's locations, by the environment that the parent set.
+        "platform" => {
+            let files = tier(&FilesOptions::platform("test-app"));
+            let builder = Cache::builder().namespace(namespace());
+            let cache = builder.memory(MemoryLimits::default()).tier(files);
+            let cache = cache.build().unwrap();
+            let stored = cache.put(&key(), "1", &EntryOptions::source("test"));
             let hit = cache.get(&key()).into_hit().expect("memory always has it");
             assert_eq!(
                 (hit.data.as_ref(), stored.tiers[0]),
@@ -45,69 +50,44 @@ fn actor() {
             );
         }
         "put" => {
-            let _ = tier_of(&[&folder]).put_generation(7);
+            let _ = put(&tier_of(&[&folder]), &support::entry(7, 100));
         }
-        "write" => drop(disk_only(&folder).put(&key(), "1", &Terms::source("test"))),
+        "write" => drop(files_only(&folder).put(&key(), "1", &EntryOptions::source("test"))),
         "read" => {
-            let (standing, age) = match disk_only(&folder).get(&key()) {
+            let (state, age) = match files_only(&folder).get(&key()) {
                 Freshness::Fresh(hit) => ("fresh", hit.age()),
                 Freshness::Stale(hit) => ("stale", hit.age()),
                 Freshness::Missing => ("missing", Duration::ZERO),
             };
-            fs::write(
-                folder.join("answer"),
-                format!("{standing} {}", age.as_secs()),
-            )
-            .unwrap();
+            fs::write(folder.join("answer"), format!("{state} {}", age.as_secs())).unwrap();
         }
         other => panic!("unknown job {other}"),
     }
 }
 
-trait Put {
-    fn put_generation(&self, generation: u64) -> bool;
-}
-
-impl Put for DiskTier {
-    fn put_generation(&self, generation: u64) -> bool {
-        use bedrock_catalog_cache::Tier;
-        self.put(&support::entry(generation, 100)).is_ok()
-    }
-}
-
-fn disk(locations: Locations) -> DiskTier {
-    DiskTier::new(locations, Codec::new(support::VERSION)).with_well_known(key(), "catalog")
-}
-
-fn cache(locations: Locations) -> Cache {
-    Cache::builder()
-        .namespace(namespace())
-        .memory(MemoryLimits::default())
-        .tier(std::sync::Arc::new(disk(locations)) as std::sync::Arc<_>)
-        .build()
-        .unwrap()
+fn tier(options: &FilesOptions) -> FileTier {
+    let options = options.clone().file_key(key(), "catalog");
+    let codec = bedrock_catalog_cache::Codec::new(support::VERSION);
+    FileTier::new(&options, codec, std::sync::Arc::new(SystemClock))
 }
 
 /// Fresh for an hour, kept for a day, by the clock of the machine.
-fn disk_only(folder: &Path) -> Cache {
+fn files_only(folder: &Path) -> Cache {
     let mut settings = Settings::default();
-    settings.horizons = Horizons {
+    settings.ttl = Ttl {
         fresh_for: HOUR,
         keep_for: 24 * HOUR,
     };
-    Cache::builder()
-        .namespace(namespace())
-        .settings(settings)
-        .tier(std::sync::Arc::new(disk(Locations::given([folder]))) as std::sync::Arc<_>)
-        .build()
-        .unwrap()
+    let files = tier(&FilesOptions::in_folders([folder]));
+    let builder = Cache::builder().namespace(namespace()).settings(settings);
+    builder.tier(files).build().unwrap()
 }
 
 fn mode(path: &Path) -> u32 {
     fs::symlink_metadata(path).unwrap().permissions().mode() & 0o7777
 }
 
-/// A home and a temp folder of a user, in a place that can be mounted over.
+/// A user's home and temp directory, in a place where file systems can be mounted.
 struct User {
     root: tempfile::TempDir,
     home: PathBuf,
@@ -124,9 +104,9 @@ impl User {
         Self { root, home, temp }
     }
 
-    /// A child that guesses, where `HOME` is this.
-    fn guess(&self, home: Option<&std::ffi::OsStr>) -> Command {
-        let mut process = child("guess", self.root.path());
+    /// A child in the platform's locations, with this `HOME`.
+    fn platform(&self, home: Option<&std::ffi::OsStr>) -> Command {
+        let mut process = child("platform", self.root.path());
         process
             .env_remove("HOME")
             .env_remove("XDG_CACHE_HOME")
@@ -138,7 +118,7 @@ impl User {
         process
     }
 
-    /// Which of the two has the entry.
+    /// Whether the home and the temp directory have the entry.
     fn has(&self) -> (bool, bool) {
         let has = |folder| !files(folder, "catalog.jsonl").is_empty();
         (has(&self.home), has(&self.temp))
@@ -160,7 +140,7 @@ impl Drop for User {
 }
 
 #[test]
-fn whatever_the_home_is_the_next_location_or_memory_serves() {
+fn without_a_usable_home_the_next_location_or_memory_serves() {
     let (mut rows, mut skipped) = (0, Vec::new());
     let mut row = |what: &'static str, script: &str, home: Option<&str>, expected| {
         let user = User::new();
@@ -174,8 +154,8 @@ fn whatever_the_home_is_the_next_location_or_memory_serves() {
             Some("") => Some(own),
             other => other.map(OsString::from),
         };
-        let status = user.guess(home.as_deref()).status().unwrap();
-        assert!(status.success(), "{what}: something surfaced");
+        let status = user.platform(home.as_deref()).status().unwrap();
+        assert!(status.success(), "{what}: the child failed");
         assert_eq!(user.has(), expected, "{what}");
         rows += 1;
     };
@@ -219,7 +199,7 @@ fn whatever_the_home_is_the_next_location_or_memory_serves() {
 }
 
 #[test]
-fn hostile_environments_are_skipped_and_nothing_surfaces() {
+fn hostile_environments_are_skipped_and_nothing_fails() {
     let long = format!("/tmp/{}", "x".repeat(5_000));
     let values: Vec<OsString> = vec![
         "relative".into(),
@@ -238,10 +218,10 @@ fn hostile_environments_are_skipped_and_nothing_surfaces() {
                 continue;
             }
             let user = User::new();
-            let mut process = user.guess(Some(user.home.as_os_str()));
+            let mut process = user.platform(Some(user.home.as_os_str()));
             process.env(name, value);
             assert!(process.status().unwrap().success(), "{name}={value:?}");
-            // Whatever the value: the entry lies in one good place, and not where the value says.
+            // The entry is in one good place, and not where the value points.
             let found = files(user.root.path(), "catalog.jsonl");
             assert_eq!(found.len(), 1, "{name}={value:?}: {found:?}");
             assert!(!Path::new("/nonexistent").exists());
@@ -249,7 +229,7 @@ fn hostile_environments_are_skipped_and_nothing_surfaces() {
     }
     // Without a home, the variable alone is enough.
     let user = User::new();
-    let mut process = user.guess(None);
+    let mut process = user.platform(None);
     process
         .env("XDG_CACHE_HOME", user.root.path().join("xdg"))
         .env("TMPDIR", "/");
@@ -281,10 +261,10 @@ fn folders_and_files_have_modes_0700_and_0600_under_any_umask() {
     }
 }
 
-/// Nine times of writing against nine of reading, by the clock of the machine as `faketime` sets it for a
-/// process; the same grid as `disk_faults.rs` has on an injected clock.
+/// Nine times of writing against nine of reading, with the machine's clock as `faketime` sets it for a
+/// process. `disk_faults.rs` has the same grid on an injected clock.
 #[test]
-fn whatever_the_clock_of_the_machine_says_nothing_is_fresh_for_ever() {
+fn no_clock_of_the_machine_keeps_an_entry_fresh_for_ever() {
     let name = "faketime";
     let answer = Command::new("faketime")
         .args(["-f", "2030-01-01 00:00:00", "date", "+%Y"])
@@ -295,7 +275,7 @@ fn whatever_the_clock_of_the_machine_says_nothing_is_fresh_for_ever() {
     }
     let (day, base) = (24 * HOUR, UNIX_EPOCH + Duration::from_secs(1_767_225_600));
     let times = [
-        UNIX_EPOCH + day, // What `faketime` makes of 1970 itself depends on the time zone.
+        UNIX_EPOCH + day, // In `faketime`, 1970 itself depends on the time zone.
         base - 2 * day,
         base - HOUR - Duration::from_secs(60),
         base - Duration::from_secs(240),
@@ -306,7 +286,7 @@ fn whatever_the_clock_of_the_machine_says_nothing_is_fresh_for_ever() {
         base + 3_650 * day,
     ];
     let at = |time: SystemTime, job: &str, folder: &Path| {
-        // The moment of the start, from which the clock goes on.
+        // The time of the start; the clock goes on from there.
         let since = time.duration_since(UNIX_EPOCH).unwrap().as_secs();
         let time = format!("@{}", date(since));
         let prefix = ["env", "TZ=UTC", "faketime", "-f", &time];
@@ -334,17 +314,17 @@ fn whatever_the_clock_of_the_machine_says_nothing_is_fresh_for_ever() {
             } else {
                 "fresh"
             };
-            let (standing, seconds) = answer.split_once(' ').unwrap();
-            assert_eq!(standing, expected, "age {age:?}, ahead {ahead:?}");
+            let (state, seconds) = answer.split_once(' ').unwrap();
+            assert_eq!(state, expected, "age {age:?}, ahead {ahead:?}");
             let seconds = Duration::from_secs(seconds.parse().unwrap());
-            assert!(standing == "missing" || seconds < age + Duration::from_secs(30));
+            assert!(state == "missing" || seconds < age + Duration::from_secs(30));
             pairs += 1;
         }
     }
     count(name, format_args!("{pairs} pairs of clocks"));
 }
 
-/// `YYYY-MM-DD hh:mm:ss` of seconds since 1970, as the system's own `date` says it.
+/// Seconds since 1970 as `YYYY-MM-DD hh:mm:ss`, by the system's `date`.
 fn date(seconds: u64) -> String {
     let output = Command::new("date")
         .args(["-u", "-d", &format!("@{seconds}"), "+%Y-%m-%d %H:%M:%S"])

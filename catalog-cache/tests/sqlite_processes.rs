@@ -1,5 +1,5 @@
-//! Many processes on one SQLite file, and what one of them may do to the others. The full figures run
-//! with `BEDROCK_CATALOG_LONG=1`.
+//! Many processes on one SQLite file, and their effect on each other. The full figures run with
+//! `BEDROCK_CATALOG_LONG=1`.
 #![cfg(all(unix, feature = "sqlite"))]
 #![allow(
     clippy::unwrap_used,
@@ -18,19 +18,28 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bedrock_catalog_cache::tier::LeaseOutcome;
-use bedrock_catalog_cache::tier::sqlite::{BUSY_WAIT, SqliteTier};
-use bedrock_catalog_cache::{Codec, ManualClock, Tier, TierErrorKind};
-use support::{at, child, count, entry, figure, generation, key, namespace, skip};
+use bedrock_catalog_cache::{
+    Acquired, Codec, Deadline, ManualClock, SqliteOptions, SqliteTier, Tier, TierErrorKind,
+};
+use support::{at, child, count, entry, figure, generation, get, key, namespace, put, skip};
+
+/// The longest wait of a write for another process.
+const BUSY_WAIT: Duration = Duration::from_millis(200);
 
 fn tier_in(folder: &Path) -> SqliteTier {
-    SqliteTier::new(folder.join("cache.sqlite"), Codec::new(support::VERSION))
-        .with_clock(Arc::new(ManualClock::at(at(1_000_000))))
+    tier_at(folder, 0)
 }
 
-/// A read that takes too long, because the machine is busy, is left out too.
+/// The same, this many seconds later.
+fn tier_at(folder: &Path, seconds: u64) -> SqliteTier {
+    let clock = ManualClock::at(at(1_000_000) + Duration::from_secs(seconds));
+    let options = SqliteOptions::new(folder.join("cache.sqlite"));
+    SqliteTier::new(&options, Codec::new(support::VERSION), Arc::new(clock))
+}
+
+/// A read that times out on a busy machine is skipped.
 fn try_read(tier: &SqliteTier) -> Option<Option<u64>> {
-    match tier.get(&namespace(), &key()) {
+    match get(tier, &key()) {
         Ok(found) => Some(found.map(|found| generation(&found.entry))),
         Err(error) => {
             assert_eq!(error.kind(), TierErrorKind::Timeout, "{error}");
@@ -40,12 +49,12 @@ fn try_read(tier: &SqliteTier) -> Option<Option<u64>> {
 }
 
 fn read(tier: &SqliteTier) -> Option<u64> {
-    try_read(tier).expect("nobody is in the way")
+    try_read(tier).expect("no other process is writing")
 }
 
-/// A write that is left out because another process holds the file is no failure.
+/// A write that times out while another process writes is no failure.
 fn write(tier: &SqliteTier, generation: u64, len: usize) -> bool {
-    match tier.put(&entry(generation, len)) {
+    match put(tier, &entry(generation, len)) {
         Ok(_) => true,
         Err(error) => {
             assert_eq!(error.kind(), TierErrorKind::Timeout, "{error}");
@@ -54,7 +63,7 @@ fn write(tier: &SqliteTier, generation: u64, len: usize) -> bool {
     }
 }
 
-/// What a child of these tests does.
+/// The job of a child process.
 #[test]
 fn actor() {
     let Some((job, folder)) = support::job() else {
@@ -84,7 +93,7 @@ fn actor() {
                 }
             }
         }
-        // Says when it has it, and keeps it until it is killed.
+        // Reports that it holds the file, and holds it until it is killed.
         "exclusive" => {
             let file = rusqlite::Connection::open(folder.join("cache.sqlite")).unwrap();
             file.execute_batch("BEGIN EXCLUSIVE").unwrap();
@@ -92,7 +101,7 @@ fn actor() {
             let _ = std::io::stdin().lock().lines().next();
         }
         "refused" | "unavailable" => {
-            let error = tier.put(&entry(1, 4_000)).unwrap_err();
+            let error = put(&tier, &entry(1, 4_000)).unwrap_err();
             let kind = if job == "refused" {
                 TierErrorKind::Unsafe
             } else {
@@ -106,13 +115,8 @@ fn actor() {
             );
         }
         "lease" => {
-            let lease = tier.try_lease(
-                &namespace(),
-                &key(),
-                Duration::ZERO,
-                Duration::from_secs(number),
-            );
-            assert!(matches!(lease, Ok(LeaseOutcome::Held(_))));
+            let lease = lease(&tier, number);
+            assert!(matches!(lease, Acquired::Held(_)));
             fs::write(folder.join("held"), "").unwrap();
             let _ = std::io::stdin().lock().lines().next();
         }
@@ -120,7 +124,7 @@ fn actor() {
     }
 }
 
-/// Starts a child and waits until it has what it is to hold.
+/// Starts a child and waits until it holds the file or the lease.
 fn holding(job: &str, folder: &Path) -> std::process::Child {
     let process = child(job, folder).stdin(Stdio::piped()).spawn().unwrap();
     let start = Instant::now();
@@ -137,7 +141,7 @@ fn holding(job: &str, folder: &Path) -> std::process::Child {
 #[test]
 fn killed_at_any_moment_an_entry_is_whole_and_never_goes_back() {
     let root = tempfile::tempdir().unwrap();
-    tier_in(root.path()).put(&entry(1, 20_000)).unwrap();
+    put(&tier_in(root.path()), &entry(1, 20_000)).unwrap();
     let rounds = figure(2_000, 40);
     let mut last = 1;
     for round in 0..rounds {
@@ -157,8 +161,8 @@ fn killed_at_any_moment_an_entry_is_whole_and_never_goes_back() {
             .flatten()
             .all(|item| { !item.file_name().to_string_lossy().contains("damaged") })
     );
-    let told = format_args!("{rounds} kills, {last} generations");
-    count("sqlite, killed at random", told);
+    let counts = format_args!("{rounds} kills, {last} generations");
+    count("sqlite, killed at random", counts);
 }
 
 #[test]
@@ -182,71 +186,67 @@ fn every_read_of_many_processes_is_one_whole_generation() {
             "a child saw a mix, or time go back, or failed: {said}"
         );
     }
-    let told = format_args!(
+    let counts = format_args!(
         "{processes} writers, {processes} readers, {} reads",
         processes * reads
     );
-    count("sqlite, processes in parallel", told);
+    count("sqlite, processes in parallel", counts);
 }
 
 #[test]
-fn a_file_that_another_process_holds_costs_a_quarter_second_and_the_reads_go_on() {
+fn a_file_that_another_process_holds_costs_200_ms_and_reads_go_on() {
     let root = tempfile::tempdir().unwrap();
     let tier = tier_in(root.path());
-    tier.put(&entry(1, 4_000)).unwrap();
+    put(&tier, &entry(1, 4_000)).unwrap();
     let mut holder = holding("exclusive 0", root.path());
     let mut took = Vec::new();
     for _ in 0..figure(40, 4) {
         for tier in [&tier, &tier_in(root.path())] {
             let start = Instant::now();
-            let error = tier.put(&entry(2, 4_000)).unwrap_err();
+            let error = put(tier, &entry(2, 4_000)).unwrap_err();
             took.push(start.elapsed());
             assert_eq!(error.kind(), TierErrorKind::Timeout, "{error}");
-            // With a write-ahead log nobody who reads has to wait.
+            // With a write-ahead log no reader waits.
             assert_eq!(read(tier), Some(1));
         }
     }
     took.sort_unstable();
     let (fastest, middle) = (took[0], took[took.len() / 2]);
-    // A write waits once: twice would be more than any. How long once is, is what the tier is made with.
-    const { assert!(BUSY_WAIT.as_millis() <= 250) };
+    // A write waits once: twice would be longer.
     assert!(fastest < 2 * BUSY_WAIT, "{took:?}");
     if support::long() {
-        // By the clock: half of them, for what else runs on the machine.
+        // Half of them: other programs run on the machine.
         assert!(middle <= Duration::from_millis(250 + 100), "{took:?}");
     }
     holder.kill().unwrap();
     holder.wait().unwrap();
-    tier.put(&entry(2, 4_000)).unwrap();
+    put(&tier, &entry(2, 4_000)).unwrap();
     assert_eq!(read(&tier), Some(2));
-    let told = format!("{} writes left out, half within {middle:?}", took.len());
-    count("sqlite, held by another process", told);
+    let counts = format!("{} writes left out, half within {middle:?}", took.len());
+    count("sqlite, held by another process", counts);
+}
+
+fn lease(tier: &SqliteTier, seconds: u64) -> Acquired {
+    let leases = tier.coordinator().unwrap();
+    let ttl = Duration::from_secs(seconds);
+    leases
+        .try_lease(&namespace(), &key(), ttl, Deadline::NONE)
+        .unwrap()
 }
 
 #[test]
-fn the_lease_of_a_process_that_died_runs_out() {
+fn the_lease_of_a_killed_process_expires() {
     let root = tempfile::tempdir().unwrap();
-    let mut holder = holding("lease 600", root.path());
-    let take = |after: u64| {
-        let clock = ManualClock::at(at(1_000_000) + Duration::from_secs(after));
-        let tier = tier_in(root.path()).with_clock(Arc::new(clock));
-        tier.try_lease(
-            &namespace(),
-            &key(),
-            Duration::ZERO,
-            Duration::from_secs(600),
-        )
-        .unwrap()
-    };
-    assert!(matches!(take(0), LeaseOutcome::Busy));
+    let mut holder = holding("lease 30", root.path());
+    let take = |after: u64| lease(&tier_at(root.path(), after), 30);
+    assert!(matches!(take(0), Acquired::Busy));
     holder.kill().unwrap();
     holder.wait().unwrap();
-    // Ten minutes it was to last, and five seconds it does without a sign of life.
-    assert!(matches!(take(4), LeaseOutcome::Busy));
-    assert!(matches!(take(5), LeaseOutcome::Held(_)));
+    assert!(matches!(take(29), Acquired::Busy));
+    assert!(matches!(take(30), Acquired::Held(_)));
 }
 
-/// As another user, because nothing stops root from writing.
+/// As another user: root can write anywhere.
 #[test]
 fn in_a_folder_that_cannot_be_written_it_reads_and_fails_by_name() {
     let name = "sqlite, read-only folder";
@@ -256,7 +256,7 @@ fn in_a_folder_that_cannot_be_written_it_reads_and_fails_by_name() {
     let root = tempfile::tempdir().unwrap();
     let (folder, program) = (root.path().join("theirs"), root.path().join("actor"));
     fs::create_dir(&folder).unwrap();
-    // This program where the other user may run it.
+    // A copy of this program that the other user can run.
     fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
     for path in [root.path(), &program] {
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
@@ -287,7 +287,7 @@ fn in_a_folder_that_cannot_be_written_it_reads_and_fails_by_name() {
     as_user("write 0");
     give(0o500);
     as_user("read 3");
-    // Neither in the file that is there nor in a new one.
+    // Neither an existing file nor a new one.
     fs::set_permissions(
         folder.join("cache.sqlite"),
         fs::Permissions::from_mode(0o400),

@@ -1,4 +1,4 @@
-//! The numbered properties of the tiered cache, over each tier that is kept on a machine; `tests/` has Redis.
+//! The numbered properties of seed 004 over the tiers that a machine's processes share.
 #![cfg(all(feature = "files", feature = "sqlite"))]
 #![allow(
     clippy::unwrap_used,
@@ -7,50 +7,41 @@
     clippy::indexing_slicing
 )]
 
-#[path = "support/properties.rs"]
-mod properties;
+mod support;
 
+use std::cell::Cell;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use bedrock_catalog_cache::tier::disk::{DiskTier, Locations};
-use bedrock_catalog_cache::tier::sqlite::SqliteTier;
-use bedrock_catalog_cache::{Codec, ManualClock, Tier};
+use bedrock_catalog_cache::{
+    Codec, FileTier, FilesOptions, ManualClock, SqliteOptions, SqliteTier, Tier,
+};
 
-fn codec() -> Codec {
-    Codec::new(env!("CARGO_PKG_VERSION"))
-}
-
-/// 200 of each in the long lane.
-fn cases() -> u32 {
-    let long = std::env::var_os("BEDROCK_CATALOG_LONG").is_some_and(|value| value == "1");
-    if long { 200 } else { 15 }
-}
-
-/// Each of the six properties, over tiers that are each given a path of their own.
-fn check(name: &str, make: impl Fn(&ManualClock, std::path::PathBuf) -> Arc<dyn Tier>) {
-    let root = tempfile::tempdir().unwrap();
-    let made = std::cell::Cell::new(0);
-    let next = |clock: &ManualClock| {
+/// A new path for each tier, in one folder.
+fn in_a_folder(
+    make: impl Fn(PathBuf, Codec, ManualClock) -> Arc<dyn Tier>,
+) -> impl Fn(&ManualClock) -> Arc<dyn Tier> {
+    let root = support::fast_tempdir();
+    let made = Cell::new(0);
+    move |clock| {
         made.set(made.get() + 1);
-        make(clock, root.path().join(made.get().to_string()))
-    };
-    properties::check(&next, cases());
-    let told = format_args!("6 properties, {} cases", made.get());
-    bedrock_catalog_test_support::count(&format!("the cache over {name}"), told);
+        let path = root.path().join(made.get().to_string());
+        make(path, Codec::new(env!("CARGO_PKG_VERSION")), clock.clone())
+    }
 }
 
-#[test]
-fn seed_004_over_files() {
-    check("files", |clock, path| {
-        let tier = DiskTier::new(Locations::given([path]), codec());
-        Arc::new(tier.with_clock(Arc::new(clock.clone())))
-    });
-}
+bedrock_catalog_test_support::tier_properties!(
+    files,
+    in_a_folder(|path, codec, clock| {
+        let options = FilesOptions::in_folders([path]);
+        Arc::new(FileTier::new(&options, codec, Arc::new(clock)))
+    })
+);
 
-#[test]
-fn seed_004_over_sqlite() {
-    check("SQLite", |clock, path| {
-        let tier = SqliteTier::new(path.join("cache.sqlite"), codec());
-        Arc::new(tier.with_clock(Arc::new(clock.clone())))
-    });
-}
+bedrock_catalog_test_support::tier_properties!(
+    sqlite,
+    in_a_folder(|path, codec, clock| {
+        let options = SqliteOptions::new(path.join("cache.sqlite"));
+        Arc::new(SqliteTier::new(&options, codec, Arc::new(clock)))
+    })
+);

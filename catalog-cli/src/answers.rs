@@ -246,11 +246,11 @@ pub(crate) fn cache(cache: &Cache, detailed: bool, recent: Option<usize>) -> Cac
         asked = asked.saturating_sub(counts.map_or(0, |counts| counts.hits));
         tiers.push(TierAnswer {
             name: tier.name,
-            healthy: tier.health.ok,
-            health: tier.health.message,
+            healthy: tier.status.ok,
+            health: tier.status.message,
             breaker: live::breaker(tier.breaker),
-            entries: tier.size.map(|size| size.entries),
-            bytes: tier.size.map(|size| size.bytes),
+            entries: tier.status.entries,
+            bytes: tier.status.bytes,
             counted: counts.filter(|_| detailed).map(|counts| CountedAnswer {
                 hits: counts.hits,
                 writes: counts.writes,

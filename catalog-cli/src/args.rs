@@ -15,7 +15,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
-    pub(crate) question: Question,
+    pub(crate) command: Command,
     /// When to colour
     #[arg(long, global = true, value_enum, default_value = "auto")]
     pub(crate) color: Color,
@@ -51,13 +51,13 @@ impl Source {
     }
 
     /// Whether AWS may be asked.
-    pub(crate) fn asks_aws(&self) -> bool {
+    pub(crate) fn fetches(&self) -> bool {
         self.live && !self.offline
     }
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Question {
+pub(crate) enum Command {
     /// The models that can be called
     Models(Models),
     /// All that is known of a model
@@ -224,7 +224,7 @@ fn status() -> impl TypedValueParser<Value = Status> {
     PossibleValuesParser::new(words).try_map(|word| word.parse::<Status>())
 }
 
-impl Question {
+impl Command {
     pub(crate) fn json(&self) -> bool {
         match self {
             Self::Models(Models { form, .. })

@@ -4,13 +4,13 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use bedrock_catalog::cache::{BreakerState, Cache, Pattern};
+use bedrock_catalog::cache::{BreakerState, Cache, Key, Pattern};
 use bedrock_catalog::{
     CatalogError, LiveCatalog, LiveCatalogBuilder, PartialPolicy, Snapshot, Timestamp,
 };
 
-use crate::args::{CacheVerb, Cli, Question, Source};
-use crate::output::{No, Output};
+use crate::args::{CacheVerb, Cli, Command, Source};
+use crate::output::{Failure, Output};
 use crate::{answers, text};
 
 /// The clock.
@@ -24,7 +24,7 @@ pub(crate) fn moment(time: SystemTime) -> Option<Timestamp> {
 }
 
 /// The catalog that a lookup asks.
-pub(crate) fn load(source: &Source) -> Result<Arc<Snapshot>, No> {
+pub(crate) fn load(source: &Source) -> Result<Arc<Snapshot>, Failure> {
     log();
     block_on(async {
         let live = builder(source).await?.build()?;
@@ -33,11 +33,11 @@ pub(crate) fn load(source: &Source) -> Result<Arc<Snapshot>, No> {
 }
 
 /// `status`, `refresh` and `cache`.
-pub(crate) fn run(output: &Output, cli: &Cli) -> Result<(), No> {
+pub(crate) fn run(output: &Output, cli: &Cli) -> Result<(), Failure> {
     log();
     block_on(async {
-        match &cli.question {
-            Question::Refresh {
+        match &cli.command {
+            Command::Refresh {
                 endpoint_url,
                 regions,
                 require_all_regions,
@@ -59,17 +59,18 @@ pub(crate) fn run(output: &Output, cli: &Cli) -> Result<(), No> {
                     builder = builder.partial(PartialPolicy::RequireAllRegions);
                 }
                 // What the environment says is refused by the name of its variable.
-                let is_told = endpoint_url.is_some() || !regions.is_empty();
+                let is_on_command_line = endpoint_url.is_some() || !regions.is_empty();
                 let refused = |error: CatalogError| {
-                    let is_told = is_told && !error.to_string().starts_with("BEDROCK_CATALOG_");
-                    No::told(error, is_told)
+                    let is_on_command_line =
+                        is_on_command_line && !error.to_string().starts_with("BEDROCK_CATALOG_");
+                    Failure::from_configuration(error, is_on_command_line)
                 };
                 let live = builder.build().map_err(refused)?;
                 live.refresh().await?;
                 report(output, &live);
                 Ok(())
             }
-            Question::Cache { verb, .. } => cache(output, &cli.source, verb).await,
+            Command::Cache { verb, .. } => cache(output, &cli.source, verb).await,
             _ => {
                 let live = builder(&cli.source).await?.build()?;
                 if !cli.source.is_bundle() {
@@ -93,22 +94,17 @@ fn report(output: &Output, live: &LiveCatalog) {
     }
 }
 
-async fn cache(output: &Output, source: &Source, verb: &CacheVerb) -> Result<(), No> {
-    // Whose entries are meant the credentials say; a cleanup is everybody's.
+async fn cache(output: &Output, source: &Source, verb: &CacheVerb) -> Result<(), Failure> {
+    // The credentials name the account, whose entries these are.
     let source = Source {
-        live: !matches!(verb, CacheVerb::Cleanup) && cfg!(feature = "aws"),
+        live: cfg!(feature = "aws"),
         offline: source.offline,
         cache_dir: source.cache_dir.clone(),
     };
     let live = builder(&source).await?.build()?;
     match verb {
         CacheVerb::Status { detailed, recent } => {
-            // How the tiers are does not depend on whose entries they hold.
-            let cache = match *detailed || recent.is_some() {
-                true => live.meant_cache().await?,
-                false => live.cache(),
-            };
-            let answer = answers::cache(&cache, *detailed, *recent);
+            let answer = answers::cache(&live.cache().await, *detailed, *recent);
             match output.is_json() {
                 true => output.json(&answer),
                 false => output.text(&text::cache(&answer)),
@@ -116,29 +112,31 @@ async fn cache(output: &Output, source: &Source, verb: &CacheVerb) -> Result<(),
         }
         CacheVerb::Clear { pattern } => {
             let pattern = pattern.as_deref().map_or_else(Pattern::all, Pattern::glob);
-            let cache = live.meant_cache().await?;
+            let cache = live.cache().await;
             let count = cache.invalidate_async(&pattern).await;
             removed(output, &cache, count)?;
         }
         CacheVerb::Cleanup => {
-            let cache = live.cache();
+            let cache = live.cache().await;
             let count = cache.cleanup_async().await;
             removed(output, &cache, count)?;
         }
         CacheVerb::Warm => {
             let snapshot = live.load().await?;
             if matches!(snapshot.source().as_str(), "bundle" | "nothing") {
-                // Whose entries are not known is the better reason.
-                live.meant_cache().await?;
                 let why = snapshot.error().unwrap_or("no tier has a catalog");
-                return Err(No::failed(format!("nothing to warm the cache with: {why}")));
+                return Err(Failure::failed(format!(
+                    "nothing to warm the cache with: {why}"
+                )));
             }
-            let cache = live.own_cache().await;
-            cache.fill_async().await;
+            let cache = live.cache().await;
+            let entries = cache.recent(usize::MAX).into_iter();
+            let keys: Vec<Key> = entries.map(|entry| entry.key).collect();
+            cache.warm_async(&keys).await;
             let tiers = done_in_all(&cache)?;
             if tiers == 0 {
                 let message = "no tier of the cache outlives this program: nothing was warmed";
-                return Err(No::failed(message.to_owned()));
+                return Err(Failure::failed(message.to_owned()));
             }
             report(output, &live);
         }
@@ -146,7 +144,7 @@ async fn cache(output: &Output, source: &Source, verb: &CacheVerb) -> Result<(),
     Ok(())
 }
 
-fn removed(output: &Output, cache: &Cache, count: u64) -> Result<(), No> {
+fn removed(output: &Output, cache: &Cache, count: u64) -> Result<(), Failure> {
     done_in_all(cache)?;
     match output.is_json() {
         true => output.json(&serde_json::json!({ "removed": count })),
@@ -156,23 +154,23 @@ fn removed(output: &Output, cache: &Cache, count: u64) -> Result<(), No> {
 }
 
 /// How many tiers outlive this program; no, where one of them could not do its part.
-fn done_in_all(cache: &Cache) -> Result<usize, No> {
+fn done_in_all(cache: &Cache) -> Result<usize, Failure> {
     let statistics = cache.statistics();
     let tiers = cache.health();
     let shared: Vec<_> = tiers.iter().filter(|tier| tier.name != "memory").collect();
     let failed = shared.iter().filter(|tier| {
-        let undone = statistics.tier(tier.name).map_or(0, |counts| counts.undone);
-        !tier.health.ok || undone > 0
+        let counts = statistics.tier(tier.name);
+        !tier.status.ok || counts.is_some_and(|counts| counts.incomplete > 0)
     });
     let failed = failed.map(|tier| {
         // A tier may be well that could not do all of it.
-        let reason = tier.failure.as_deref().filter(|_| tier.health.ok);
-        format!("{}: {}", tier.name, reason.unwrap_or(&tier.health.message))
+        let reason = tier.failure.as_deref().filter(|_| tier.status.ok);
+        format!("{}: {}", tier.name, reason.unwrap_or(&tier.status.message))
     });
     let failed: Vec<String> = failed.collect();
     match failed.is_empty() {
         true => Ok(shared.len()),
-        false => Err(No::failed(format!(
+        false => Err(Failure::failed(format!(
             "not done in every tier: {}",
             failed.join("; ")
         ))),
@@ -195,17 +193,21 @@ pub(crate) fn recent(cache: &Cache, count: usize) -> Vec<bedrock_catalog::cache:
 }
 
 /// What the environment and the command line say.
-async fn builder(source: &Source) -> Result<LiveCatalogBuilder, No> {
+async fn builder(source: &Source) -> Result<LiveCatalogBuilder, Failure> {
     let mut builder = LiveCatalog::builder().from_env()?;
     if !source.cache_dir.is_empty() {
         builder = builder.cache_dirs(&source.cache_dir);
     }
-    // Offline too: the configuration says whose entries of the cache are meant.
+    // Offline too: the endpoint and the account are parts of the namespace.
     #[cfg(feature = "aws")]
     {
-        builder = builder.sdk_config(&bedrock_catalog::fetch::sdk_config_from_env().await);
+        use bedrock_catalog::fetch::{account_from_env, sdk_config_from_env};
+        builder = builder.sdk_config(&sdk_config_from_env().await);
+        if let Some(account) = account_from_env().await {
+            builder = builder.account(account);
+        }
     }
-    Ok(match source.asks_aws() {
+    Ok(match source.fetches() {
         true => builder,
         false => builder.offline(true),
     })
@@ -223,11 +225,11 @@ fn log() {
 }
 
 #[cfg(feature = "aws")]
-fn block_on<F: Future>(work: F) -> Result<F::Output, No> {
+fn block_on<F: Future>(work: F) -> Result<F::Output, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
-    let runtime = runtime.map_err(|error| No::failed(format!("cannot start: {error}")))?;
+    let runtime = runtime.map_err(|error| Failure::failed(format!("cannot start: {error}")))?;
     let output = runtime.block_on(work);
     // What is still being asked for is of no use any more.
     runtime.shutdown_background();
@@ -235,6 +237,6 @@ fn block_on<F: Future>(work: F) -> Result<F::Output, No> {
 }
 
 #[cfg(not(feature = "aws"))]
-fn block_on<F: Future>(work: F) -> Result<F::Output, No> {
+fn block_on<F: Future>(work: F) -> Result<F::Output, Failure> {
     Ok(futures_lite::future::block_on(work))
 }

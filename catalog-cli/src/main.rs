@@ -14,8 +14,8 @@ use std::process::ExitCode;
 use bedrock_catalog::Catalog;
 use clap::Parser;
 
-use args::{Cli, Color, Question};
-use output::{No, Output};
+use args::{Cli, Color, Command};
+use output::{Failure, Output};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -24,41 +24,41 @@ fn main() -> ExitCode {
         Color::Always => anstream::ColorChoice::Always,
         Color::Never => anstream::ColorChoice::Never,
     });
-    let refreshes = matches!(cli.question, Question::Refresh { .. });
-    if cfg!(not(feature = "aws")) && (cli.source.asks_aws() || refreshes) {
+    let refreshes = matches!(cli.command, Command::Refresh { .. });
+    if cfg!(not(feature = "aws")) && (cli.source.fetches() || refreshes) {
         eprintln!("error: asking AWS needs the feature `aws`, which this build does not have");
         return ExitCode::from(2);
     }
-    let output = Output::new(cli.question.json());
+    let output = Output::new(cli.command.json());
     match run(&output, &cli) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(no) => {
-            output.no(&no);
-            ExitCode::from(if no.is_misuse() { 2 } else { 1 })
+        Err(failure) => {
+            output.failure(&failure);
+            ExitCode::from(if failure.is_misuse() { 2 } else { 1 })
         }
     }
 }
 
-fn run(output: &Output, cli: &Cli) -> Result<(), No> {
-    match &cli.question {
-        Question::Status { .. } | Question::Refresh { .. } | Question::Cache { .. } => {
+fn run(output: &Output, cli: &Cli) -> Result<(), Failure> {
+    match &cli.command {
+        Command::Status { .. } | Command::Refresh { .. } | Command::Cache { .. } => {
             live::run(output, cli)
         }
-        question if cli.source.is_bundle() => {
+        command if cli.source.is_bundle() => {
             let today = live::now().date();
             Ok(questions::answer(
                 output,
                 Catalog::bundled(),
-                question,
+                command,
                 today,
             )?)
         }
-        question => {
+        command => {
             let snapshot = live::load(&cli.source)?;
             Ok(questions::answer(
                 output,
                 &snapshot,
-                question,
+                command,
                 live::now().date(),
             )?)
         }

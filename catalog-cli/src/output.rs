@@ -13,8 +13,8 @@ pub(crate) fn set_color(choice: anstream::ColorChoice) {
     choice.write_global();
 }
 
-/// Why the answer is no.
-pub(crate) struct No {
+/// Why a command fails, or its answer is no.
+pub(crate) struct Failure {
     kind: &'static str,
     message: String,
     suggestions: Vec<String>,
@@ -24,7 +24,7 @@ pub(crate) struct No {
     is_misuse: bool,
 }
 
-impl No {
+impl Failure {
     /// Each of the two allows a way in, but no way is allowed by both.
     pub(crate) fn forbidden(message: String) -> Self {
         Self {
@@ -37,7 +37,7 @@ impl No {
     }
 
     /// A configuration was refused; `on_command_line` where its words stand there.
-    pub(crate) fn told(error: CatalogError, on_command_line: bool) -> Self {
+    pub(crate) fn from_configuration(error: CatalogError, on_command_line: bool) -> Self {
         let is_misuse = on_command_line && error.kind() == CatalogErrorKind::InvalidConfiguration;
         Self {
             is_misuse,
@@ -61,7 +61,7 @@ impl No {
     }
 }
 
-impl From<QueryError> for No {
+impl From<QueryError> for Failure {
     fn from(error: QueryError) -> Self {
         let policy = error
             .suggestions()
@@ -77,7 +77,7 @@ impl From<QueryError> for No {
     }
 }
 
-impl From<CatalogError> for No {
+impl From<CatalogError> for Failure {
     fn from(error: CatalogError) -> Self {
         Self {
             kind: error.kind().as_str(),
@@ -123,37 +123,37 @@ impl Output {
         print(text);
     }
 
-    /// The answer is no.
-    pub(crate) fn no(&self, no: &No) {
+    /// Prints a failure: the answer is no, or the work failed.
+    pub(crate) fn failure(&self, failure: &Failure) {
         if self.json {
-            let No {
+            let Failure {
                 kind,
                 message,
                 suggestions,
                 ..
-            } = no;
+            } = failure;
             self.json(&json!({
                 "error": { "kind": kind, "message": message, "suggestions": suggestions }
             }));
         }
-        tell("error", AnsiColor::Red, &plain(&no.message));
-        if let Some(help) = &no.help {
-            tell("help", AnsiColor::Cyan, &plain(help));
+        print_labelled("error", AnsiColor::Red, &plain(&failure.message));
+        if let Some(help) = &failure.help {
+            print_labelled("help", AnsiColor::Cyan, &plain(help));
         }
     }
 
     /// Why an answer may not be what the caller expected.
     pub(crate) fn note(&self, message: &str) {
-        tell("note", AnsiColor::Cyan, &plain(message));
+        print_labelled("note", AnsiColor::Cyan, &plain(message));
     }
 
     /// What the caller should know besides.
     pub(crate) fn warn(&self, message: &str) {
-        tell("warning", AnsiColor::Yellow, &plain(message));
+        print_labelled("warning", AnsiColor::Yellow, &plain(message));
     }
 }
 
-fn tell(word: &str, color: AnsiColor, message: &str) {
+fn print_labelled(word: &str, color: AnsiColor, message: &str) {
     let style = Style::new().bold().fg_color(Some(color.into()));
     let _ = writeln!(anstream::stderr(), "{style}{word}:{style:#} {message}");
 }
@@ -166,7 +166,7 @@ fn print(text: &str) {
     if let Err(error) = written {
         // A closed pipe is how `head` says that it has enough.
         if error.kind() != std::io::ErrorKind::BrokenPipe {
-            tell("error", AnsiColor::Red, &format!("cannot print: {error}"));
+            print_labelled("error", AnsiColor::Red, &format!("cannot print: {error}"));
             std::process::exit(1);
         }
     }

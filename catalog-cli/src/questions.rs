@@ -7,22 +7,22 @@ use bedrock_catalog::{
     RouteKind,
 };
 
-use crate::args::{Models, Question};
-use crate::output::{No, Output};
+use crate::args::{Command, Models};
+use crate::output::{Failure, Output};
 use crate::{answers, text};
 
 /// Answers a question that a catalog alone can answer.
 pub(crate) fn answer(
     output: &Output,
     catalog: &Catalog,
-    question: &Question,
+    command: &Command,
     today: Date,
-) -> Result<(), No> {
-    match question {
-        Question::Models(models) => {
+) -> Result<(), Failure> {
+    match command {
+        Command::Models(models) => {
             let day = models.at.unwrap_or(today);
             let filter = filter(catalog, models, day)?;
-            unheard_words(output, catalog, models);
+            warn_unknown_values(output, catalog, models);
             let found: Vec<_> = catalog.select(&filter).collect();
             match output.is_json() {
                 true => {
@@ -32,21 +32,21 @@ pub(crate) fn answer(
                 false => output.text(&text::models(&found, day)),
             }
         }
-        Question::Model { id, .. } => {
+        Command::Model { id, .. } => {
             let model = catalog.model(id).ok_or_else(|| catalog.unknown_model(id))?;
             match output.is_json() {
                 true => output.json(&answers::model(model, today)),
                 false => output.text(&text::model(model, today)),
             }
         }
-        Question::Access { all: true, .. } => {
+        Command::Access { all: true, .. } => {
             let rows = catalog.accesses();
             match output.is_json() {
                 true => output.json_lines(rows.map(|access| answers::access(access))),
                 false => output.text(&text::accesses(&rows.collect::<Vec<_>>())),
             }
         }
-        Question::Access { model, region, .. } => {
+        Command::Access { model, region, .. } => {
             let (model, region) = (model.as_deref(), region.as_deref());
             let access = catalog.access(model.unwrap_or_default(), region.unwrap_or_default())?;
             match output.is_json() {
@@ -54,7 +54,7 @@ pub(crate) fn answer(
                 false => output.text(&text::access(access)),
             }
         }
-        Question::Route {
+        Command::Route {
             model,
             region,
             policy,
@@ -63,6 +63,7 @@ pub(crate) fn answer(
         } => {
             let within: Vec<&str> = within.iter().map(|entry| entry.trim()).collect();
             let access = catalog.access(model, region)?;
+            catalog.check_residency(&within)?;
             let (route, policy) = match (*policy, within.is_empty()) {
                 (Some(policy), false) => (both(access, policy, &within)?, policy),
                 (None, false) => (
@@ -82,7 +83,7 @@ pub(crate) fn answer(
                 output.warn(&warning);
             }
         }
-        Question::Profiles {
+        Command::Profiles {
             model,
             region,
             geography,
@@ -106,24 +107,28 @@ pub(crate) fn answer(
             });
             let scopes = catalog.profiles().filter_map(|profile| profile.geography());
             let scopes = scopes.map(|scope| scope.as_str());
-            unheard(output, "profile is of geography", geography, scopes);
+            warn_unknown_value(output, "profile is of geography", geography, scopes);
             match output.is_json() {
                 true => output.json(&wanted.map(answers::profile).collect::<Vec<_>>()),
                 false => output.text(&text::profiles(&wanted.collect::<Vec<_>>())),
             }
         }
-        Question::Regions { .. } => match output.is_json() {
+        Command::Regions { .. } => match output.is_json() {
             true => output.json(&catalog.regions().map(answers::region).collect::<Vec<_>>()),
             false => output.text(&text::regions(&catalog.regions().collect::<Vec<_>>())),
         },
         // Of the live catalog, not of a catalog.
-        Question::Status { .. } | Question::Refresh { .. } | Question::Cache { .. } => {}
+        Command::Status { .. } | Command::Refresh { .. } | Command::Cache { .. } => {}
     }
     Ok(())
 }
 
 /// The preferred way in that a plain policy allows and that stays within the regions.
-fn both<'a>(access: Access<'a>, policy: Policy<'_>, regions: &[&str]) -> Result<Route<'a>, No> {
+fn both<'a>(
+    access: Access<'a>,
+    policy: Policy<'_>,
+    regions: &[&str],
+) -> Result<Route<'a>, Failure> {
     let is_allowed = |route: &Route<'_>| match policy {
         Policy::InRegion => route.kind() == RouteKind::InRegion,
         Policy::Geography => route.kind() != RouteKind::Global,
@@ -134,10 +139,10 @@ fn both<'a>(access: Access<'a>, policy: Policy<'_>, regions: &[&str]) -> Result<
     if let Some(route) = routes.find(|route| route.destinations().are_within(regions)) {
         return Ok(route);
     }
-    // What is wrong with one of the two alone is told first.
+    // An error of one of the two alone comes first.
     access.route(policy)?;
     access.route(Policy::Within(regions))?;
-    Err(No::forbidden(format!(
+    Err(Failure::forbidden(format!(
         "no way in to `{}` from `{}` that policy {policy} allows stays within these regions",
         access.model().id(),
         access.region().id(),
@@ -156,20 +161,20 @@ fn serves(profile: Profile<'_>, model: Option<&str>, region: Option<&str>) -> bo
 }
 
 /// Notes which of the words of a `models` question no model has.
-fn unheard_words(output: &Output, catalog: &Catalog, models: &Models) {
+fn warn_unknown_values(output: &Output, catalog: &Catalog, models: &Models) {
     let all = || catalog.all_models();
     let providers = all().filter_map(|model| model.provider());
-    unheard(output, "model is of provider", &models.provider, providers);
+    warn_unknown_value(output, "model is of provider", &models.provider, providers);
     let taken = all().filter_map(|model| model.input_modalities());
     let taken = taken.flatten().map(Modality::as_str);
-    unheard(output, "model takes", &models.input, taken);
+    warn_unknown_value(output, "model takes", &models.input, taken);
     let given = all().filter_map(|model| model.output_modalities());
     let given = given.flatten().map(Modality::as_str);
-    unheard(output, "model gives", &models.output, given);
+    warn_unknown_value(output, "model gives", &models.output, given);
 }
 
 /// Notes that a word is none of those there are.
-fn unheard<'a>(
+fn warn_unknown_value<'a>(
     output: &Output,
     what: &str,
     word: &Option<String>,

@@ -31,8 +31,8 @@ fn table(headings: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
 /// Lines of a name and a value, the values below each other; lines without a value are left out.
 fn lines(lines: &[(&str, String)]) -> String {
     let mut text = String::new();
-    let told = lines.iter().filter(|(_, value)| !value.is_empty());
-    for (name, value) in told {
+    let present = lines.iter().filter(|(_, value)| !value.is_empty());
+    for (name, value) in present {
         let _ = writeln!(text, "  {name:<14} {}", plain(value));
     }
     text
@@ -53,8 +53,8 @@ fn words<W: AsRef<str>>(words: Option<&[W]>) -> String {
     words.map_or_else(|| "unknown".to_owned(), joined)
 }
 
-fn yes_or_no(told: Option<bool>) -> String {
-    match told {
+fn yes_or_no(known: Option<bool>) -> String {
+    match known {
         Some(true) => "yes",
         Some(false) => "no",
         None => "unknown",
@@ -220,7 +220,7 @@ pub(crate) fn regions(regions: &[Region<'_>]) -> String {
 }
 
 pub(crate) fn cache(cache: &CacheAnswer) -> String {
-    let number = |told: Option<u64>| told.map_or_else(|| "unknown".to_owned(), |n| n.to_string());
+    let number = |known: Option<u64>| known.map_or_else(|| "unknown".to_owned(), |n| n.to_string());
     let mut text = String::new();
     for tier in &cache.tiers {
         let _ = writeln!(text, "{}", tier.name);
@@ -278,7 +278,7 @@ fn percent(share: Option<f64>) -> String {
 
 pub(crate) fn status(status: &StatusReport) -> String {
     let overlay_error = status.overlay_error.as_ref();
-    // Where it is the only one it is told already.
+    // Where it is the only one it is printed already.
     let overlay_error = overlay_error.filter(|_| status.error != status.overlay_error);
     let mut text = format!("{}\n", status.source);
     let failed = &status.regions.failed;

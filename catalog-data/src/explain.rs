@@ -64,7 +64,7 @@ impl Catalog {
     #[cold]
     pub fn unknown_region(&self, id: &str) -> QueryError {
         let own = self.partition();
-        if let Some(other) = partition::of_region(id).filter(|other| *other != own) {
+        if let Some(other) = partition::partition_of(id).filter(|other| *other != own) {
             let message = format!(
                 "region {} is in partition {other}; this catalog is of partition {}",
                 quoted(id),

@@ -81,6 +81,7 @@ pub use error::{QueryError, QueryErrorKind};
 pub use filter::Filter;
 pub use id::{IntoModelId, IntoProfileId, IntoRegionId, ModelId, ProfileId, RegionId};
 pub use model::{Lifecycle, Model};
+pub use partition::{bedrock_regions, partition_of};
 pub use profile::{Profile, ProfileRoute};
 pub use region::Region;
 pub use route::{DestinationIds, Destinations, Policy, Route, RouteKind};

@@ -7,7 +7,10 @@ struct Partition {
     name: &'static str,
     /// The beginnings of its region ids.
     prefixes: &'static [&'static str],
-    regions: &'static [&'static str],
+    /// The regions where Bedrock's control plane answers, sorted.
+    bedrock: &'static [&'static str],
+    /// The other regions.
+    others: &'static [&'static str],
 }
 
 /// The first partition with a matching prefix is the right one: `us-gov-` comes before `us-`.
@@ -15,46 +18,52 @@ const PARTITIONS: &[Partition] = &[
     Partition {
         name: "aws-us-gov",
         prefixes: &["us-gov-"],
-        regions: &["us-gov-east-1", "us-gov-west-1"],
+        bedrock: &["us-gov-east-1", "us-gov-west-1"],
+        others: &[],
     },
     Partition {
         name: "aws-cn",
         prefixes: &["cn-"],
-        regions: &["cn-north-1", "cn-northwest-1"],
+        bedrock: &[],
+        others: &["cn-north-1", "cn-northwest-1"],
     },
     Partition {
         name: "aws-eusc",
         prefixes: &["eusc-"],
-        regions: &["eusc-de-east-1"],
+        bedrock: &[],
+        others: &["eusc-de-east-1"],
     },
     Partition {
         name: "aws-iso",
         prefixes: &["us-iso-"],
-        regions: &["us-iso-east-1", "us-iso-west-1"],
+        bedrock: &[],
+        others: &["us-iso-east-1", "us-iso-west-1"],
     },
     Partition {
         name: "aws-iso-b",
         prefixes: &["us-isob-"],
-        regions: &["us-isob-east-1", "us-isob-west-1"],
+        bedrock: &[],
+        others: &["us-isob-east-1", "us-isob-west-1"],
     },
     Partition {
         name: "aws-iso-e",
         prefixes: &["eu-isoe-"],
-        regions: &["eu-isoe-west-1"],
+        bedrock: &[],
+        others: &["eu-isoe-west-1"],
     },
     Partition {
         name: "aws-iso-f",
         prefixes: &["us-isof-"],
-        regions: &["us-isof-east-1", "us-isof-south-1"],
+        bedrock: &[],
+        others: &["us-isof-east-1", "us-isof-south-1"],
     },
     Partition {
         name: "aws",
         prefixes: &[
             "af-", "ap-", "ca-", "eu-", "il-", "me-", "mx-", "sa-", "us-",
         ],
-        regions: &[
+        bedrock: &[
             "af-south-1",
-            "ap-east-1",
             "ap-east-2",
             "ap-northeast-1",
             "ap-northeast-2",
@@ -79,8 +88,6 @@ const PARTITIONS: &[Partition] = &[
             "eu-west-2",
             "eu-west-3",
             "il-central-1",
-            "me-central-1",
-            "me-south-1",
             "mx-central-1",
             "sa-east-1",
             "us-east-1",
@@ -88,11 +95,20 @@ const PARTITIONS: &[Partition] = &[
             "us-west-1",
             "us-west-2",
         ],
+        others: &["ap-east-1", "me-central-1", "me-south-1"],
     },
 ];
 
-/// The partition of a region id, by the beginning of the id.
-pub(crate) fn of_region(region: &str) -> Option<&'static str> {
+/// The partition of a region id, by the beginning of the id: also of a region that this version does not know.
+///
+/// ```
+/// use bedrock_catalog_data::partition_of;
+///
+/// assert_eq!(partition_of("us-gov-west-1"), Some("aws-us-gov"));
+/// assert_eq!(partition_of("moon-base-1"), None);
+/// ```
+#[must_use]
+pub fn partition_of(region: &str) -> Option<&'static str> {
     let begins = |partition: &&Partition| {
         let mut prefixes = partition.prefixes.iter();
         prefixes.any(|prefix| region.starts_with(prefix))
@@ -100,12 +116,24 @@ pub(crate) fn of_region(region: &str) -> Option<&'static str> {
     Some(PARTITIONS.iter().find(begins)?.name)
 }
 
+/// The regions of a partition where Bedrock's control plane answers, sorted; none where this version knows none.
+///
+/// ```
+/// use bedrock_catalog_data::bedrock_regions;
+///
+/// assert_eq!(bedrock_regions("aws").len(), 31);
+/// assert!(bedrock_regions("aws-nowhere").is_empty());
+/// ```
+#[must_use]
+pub fn bedrock_regions(partition: &str) -> &'static [&'static str] {
+    let known = PARTITIONS.iter().find(|known| known.name == partition);
+    known.map_or(&[], |known| known.bedrock)
+}
+
 /// The regions of all partitions.
 pub(crate) fn regions<'a>() -> impl Iterator<Item = &'a str> {
-    PARTITIONS
-        .iter()
-        .flat_map(|partition| partition.regions)
-        .copied()
+    let all = |partition: &'a Partition| partition.bedrock.iter().chain(partition.others);
+    PARTITIONS.iter().flat_map(all).copied()
 }
 
 #[cfg(test)]
@@ -115,11 +143,11 @@ mod tests {
     #[test]
     fn every_region_has_the_prefix_of_its_partition_only() {
         for partition in PARTITIONS {
-            for region in partition.regions {
-                assert_eq!(of_region(region), Some(partition.name), "{region}");
+            assert!(partition.bedrock.is_sorted());
+            for region in partition.bedrock.iter().chain(partition.others) {
+                assert_eq!(partition_of(region), Some(partition.name), "{region}");
             }
         }
-        assert_eq!(of_region("moon-base-1"), None);
     }
 
     #[cfg(feature = "bundle")]
@@ -128,7 +156,7 @@ mod tests {
         let catalog = crate::Catalog::bundled();
         for id in catalog.known_regions() {
             assert!(
-                of_region(id).is_none_or(|name| name == catalog.partition()),
+                partition_of(id).is_none_or(|name| name == catalog.partition()),
                 "{id}"
             );
         }

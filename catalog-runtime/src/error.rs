@@ -1,29 +1,28 @@
 //! The one opaque error of this crate.
 
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 
+use bedrock_catalog_cache::ConfigError;
 use bedrock_catalog_recording::{RecordingError, RecordingErrorKind};
 
-/// Why something of this crate could not be done: a kind, a message that says what to do, and the
-/// cause as its source. One word in size.
+/// The reason why no catalog could be fetched, loaded or built: a kind, a message that says what to
+/// do, and the cause as its source. One word in size.
 ///
-/// Questions asked of a catalog fail with [`QueryError`](crate::QueryError) instead.
+/// Lookups in a catalog fail with [`QueryError`](crate::QueryError) instead.
 #[derive(Clone)]
-pub struct CatalogError {
-    inner: Box<Inner>,
-}
+pub struct CatalogError(Box<Inner>);
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 struct Inner {
     kind: CatalogErrorKind,
     message: String,
     advice: Option<String>,
+    transient: bool,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
-/// What kind of thing went wrong.
+/// The kinds of [`CatalogError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CatalogErrorKind {
@@ -35,9 +34,9 @@ pub enum CatalogErrorKind {
     InvalidCatalog,
     /// A setting has a value that is not allowed.
     InvalidConfiguration,
-    /// Nothing could be had from AWS.
+    /// AWS gave no catalog.
     Unavailable,
-    /// There were no AWS credentials to ask with, or none in time.
+    /// No AWS credentials were found in time; the message says what to set.
     NoCredentials,
 }
 
@@ -57,42 +56,59 @@ impl CatalogErrorKind {
 
 impl CatalogError {
     pub(crate) fn new(kind: CatalogErrorKind, message: impl Into<String>) -> Self {
-        Self {
-            inner: Box::new(Inner {
-                kind,
-                message: message.into(),
-                advice: None,
-                source: None,
-            }),
-        }
+        Self(Box::new(Inner {
+            kind,
+            message: message.into(),
+            advice: None,
+            transient: false,
+            source: None,
+        }))
     }
 
-    /// What could not be done with a file, and why.
-    pub(crate) fn io(doing: &str, path: &Path, source: std::io::Error) -> Self {
-        Self::new(
-            CatalogErrorKind::Io,
-            format!("cannot {doing} {}", path.display()),
-        )
-        .because(source)
+    pub(crate) fn unavailable(message: impl Into<String>) -> Self {
+        Self::new(CatalogErrorKind::Unavailable, message)
     }
 
-    pub(crate) fn because(
+    /// A setting that is refused, in the words of the cache's own settings.
+    pub(crate) fn setting(name: &str, value: &str, allowed: &str) -> Self {
+        let message = format!("{name} is {value:?}");
+        Self::new(CatalogErrorKind::InvalidConfiguration, message)
+            .with_advice(format!("allowed: {allowed}"))
+    }
+
+    pub(crate) fn with_source(
         mut self,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
-        self.inner.source = Some(source.into().into());
+        self.0.source = Some(source.into().into());
         self
     }
 
-    /// Says at the end of the message what would help.
-    pub(crate) fn advising(mut self, advice: impl Into<String>) -> Self {
-        self.inner.advice = Some(advice.into());
+    /// Adds the end of the message: what would help.
+    pub(crate) fn with_advice(mut self, advice: impl Into<String>) -> Self {
+        self.0.advice = Some(advice.into());
         self
     }
 
-    /// What kind of thing went wrong.
+    #[cfg(feature = "aws")]
+    pub(crate) fn transient(mut self) -> Self {
+        self.0.transient = true;
+        self
+    }
+
+    /// The kind, for a program.
     pub fn kind(&self) -> CatalogErrorKind {
-        self.inner.kind
+        self.0.kind
+    }
+
+    /// Whether no AWS credentials were found.
+    pub fn is_no_credentials(&self) -> bool {
+        self.0.kind == CatalogErrorKind::NoCredentials
+    }
+
+    /// Whether the same call may succeed later with nothing changed.
+    pub fn is_transient(&self) -> bool {
+        self.0.transient
     }
 
     /// What would help, where that is known: the end of the message.
@@ -102,47 +118,52 @@ impl CatalogError {
     /// assert_eq!(error.suggestions(), ["allowed: lower-case letters, digits and `-`"]);
     /// ```
     pub fn suggestions(&self) -> &[String] {
-        self.inner.advice.as_slice()
+        self.0.advice.as_slice()
     }
 }
 
-/// With the same kind and text.
 impl From<RecordingError> for CatalogError {
     fn from(error: RecordingError) -> Self {
         let kind = match error.kind() {
             RecordingErrorKind::Io => CatalogErrorKind::Io,
             RecordingErrorKind::InvalidRecording => CatalogErrorKind::InvalidRecording,
-            // Of a recording that is no other kind.
             _ => CatalogErrorKind::InvalidCatalog,
         };
         Self::new(kind, error.to_string())
     }
 }
 
-/// The message, after a colon each cause's, and after a semicolon what would help.
+impl From<ConfigError> for CatalogError {
+    fn from(error: ConfigError) -> Self {
+        Self::setting(error.setting(), error.value(), error.allowed())
+    }
+}
+
+/// The message, each cause after a colon, and after a semicolon what would help.
 impl fmt::Display for CatalogError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.inner.message)?;
+        f.write_str(&self.0.message)?;
         let mut source = std::error::Error::source(self);
         while let Some(cause) = source {
             write!(f, ": {cause}")?;
             source = cause.source();
         }
-        match &self.inner.advice {
+        match &self.0.advice {
             Some(advice) => write!(f, "; {advice}"),
             None => Ok(()),
         }
     }
 }
 
+/// The same as its display: the message and its causes.
 impl fmt::Debug for CatalogError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.inner, f)
+        fmt::Display::fmt(self, f)
     }
 }
 
 impl std::error::Error for CatalogError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.inner.source.as_deref().map(|source| source as _)
+        self.0.source.as_deref().map(|source| source as _)
     }
 }

@@ -2,7 +2,7 @@
 //! which region, where a request may be served, what a model can do, and when it ends.
 //!
 //! The catalog is baked in at compile time, and kept fresh at run time: cache, then the AWS API, then
-//! the baked-in bundle. What `bedrock-catalog-data` has is re-exported here, item by item.
+//! the baked-in bundle. The types of `bedrock-catalog-data` are re-exported here.
 //!
 //! ```
 //! # #[cfg(feature = "bundle")]
@@ -25,27 +25,32 @@
 //! # fn main() {}
 //! ```
 //!
-//! [`LiveCatalog`] keeps it fresh. [`recording`], [`transform()`] and [`catalog_from_json`] are what it is made of,
-//! and what the generator shares; [`cache`] is a general tiered cache that knows nothing of Bedrock.
+//! [`LiveCatalog`] keeps it fresh. [`recording`] holds AWS's answers, of which `bedrock-catalog-recording`
+//! makes a catalog; [`cache`] is a general tiered cache.
 //!
 //! # Features
 //! Additive; one that is off costs nothing to build.
 //! - `bundle` (default): the catalog baked into the binary, and its typed constants.
+//! - `live` (with `files`): [`LiveCatalog`], the cache, and the transform of recordings.
 //! - `files` (default): the file tier of the cache.
-//! - `aws`: ask AWS. Without it no AWS crate, no HTTP and no tokio is built.
+//! - `aws`: fetch from AWS. Without it no AWS crate, no HTTP and no tokio is built.
 //! - `router`: an interceptor for `aws-sdk-bedrockruntime` that sends the id that works.
 //! - `redis`: the Redis tier of the cache, through which a fleet shares one refresh.
 //! - `sqlite`: the SQLite tier of the cache, one file for the processes of a machine.
-//! - `compression`: large cache entries with lz4.
-//! - `metrics`: the cache's statistics through the `metrics` facade.
+//! - `metrics`: counters through the `metrics` facade.
 
+#[cfg(feature = "live")]
 mod error;
 #[cfg(feature = "aws")]
 pub mod fetch;
+#[cfg(feature = "live")]
+// Without AWS the parts of a fetch are unused.
+#[cfg_attr(not(feature = "aws"), allow(dead_code))]
 mod live;
 #[cfg(feature = "router")]
 mod router;
 
+#[cfg(feature = "live")]
 pub use bedrock_catalog_cache as cache;
 #[doc(hidden)]
 pub use bedrock_catalog_data::baked_v1;
@@ -59,13 +64,15 @@ pub use bedrock_catalog_data::{
 };
 #[cfg(feature = "bundle")]
 pub use bedrock_catalog_data::{models, profiles, regions};
+#[cfg(feature = "live")]
 pub use bedrock_catalog_recording::{
-    CatalogDiff, DateChange, DestinationsChange, DiffSide, LARGEST_JSON, ModelChange, ModelNote,
+    CatalogDiff, DateChange, DestinationsChange, DiffSide, ModelArn, ModelChange, ModelNote,
     ProfileChange, ProfileNote, RecordingError, RecordingErrorKind, SetChange, StaleNote,
-    StatusChange, catalog_from_json, catalog_to_json, catalog_to_json_pretty, read_bounded,
-    transform,
+    StatusChange, catalog_from_json, catalog_to_json,
 };
+#[cfg(feature = "live")]
 pub use error::{CatalogError, CatalogErrorKind};
+#[cfg(feature = "live")]
 pub use live::{
     CacheMode, Change, Changes, Discovery, Latency, LiveCatalog, LiveCatalogBuilder, Overlay,
     PartialPolicy, Reader, RegionsReport, Snapshot, Source, StatusReport,
@@ -73,6 +80,7 @@ pub use live::{
 #[cfg(feature = "router")]
 pub use router::{HasCatalog, RouterInterceptor};
 
+#[cfg(feature = "live")]
 /// Recordings: the raw answers of the API for a set of regions.
 pub mod recording {
     pub use bedrock_catalog_recording::{

@@ -1,7 +1,5 @@
-//! The router: what a Bedrock client sends for a model id that only an inference profile serves.
-//!
-//! It knows the SDK of the Bedrock runtime and asks a catalog; it knows nothing of where the catalog
-//! comes from, and asks nobody over the network.
+//! The router: an interceptor of Bedrock clients that replaces a model id which only an inference
+//! profile serves. It looks the id up in a catalog, without I/O.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,9 +16,9 @@ use bedrock_catalog_data::{Catalog, Policy, QueryError};
 use crate::live::LiveCatalog;
 use bedrock_catalog_recording::redact;
 
-/// Whoever can show a catalog: `&'static Catalog`, `Arc<Catalog>`, [`LiveCatalog`].
+/// A holder of a catalog: `&'static Catalog`, `Arc<Catalog>`, [`LiveCatalog`].
 pub trait HasCatalog: fmt::Debug + Send + Sync + 'static {
-    /// Asks the catalog as it is now. Must not block.
+    /// Calls `ask` with the current catalog. Must not block.
     fn with_catalog<R>(&self, ask: impl FnOnce(&Catalog) -> R) -> R;
 }
 
@@ -36,7 +34,7 @@ impl HasCatalog for Arc<Catalog> {
     }
 }
 
-/// The snapshot of the moment; never waits. The router holds the catalog, and so keeps it renewing.
+/// The current snapshot; never waits. The router is a handle, and so keeps the catalog renewing.
 impl HasCatalog for LiveCatalog {
     fn with_catalog<R>(&self, ask: impl FnOnce(&Catalog) -> R) -> R {
         ask(&self.snapshot())
@@ -48,13 +46,11 @@ impl HasCatalog for LiveCatalog {
 ///
 /// - **Which requests:** `Converse`, `ConverseStream`, `InvokeModel`, `InvokeModelWithResponseStream`.
 /// - **Which ids:** the exact id of a model of the catalog that the region does not offer on demand.
-///   Ids that work as they are, profile ids, ARNs and ids the catalog does not know go out unchanged.
-///   So the policy picks among profiles; it keeps nobody from calling a model on demand.
-/// - **Which region:** the one the request is sent from, read from the configuration of each request:
-///   the client's, or that of an operation's own override.
-/// - **How often:** once for each request, before it is serialized; retries repeat what was chosen.
-/// - **Without a route:** the id goes out unchanged, AWS answers, and one WARN says what would allow
-///   it. With [`fail_without_route`](Self::fail_without_route) the request fails before it is sent.
+///   Ids that work as they are, profile ids, ARNs and unknown ids go out unchanged. So the policy picks
+///   among profiles; it does not forbid a call on demand.
+/// - **Which region:** that of the request's configuration: the client's, or an operation's override.
+/// - **How often:** once for each request, before it is serialized; retries repeat the id.
+/// - **Without a route:** the id goes out unchanged, and one WARN says what would allow a route. With [`fail_without_route`](Self::fail_without_route) the request fails before it is sent.
 ///
 /// ```
 /// # #[cfg(feature = "bundle")]
@@ -89,7 +85,7 @@ pub struct RouterInterceptor<C> {
 }
 
 impl<C: HasCatalog> RouterInterceptor<C> {
-    /// A router by a policy. For regions known at run time only, see [`within`](Self::within).
+    /// A router with a policy. For regions known only at run time see [`within`](Self::within).
     #[must_use]
     pub fn new(catalog: C, policy: Policy<'static>) -> Self {
         Self {
@@ -100,7 +96,7 @@ impl<C: HasCatalog> RouterInterceptor<C> {
         }
     }
 
-    /// A router by [`Policy::Within`], with regions of its own.
+    /// A router with [`Policy::Within`] and owned regions.
     ///
     /// ```
     /// # #[cfg(feature = "bundle")] {
@@ -121,20 +117,20 @@ impl<C: HasCatalog> RouterInterceptor<C> {
         }
     }
 
-    /// Fails a request for a model without a route before it is sent, with the catalog's own error as
-    /// a source of the SDK's, instead of letting AWS answer.
+    /// Fails a request for a model without a route before it is sent, with the catalog's error as a
+    /// source of the SDK's.
     #[must_use]
     pub fn fail_without_route(mut self) -> Self {
         self.fail_without_route = true;
         self
     }
 
-    /// What is sent in place of an id from a region; `None` where the id stays.
+    /// The id to send in place of this one from a region; `None` where it stays.
     ///
     /// # Errors
     /// The id is a model's that the region does not offer on demand, and the policy has no route to it.
     pub fn route(&self, id: &str, region: &str) -> Result<Option<String>, QueryError> {
-        // An ARN is a way in already, also where an overlay has a model of that name.
+        // An ARN can be called as it is, also where an overlay has a model of that name.
         if id.starts_with("arn:") {
             return Ok(None);
         }
@@ -170,7 +166,7 @@ impl<C: HasCatalog> Intercept for RouterInterceptor<C> {
         _: &RuntimeComponents,
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        // A request without a region fails by itself, with the SDK's own words.
+        // A request without a region fails with the SDK's own error.
         let (Some(id), Some(region)) = (model_id(context), config.load::<Region>()) else {
             return Ok(());
         };
@@ -178,7 +174,7 @@ impl<C: HasCatalog> Intercept for RouterInterceptor<C> {
         match self.route(id, region) {
             Ok(None) => {}
             Ok(Some(sent)) => {
-                // Those of an overlay name an account.
+                // Ids of an overlay may name an account.
                 tracing::debug!(model = %redact(id), region, sent = %redact(&sent), "routed");
                 *id = sent;
             }
@@ -193,7 +189,7 @@ impl<C: HasCatalog> Intercept for RouterInterceptor<C> {
     }
 }
 
-/// The model id of a request that may be routed.
+/// The model id of a request that can be routed.
 fn model_id<'a>(
     context: &'a mut BeforeSerializationInterceptorContextMut<'_>,
 ) -> Option<&'a mut String> {

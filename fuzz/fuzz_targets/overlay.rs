@@ -1,8 +1,4 @@
 //! `cargo +nightly fuzz run overlay fuzz/corpus/overlay fuzz/seeds/overlay`
 #![no_main]
-#![allow(dead_code)]
 
-#[path = "../checks.rs"]
-mod checks;
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| checks::overlay(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| bedrock_catalog_fuzz_checks::overlay(bytes));

@@ -1,8 +1,4 @@
 //! `cargo +nightly fuzz run recording fuzz/corpus/recording fuzz/seeds/recording`
 #![no_main]
-#![allow(dead_code)]
 
-#[path = "../checks.rs"]
-mod checks;
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| checks::recording(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| bedrock_catalog_fuzz_checks::recording(bytes));

@@ -1,4 +1,4 @@
-//! Every tier, every property: what a [`Tier`] promises, checked on any of them.
+//! The requirements of [`Tier`] and [`Coordinator`], checked on any tier.
 //!
 //! ```
 //! use bedrock_catalog_cache::{ManualClock, MemoryLimits, MemoryTier};
@@ -9,42 +9,42 @@
 //! conformance::check(&clock, &|| Arc::new(MemoryTier::new(MemoryLimits::default(), Arc::new(clock.clone()))));
 //! ```
 
-mod overtaken;
-
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use bytes::Bytes;
-
-use bedrock_catalog_cache::tier::{LeaseOutcome, Tier};
 use bedrock_catalog_cache::{
-    Clock, Entry, Envelope, Horizons, Key, ManualClock, Namespace, Pattern,
+    Acquired, Clock, Coordinator, Deadline, Entry, Envelope, FencingToken, Key, LeaseGuard,
+    ManualClock, Namespace, Pattern, Tier, Ttl, Written,
 };
+use bytes::Bytes;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Checks all of it. `make` gives a new, empty tier on the same clock each time, with room for
+/// Runs the whole suite. `make` returns a new, empty tier on the same clock each time, with room for
 /// 8 MiB.
 ///
 /// # Panics
 /// A promise is broken.
 pub fn check(clock: &ManualClock, make: &dyn Fn() -> Arc<dyn Tier>) {
-    let clock: &dyn Clock = clock;
-    keeps_what_it_is_given(clock, &*make());
+    returns_entries_as_stored(clock, &*make());
     replaces_and_removes(clock, &*make());
-    keeps_namespaces_apart(clock, &*make());
+    refuses_an_older_entry(clock, &*make());
+    separates_namespaces(clock, &*make());
     scans_by_prefix(clock, &*make());
-    invalidates_by_pattern(clock, &*make());
-    cleans_up_what_has_expired(clock, &*make());
-    works_in_batches(clock, &*make());
+    removes_by_pattern(clock, &*make());
+    cleans_up_expired_entries(clock, &*make());
     is_whole_under_threads(clock, &make());
-    leases_to_one_at_a_time(&*make());
-    overtaken::is_refused(clock, &*make());
+    let tier = make();
+    if let Some(coordinator) = tier.coordinator() {
+        leases_to_one_at_a_time(&*tier, coordinator);
+        refuses_a_superseded_holder(clock, &*tier, coordinator);
+        refuses_a_write_after_a_removal(clock, &*tier, coordinator);
+    }
 }
 
-/// An entry as the suite makes them.
+/// An entry with `fresh_for` of half its `keep_for`.
 #[must_use]
 pub fn entry(
     namespace: Namespace,
@@ -53,15 +53,14 @@ pub fn entry(
     written_at: SystemTime,
     keep_for: Duration,
 ) -> Entry {
-    let horizons = Horizons {
-        fresh_for: keep_for / 2,
-        keep_for,
-    };
     let envelope = Envelope {
         key: key.clone(),
         namespace,
         written_at,
-        horizons,
+        ttl: Ttl {
+            fresh_for: keep_for / 2,
+            keep_for,
+        },
         source: "suite".into(),
         package_version: env!("CARGO_PKG_VERSION").into(),
     };
@@ -72,37 +71,60 @@ fn ns() -> Namespace {
     Namespace::of(["conformance"])
 }
 
+fn other_ns() -> Namespace {
+    Namespace::of(["conformance", "other"])
+}
+
 fn key(n: usize) -> Key {
     Key::new("suite", "entry", &n.to_string())
 }
 
+fn get_in(tier: &dyn Tier, namespace: Namespace, key: &Key) -> Option<Entry> {
+    let found = tier.get(&namespace, key, Deadline::NONE).expect("get");
+    found.map(|found| found.entry)
+}
+
 fn get(tier: &dyn Tier, key: &Key) -> Option<Entry> {
-    tier.get(&ns(), key).expect("get").map(|found| found.entry)
+    get_in(tier, ns(), key)
+}
+
+fn put(tier: &dyn Tier, entry: &Entry) {
+    let written = tier.put(entry, Deadline::NONE).expect("put");
+    assert!(is_stored(&written), "{}: {written:?}", tier.name());
+}
+
+fn is_stored(written: &Written) -> bool {
+    matches!(written, Written::Stored { .. })
+}
+
+fn remove(tier: &dyn Tier, namespace: Namespace, pattern: &Pattern) -> u64 {
+    tier.remove(&namespace, pattern, Deadline::NONE)
+        .expect("remove")
 }
 
 fn keys(tier: &dyn Tier, namespace: Namespace, prefix: &str) -> BTreeSet<Key> {
     let mut keys = BTreeSet::new();
-    let visit = &mut |listed: bedrock_catalog_cache::tier::Listed| {
-        keys.insert(listed.envelope.key.clone());
+    tier.scan(&namespace, prefix, Deadline::NONE, &mut |info| {
+        keys.insert(info.envelope.key.clone());
         ControlFlow::Continue(())
-    };
-    tier.scan(&namespace, prefix, visit).expect("scan");
+    })
+    .expect("scan");
     keys
 }
 
-fn keeps_what_it_is_given(clock: &dyn Clock, tier: &dyn Tier) {
-    assert!(
-        tier.health().ok,
-        "{}: a new tier is not well: {:?}",
-        tier.name(),
-        tier.health()
-    );
-    assert_eq!(
-        get(tier, &key(0)),
-        None,
-        "{}: a new tier is not empty",
-        tier.name()
-    );
+/// Compares counts where the tier counts.
+fn assert_entries(tier: &dyn Tier, count: u64) {
+    if let Some(entries) = tier.status().entries {
+        assert_eq!(entries, count, "{}: the status counts entries", tier.name());
+    }
+}
+
+fn returns_entries_as_stored(clock: &dyn Clock, tier: &dyn Tier) {
+    let name = tier.name();
+    let status = tier.status();
+    assert!(status.ok, "{name}: a new tier is not well: {status:?}");
+    assert_eq!(get(tier, &key(0)), None, "{name}: a new tier is not empty");
+    assert_entries(tier, 0);
     let long = "long/".repeat(200);
     let payloads: [Bytes; 6] = [
         Bytes::new(),
@@ -112,8 +134,8 @@ fn keeps_what_it_is_given(clock: &dyn Clock, tier: &dyn Tier) {
         "\u{202e}\"}\n{".into(),
         vec![7; 1 << 20].into(),
     ];
-    // Stale or new, it is kept: freshness is the cache's business. The older come first: a tier that
-    // processes share may keep what was written later.
+    // Stale entries are stored too: the cache judges freshness. Older ones come first, because a tier
+    // keeps the later of two entries.
     for age in [HOUR * 3 / 4, Duration::ZERO] {
         for (n, payload) in payloads.iter().enumerate() {
             for key in [
@@ -122,65 +144,75 @@ fn keeps_what_it_is_given(clock: &dyn Clock, tier: &dyn Tier) {
                 Key::new("", "", ""),
             ] {
                 let entry = entry(ns(), &key, payload.clone(), clock.now() - age, HOUR);
-                tier.put(&entry).expect("put");
-                assert_eq!(
-                    get(tier, &key),
-                    Some(entry),
-                    "{}: another entry came back",
-                    tier.name()
-                );
+                put(tier, &entry);
+                assert_eq!(get(tier, &key), Some(entry), "{name}: another entry");
             }
         }
     }
-    let size = tier.size().expect("size");
-    assert_eq!(size.entries, 8, "{}: the size counts entries", tier.name());
-    assert!(
-        size.bytes > 1 << 20,
-        "{}: the size counts bytes",
-        tier.name()
-    );
+    assert_entries(tier, 8);
+    if let Some(bytes) = tier.status().bytes {
+        assert!(bytes > 1 << 20, "{name}: the status counts bytes");
+    }
 }
 
 fn replaces_and_removes(clock: &dyn Clock, tier: &dyn Tier) {
+    let one = Pattern::exact(&key(1));
     for payload in ["1", "22", "3"] {
         let entry = entry(ns(), &key(1), payload, clock.now(), HOUR);
-        tier.put(&entry).expect("put");
+        put(tier, &entry);
         assert_eq!(get(tier, &key(1)), Some(entry));
     }
-    assert_eq!(tier.size().expect("size").entries, 1);
-    assert!(tier.remove(&ns(), &key(1)).expect("remove"));
-    assert!(
-        !tier.remove(&ns(), &key(1)).expect("remove"),
+    assert_entries(tier, 1);
+    assert_eq!(remove(tier, ns(), &one), 1);
+    assert_eq!(
+        remove(tier, ns(), &one),
+        0,
         "{}: removed twice",
         tier.name()
     );
     assert_eq!(get(tier, &key(1)), None);
-    assert_eq!(tier.size().expect("size").entries, 0);
+    assert_entries(tier, 0);
 }
 
-fn keeps_namespaces_apart(clock: &dyn Clock, tier: &dyn Tier) {
-    let other = Namespace::of(["conformance", "other"]);
+fn refuses_an_older_entry(clock: &dyn Clock, tier: &dyn Tier) {
+    let now = clock.now();
+    let (minute, year) = (HOUR / 60, HOUR * 24 * 365);
+    let newer = entry(ns(), &key(1), "newer", now, HOUR);
+    put(tier, &newer);
+    let older = entry(ns(), &key(1), "older", now - minute, HOUR);
+    match tier.put(&older, Deadline::NONE).expect("put") {
+        Written::Superseded(by) => assert_eq!(by, newer, "{}", tier.name()),
+        other => panic!(
+            "{}: an older entry replaced a newer: {other:?}",
+            tier.name()
+        ),
+    }
+    assert_eq!(get(tier, &key(1)), Some(newer));
+    // An entry that has expired, or was written further ahead than clocks differ, blocks nothing.
+    let unusable = [(2, now - HOUR), (3, now + year)];
+    for (n, written_at) in unusable {
+        put(tier, &entry(ns(), &key(n), "wrong", written_at, HOUR));
+        let right = entry(ns(), &key(n), "right", now - HOUR - minute, HOUR * 2);
+        put(tier, &right);
+        assert_eq!(get(tier, &key(n)), Some(right), "{}: {n}", tier.name());
+    }
+}
+
+fn separates_namespaces(clock: &dyn Clock, tier: &dyn Tier) {
+    let other = other_ns();
     let ours = entry(ns(), &key(1), "ours", clock.now(), HOUR);
     let theirs = entry(other, &key(1), "theirs", clock.now(), HOUR);
-    tier.put(&ours).expect("put");
-    assert!(
-        tier.get(&other, &key(1)).expect("get").is_none(),
-        "{}: answered another namespace",
-        tier.name()
-    );
-    tier.put(&theirs).expect("put");
+    put(tier, &ours);
+    let leaked = get_in(tier, other, &key(1));
+    assert_eq!(leaked, None, "{}: another namespace's entry", tier.name());
+    put(tier, &theirs);
     assert_eq!(get(tier, &key(1)), Some(ours));
     assert_eq!(keys(tier, other, ""), BTreeSet::from([key(1)]));
-    assert_eq!(tier.clear(&ns()).expect("clear"), 1);
-    assert_eq!(tier.clear(&ns()).expect("clear"), 0);
+    assert_eq!(remove(tier, ns(), &Pattern::all()), 1);
+    assert_eq!(remove(tier, ns(), &Pattern::all()), 0);
     assert_eq!(get(tier, &key(1)), None);
-    assert_eq!(
-        tier.get(&other, &key(1))
-            .expect("get")
-            .map(|found| found.entry),
-        Some(theirs)
-    );
-    assert!(!tier.remove(&ns(), &key(1)).expect("remove"));
+    assert_eq!(get_in(tier, other, &key(1)), Some(theirs));
+    assert_eq!(remove(tier, ns(), &Pattern::exact(&key(1))), 0);
 }
 
 fn scans_by_prefix(clock: &dyn Clock, tier: &dyn Tier) {
@@ -192,8 +224,7 @@ fn scans_by_prefix(clock: &dyn Clock, tier: &dyn Tier) {
         long.clone(),
     ];
     for key in &all {
-        tier.put(&entry(ns(), key, "{}", clock.now(), HOUR))
-            .expect("put");
+        put(tier, &entry(ns(), key, "{}", clock.now(), HOUR));
     }
     assert_eq!(keys(tier, ns(), ""), all.iter().cloned().collect());
     let listed = keys(tier, ns(), "models:list:");
@@ -203,82 +234,44 @@ fn scans_by_prefix(clock: &dyn Clock, tier: &dyn Tier) {
         tier.name()
     );
     // A shortened key may have begun with anything its kept part allows.
-    assert!(
-        keys(tier, ns(), "models:list:xxx").contains(&long),
-        "{}: a shortened key was left out",
-        tier.name()
-    );
+    let listed = keys(tier, ns(), "models:list:xxx");
+    assert!(listed.contains(&long), "{}: a shortened key", tier.name());
     let mut seen = 0;
-    let visit = &mut |_| {
+    tier.scan(&ns(), "", Deadline::NONE, &mut |_| {
         seen += 1;
         ControlFlow::Break(())
-    };
-    tier.scan(&ns(), "", visit).expect("scan");
+    })
+    .expect("scan");
     assert_eq!(seen, 1, "{}: the scan goes on after a break", tier.name());
 }
 
-fn invalidates_by_pattern(clock: &dyn Clock, tier: &dyn Tier) {
+fn removes_by_pattern(clock: &dyn Clock, tier: &dyn Tier) {
     let all = [
         Key::new("models", "list", "a"),
         Key::new("models", "listing", "b"),
         Key::new("profiles", "list", "c"),
     ];
-    for key in &all {
-        tier.put(&entry(ns(), key, "{}", clock.now(), HOUR))
-            .expect("put");
-    }
-    assert_eq!(
-        tier.invalidate(&ns(), &Pattern::under(["models", "list"]))
-            .expect("invalidate"),
-        1
-    );
+    let fill = || {
+        for key in &all {
+            put(tier, &entry(ns(), key, "{}", clock.now(), HOUR));
+        }
+    };
+    fill();
+    let list = Pattern::under(["models", "list"]);
+    assert_eq!(remove(tier, ns(), &list), 1);
     assert_eq!(get(tier, &all[0]), None);
-    assert_eq!(
-        tier.invalidate(&ns(), &Pattern::glob("*:list:?"))
-            .expect("invalidate"),
-        1
-    );
+    assert_eq!(remove(tier, ns(), &Pattern::glob("*:list:?")), 1);
     assert!(get(tier, &all[1]).is_some() && get(tier, &all[2]).is_none());
-    assert_eq!(
-        tier.invalidate(&ns(), &Pattern::exact(&all[1]))
-            .expect("invalidate"),
-        1
-    );
-    assert_eq!(
-        tier.invalidate(&ns(), &Pattern::all()).expect("invalidate"),
-        0
-    );
-    // Several at once, of two namespaces: what the first took the second has not.
-    let other = Namespace::of(["conformance", "other"]);
-    for (of, key) in [ns(), other]
-        .iter()
-        .flat_map(|of| all.iter().map(move |key| (*of, key)))
-    {
-        tier.put(&entry(of, key, "{}", clock.now(), HOUR))
-            .expect("put");
-    }
-    let what = [
-        (ns(), Pattern::under(["models", "list"])),
-        (ns(), Pattern::glob("*:list:?")),
-        (other, Pattern::under(["models"])),
-        (other, Pattern::under(["nothing"])),
-    ];
-    let removed = tier.invalidate_many(&what, false).into_iter();
-    let removed: Vec<_> = removed
-        .map(|removed| removed.expect("invalidate"))
-        .collect();
-    assert_eq!(removed, [Some(1), Some(1), Some(2), Some(0)]);
-    assert_eq!(keys(tier, ns(), ""), [all[1].clone()].into());
-    assert_eq!(keys(tier, other, ""), [all[2].clone()].into());
-    let left = [(ns(), Pattern::exact(&all[1])), (other, Pattern::all())];
-    let removed = tier.invalidate_many(&left, false).into_iter();
-    assert_eq!(
-        removed.map(|n| n.ok().flatten()).collect::<Vec<_>>(),
-        [Some(1); 2]
-    );
+    assert_eq!(remove(tier, ns(), &Pattern::exact(&all[1])), 1);
+    assert_eq!(remove(tier, ns(), &Pattern::all()), 0);
+    fill();
+    let either = Pattern::any([list, Pattern::glob("*:list:?"), Pattern::under(["nothing"])]);
+    assert_eq!(remove(tier, ns(), &either), 2);
+    assert_eq!(keys(tier, ns(), ""), BTreeSet::from([all[1].clone()]));
+    assert_eq!(remove(tier, ns(), &Pattern::any([])), 0);
 }
 
-fn cleans_up_what_has_expired(clock: &dyn Clock, tier: &dyn Tier) {
+fn cleans_up_expired_entries(clock: &dyn Clock, tier: &dyn Tier) {
     let now = clock.now();
     let year = HOUR * 24 * 365;
     let written = [
@@ -289,51 +282,18 @@ fn cleans_up_what_has_expired(clock: &dyn Clock, tier: &dyn Tier) {
         (now + year, false),
     ];
     for (n, (written_at, _)) in written.iter().enumerate() {
-        tier.put(&entry(ns(), &key(n), "{}", *written_at, HOUR))
-            .expect("put");
+        put(tier, &entry(ns(), &key(n), "{}", *written_at, HOUR));
     }
     let removed = tier.cleanup(now).expect("cleanup");
     for (n, (_, stays)) in written.iter().enumerate() {
-        assert_eq!(
-            get(tier, &key(n)).is_some(),
-            *stays,
-            "{}: entry {n} after cleanup",
-            tier.name()
-        );
+        let is_there = get(tier, &key(n)).is_some();
+        assert_eq!(is_there, *stays, "{}: entry {n}", tier.name());
     }
-    assert_eq!(
-        removed,
-        3,
-        "{}: cleanup counts what it removes",
-        tier.name()
-    );
+    assert_eq!(removed, 3, "{}: cleanup counts", tier.name());
     assert_eq!(tier.cleanup(now).expect("cleanup"), 0);
 }
 
-fn works_in_batches(clock: &dyn Clock, tier: &dyn Tier) {
-    let entries: Vec<Entry> = (0..10)
-        .map(|n| entry(ns(), &key(n), n.to_string(), clock.now(), HOUR))
-        .collect();
-    assert!(tier.put_many(&entries).iter().all(Result::is_ok));
-    let asked = [key(9), key(99), key(0), key(9)];
-    let found: Vec<Option<Entry>> = tier
-        .get_many(&ns(), &asked)
-        .into_iter()
-        .map(|found| found.expect("get").map(|found| found.entry))
-        .collect();
-    assert_eq!(
-        found,
-        [
-            Some(entries[9].clone()),
-            None,
-            Some(entries[0].clone()),
-            Some(entries[9].clone())
-        ]
-    );
-    assert!(tier.get_many(&ns(), &[]).is_empty() && tier.put_many(&[]).is_empty());
-}
-
-/// Each payload says which write it is from, many times over: a torn one would contradict itself.
+/// Each payload repeats the number of its writer: a torn one contradicts itself.
 fn is_whole_under_threads(clock: &dyn Clock, tier: &Arc<dyn Tier>) {
     let now = clock.now();
     std::thread::scope(|scope| {
@@ -341,17 +301,14 @@ fn is_whole_under_threads(clock: &dyn Clock, tier: &Arc<dyn Tier>) {
             scope.spawn(move || {
                 for round in 0..25_usize {
                     let payload = vec![thread; 1000 + round];
-                    tier.put(&entry(ns(), &key(round % 3), payload, now, HOUR))
-                        .expect("put");
+                    put(&**tier, &entry(ns(), &key(round % 3), payload, now, HOUR));
                     if let Some(found) = get(&**tier, &key((round + 1) % 3)) {
                         let payload = found.payload();
-                        assert!(
-                            payload.len() >= 1000 && payload.iter().all(|byte| byte == &payload[0]),
-                            "torn"
-                        );
+                        let is_whole = payload.iter().all(|byte| byte == &payload[0]);
+                        assert!(payload.len() >= 1000 && is_whole, "torn");
                     }
                     if round % 10 == 9 {
-                        let _ = tier.remove(&ns(), &key(2)).expect("remove");
+                        remove(&**tier, ns(), &Pattern::exact(&key(2)));
                     }
                 }
             });
@@ -360,33 +317,100 @@ fn is_whole_under_threads(clock: &dyn Clock, tier: &Arc<dyn Tier>) {
     assert!(get(&**tier, &key(0)).is_some());
 }
 
-fn leases_to_one_at_a_time(tier: &dyn Tier) {
-    let lease = || {
-        tier.try_lease(&ns(), &key(1), Duration::ZERO, HOUR)
-            .expect("lease")
+fn lease(coordinator: &dyn Coordinator, key: &Key) -> Acquired {
+    coordinator
+        .try_lease(&ns(), key, HOUR, Deadline::NONE)
+        .expect("lease")
+}
+
+fn held(coordinator: &dyn Coordinator, key: &Key) -> LeaseGuard {
+    match lease(coordinator, key) {
+        Acquired::Held(guard) => guard,
+        Acquired::Busy => panic!("the lease of {key} is free, but not granted"),
+    }
+}
+
+fn leases_to_one_at_a_time(tier: &dyn Tier, coordinator: &dyn Coordinator) {
+    let name = tier.name();
+    let guard = held(coordinator, &key(1));
+    let second = lease(coordinator, &key(1));
+    assert!(matches!(second, Acquired::Busy), "{name}: two at once");
+    drop(held(coordinator, &key(2)));
+    let first = guard.token();
+    drop(guard);
+    let again = held(coordinator, &key(1));
+    assert_eq!(first.is_some(), again.token().is_some(), "{name}");
+    assert!(
+        first.is_none() || again.token() > first,
+        "{name}: tokens grow"
+    );
+}
+
+fn put_if_current(coordinator: &dyn Coordinator, entry: &Entry, token: FencingToken) -> Written {
+    coordinator
+        .put_if_current(entry, token, Deadline::NONE)
+        .expect("put")
+}
+
+/// The time in the entries would decide the other way round.
+fn refuses_a_superseded_holder(clock: &dyn Clock, tier: &dyn Tier, coordinator: &dyn Coordinator) {
+    let name = tier.name();
+    let Some(early) = held(coordinator, &key(3)).token() else {
+        return;
     };
-    let held = match lease() {
-        LeaseOutcome::Unsupported => return,
-        LeaseOutcome::Held(held) => held,
-        other => panic!("{}: the first asks and is told {other:?}", tier.name()),
+    let late = held(coordinator, &key(3)).token().expect("a token");
+    let made = |text: &'static str, ahead: u64| {
+        let at = clock.now() + Duration::from_secs(ahead);
+        entry(ns(), &key(3), text, at, HOUR)
     };
+    let newer = made("newer", 0);
     assert!(
-        matches!(lease(), LeaseOutcome::Busy),
-        "{}: two leases at once",
-        tier.name()
+        is_stored(&put_if_current(coordinator, &newer, late)),
+        "{name}"
     );
-    let other = tier
-        .try_lease(&ns(), &key(2), Duration::ZERO, HOUR)
-        .expect("lease");
+    match put_if_current(coordinator, &made("older", 60), early) {
+        Written::Superseded(by) => assert_eq!(by, newer, "{name}"),
+        other => panic!("{name}: an older token wrote: {other:?}"),
+    }
+    assert_eq!(get(tier, &key(3)), Some(newer), "{name}");
+    // The current holder may store again.
+    let again = made("again", 1);
     assert!(
-        !matches!(other, LeaseOutcome::Busy),
-        "{}: a lease for one key holds up another",
-        tier.name()
+        is_stored(&put_if_current(coordinator, &again, late)),
+        "{name}"
     );
-    drop(held);
-    assert!(
-        matches!(lease(), LeaseOutcome::Held(_)),
-        "{}: a lease is not given back",
-        tier.name()
-    );
+    assert_eq!(get(tier, &key(3)), Some(again), "{name}");
+}
+
+fn refuses_a_write_after_a_removal(
+    clock: &dyn Clock,
+    tier: &dyn Tier,
+    coordinator: &dyn Coordinator,
+) {
+    let name = tier.name();
+    let made = |text: &'static str| entry(ns(), &key(4), text, clock.now(), HOUR);
+    let exact = Pattern::exact(&key(4));
+    for (pattern, is_there) in [
+        (&exact, false),
+        (&exact, true),
+        (&Pattern::under(["suite"]), true),
+        (&Pattern::all(), true),
+    ] {
+        if is_there {
+            put(tier, &made("there"));
+        }
+        let Some(token) = held(coordinator, &key(4)).token() else {
+            return;
+        };
+        remove(tier, ns(), pattern);
+        let written = put_if_current(coordinator, &made("old"), token);
+        assert!(
+            matches!(written, Written::Removed),
+            "{name}: {pattern}, {is_there}: {written:?}"
+        );
+        assert_eq!(get(tier, &key(4)), None, "{name}");
+        let token = held(coordinator, &key(4)).token().expect("a token");
+        assert!(is_stored(&put_if_current(coordinator, &made("new"), token)));
+        assert_eq!(remove(tier, ns(), &exact), 1, "{name}");
+    }
 }

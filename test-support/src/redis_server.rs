@@ -1,8 +1,8 @@
-//! Real Redis servers for tests: one, a Cluster of three, or one with TLS; each on a free port, without
-//! persistence, in a folder of its own, and gone when dropped. It knows nothing of caches.
+//! Real Redis servers for tests: one, a Cluster of three, or one with TLS. Each has a free port and a folder
+//! of its own, no persistence, and is killed when dropped.
 //!
-//! The server is the `redis-server` that `PATH` finds first: another release, or a Valkey under that name.
-//! Where `redis-server` is not installed the tests are skipped, with a line that says so.
+//! The server is the first `redis-server` in `PATH`, which may be a Valkey of that name. Without one the tests
+//! are skipped with a line on standard error.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::net::{TcpListener, TcpStream};
@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// A server. Killed when dropped, also where a test panics.
+/// A server, killed when dropped.
 #[derive(Debug)]
 pub struct RedisServer {
     child: Child,
@@ -19,11 +19,11 @@ pub struct RedisServer {
     arguments: Vec<String>,
 }
 
-/// Waits until something holds, looking every few milliseconds.
+/// Waits for a condition, which it checks every few milliseconds.
 ///
 /// # Panics
-/// It does not hold within the time.
-pub fn until(what: &str, within: Duration, mut holds: impl FnMut() -> bool) {
+/// The condition does not hold within the time.
+pub fn wait_until(what: &str, within: Duration, mut holds: impl FnMut() -> bool) {
     let start = Instant::now();
     while !holds() {
         assert!(start.elapsed() < within, "not within {within:?}: {what}");
@@ -31,14 +31,14 @@ pub fn until(what: &str, within: Duration, mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// A port nobody listens on at the moment.
+/// A port without a listener at this moment.
 #[must_use]
 pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("its number").port()
+    listener.local_addr().expect("an address").port()
 }
 
-/// A port of which the server's bus, 10,000 above it, is free too.
+/// A free port whose Cluster bus, 10,000 above it, is free too.
 fn free_port_and_bus() -> u16 {
     loop {
         let port = free_port();
@@ -49,21 +49,21 @@ fn free_port_and_bus() -> u16 {
     }
 }
 
-/// Whether there is a server to start; if not, that is said.
+/// Whether `redis-server` is installed. If not, prints that the test is skipped.
 #[must_use]
 pub fn is_installed() -> bool {
     let version = Command::new("redis-server").arg("--version").output();
-    let there = version.is_ok_and(|output| output.status.success());
-    if !there {
+    let is_there = version.is_ok_and(|output| output.status.success());
+    if !is_there {
         let test = std::thread::current();
         let name = test.name().unwrap_or("a test");
         crate::skip(name, "redis-server is not installed");
     }
-    there
+    is_there
 }
 
 impl RedisServer {
-    /// A server with no settings of its own; `None` where none is installed.
+    /// A server with default settings; `None` where none is installed.
     #[must_use]
     pub fn start() -> Option<Self> {
         Self::start_with(&[])
@@ -78,7 +78,7 @@ impl RedisServer {
         Self::start_on(port, &arguments)
     }
 
-    /// A server that speaks TLS only, with the certificate of these files, as PEM.
+    /// A server for TLS only, with the certificate and key in these PEM files.
     #[must_use]
     pub fn start_tls(certificate: &Path, key: &Path) -> Option<Self> {
         let (port, text) = (free_port(), |path: &Path| path.display().to_string());
@@ -116,14 +116,10 @@ impl RedisServer {
             folder,
             arguments,
         };
-        server.wait_until_it_listens();
-        Some(server)
-    }
-
-    fn wait_until_it_listens(&self) {
-        until("the server listens", Duration::from_secs(20), || {
-            TcpStream::connect(("127.0.0.1", self.port)).is_ok()
+        wait_until("the server listens", Duration::from_secs(20), || {
+            TcpStream::connect(("127.0.0.1", port)).is_ok()
         });
+        Some(server)
     }
 
     /// Its port.
@@ -132,10 +128,16 @@ impl RedisServer {
         self.port
     }
 
-    /// The number of its process.
+    /// Its process id.
     #[must_use]
     pub fn process(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Its working folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Its URL.
@@ -144,35 +146,38 @@ impl RedisServer {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// A connection beside the cache, for what only a test does.
+    /// A connection of the test's own.
     #[must_use]
-    pub fn raw(&self) -> redis::Connection {
+    pub fn client(&self) -> redis::Connection {
         let client = redis::Client::open(self.url()).expect("a URL");
-        let mut raw = None;
-        until("a connection", Duration::from_secs(20), || {
-            raw = client.get_connection().ok();
-            raw.is_some()
+        let mut connection = None;
+        wait_until("a connection", Duration::from_secs(20), || {
+            connection = client.get_connection().ok();
+            connection.is_some()
         });
-        raw.expect("a connection")
+        connection.expect("a connection")
     }
 
-    /// Asks something, for its side effect.
-    pub fn tell(&self, words: &[&str]) -> redis::Value {
+    /// Sends a command and returns the reply.
+    ///
+    /// # Panics
+    /// The reply is an error.
+    pub fn command(&self, words: &[&str]) -> redis::Value {
         let (first, rest) = words.split_first().expect("a command");
         let mut command = redis::cmd(first);
         command.arg(rest);
         command
-            .query(&mut self.raw())
+            .query(&mut self.client())
             .unwrap_or_else(|error| panic!("{words:?}: {error}"))
     }
 
-    /// Stops it where it stands, with its connections open.
-    pub fn freeze(&self) {
+    /// Suspends the process with its connections open, until [`RedisServer::resume`].
+    pub fn suspend(&self) {
         self.signal("-STOP");
     }
 
-    /// Lets it go on.
-    pub fn thaw(&self) {
+    /// Resumes the process.
+    pub fn resume(&self) {
         self.signal("-CONT");
     }
 
@@ -184,13 +189,13 @@ impl RedisServer {
 
     /// Kills it.
     pub fn kill(&mut self) {
-        // It may be dead already.
+        // It may be dead.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 
-    /// Starts it again after [`RedisServer::kill`], on the same port and empty; does not wait for it.
-    pub fn start_again(&mut self) {
+    /// Kills the server and starts it on the same port, empty. Returns before it listens.
+    pub fn restart(&mut self) {
         self.kill();
         self.child = spawn(&self.arguments, self.folder.path());
     }
@@ -222,7 +227,7 @@ pub struct RedisCluster {
 }
 
 impl RedisCluster {
-    /// A Cluster that is ready; `None` where no server is installed.
+    /// A ready Cluster; `None` where no server is installed.
     #[must_use]
     pub fn start() -> Option<Self> {
         let mut servers = Vec::new();
@@ -240,16 +245,16 @@ impl RedisCluster {
                 ],
             )?);
         }
-        // Word by word as Redis 6 knows it, which has no ranges of slots and no other bus.
+        // Redis 6 has neither ranges of slots nor another bus port.
         for (index, (server, slots)) in servers
             .iter()
             .zip([0..5461, 5461..10_923, 10_923..16_384])
             .enumerate()
         {
-            server.tell(&["CLUSTER", "SET-CONFIG-EPOCH", &(index + 1).to_string()]);
+            server.command(&["CLUSTER", "SET-CONFIG-EPOCH", &(index + 1).to_string()]);
             let slots: Vec<String> = slots.map(|slot: u16| slot.to_string()).collect();
             let slots = slots.iter().map(String::as_str);
-            server.tell(
+            server.command(
                 &["CLUSTER", "ADDSLOTS"]
                     .into_iter()
                     .chain(slots)
@@ -259,10 +264,10 @@ impl RedisCluster {
         let first = servers.first().expect("three servers");
         for server in servers.iter().skip(1) {
             let port = server.port().to_string();
-            first.tell(&["CLUSTER", "MEET", "127.0.0.1", &port]);
+            first.command(&["CLUSTER", "MEET", "127.0.0.1", &port]);
         }
-        let knows_all = |server: &RedisServer| {
-            let info = server.tell(&["CLUSTER", "INFO"]);
+        let is_ready = |server: &RedisServer| {
+            let info = server.command(&["CLUSTER", "INFO"]);
             let info: String = redis::FromRedisValue::from_redis_value(info).unwrap_or_default();
             [
                 "cluster_state:ok",
@@ -272,19 +277,22 @@ impl RedisCluster {
             .iter()
             .all(|line| info.contains(line))
         };
-        until("the cluster is ready", Duration::from_secs(60), || {
-            servers.iter().all(knows_all)
+        wait_until("the cluster is ready", Duration::from_secs(60), || {
+            servers.iter().all(is_ready)
         });
         Some(Self { servers })
     }
 
-    /// Tells all of them, of whom those answer who have the keys.
-    pub fn tell(&self, words: &[&str]) {
+    /// Sends a command to all servers; those without the key refuse it.
+    ///
+    /// # Panics
+    /// A reply is another error.
+    pub fn command(&self, words: &[&str]) {
         let (first, rest) = words.split_first().expect("a command");
         for server in &self.servers {
-            let told: redis::RedisResult<redis::Value> =
-                redis::cmd(first).arg(rest).query(&mut server.raw());
-            if let Err(error) = told {
+            let reply: redis::RedisResult<redis::Value> =
+                redis::cmd(first).arg(rest).query(&mut server.client());
+            if let Err(error) = reply {
                 assert_eq!(error.code(), Some("MOVED"), "{words:?}: {error}");
             }
         }

@@ -1,6 +1,4 @@
-//! What tests say past the harness's capture, of all packages: what a machine does not allow, what a run is
-//! not for, and how often a fault was injected. `scripts/counts` makes a table of it.
-
+//! Lines that tests print past the harness's capture: skips, tests left out, and counts of injected faults.
 use std::fmt::Display;
 use std::io::Write as _;
 
@@ -15,21 +13,21 @@ pub fn skip(name: &str, why: impl Display) {
         may_skip,
         "BEDROCK_CATALOG_MUST_RUN is set, and {name} cannot run: {why}"
     );
-    say(format_args!("SKIPPED {name}: {why}"));
+    print_line(format_args!("SKIPPED {name}: {why}"));
 }
 
-/// Says that a test is not meant to run this time, whatever the machine allows: it is of the long lane, or
-/// of data that is not part of a clone.
+/// Says that a test does not run in this lane, whatever the machine allows, or needs data that is not part
+/// of a clone.
 pub fn leave_out(name: &str, why: impl Display) {
-    say(format_args!("LEFT OUT {name}: {why}"));
+    print_line(format_args!("LEFT OUT {name}: {why}"));
 }
 
 /// Says how many cases of a fault there were, as `104 writes`. None went wrong: a test says it at its end.
 pub fn count(fault: &str, cases: impl Display) {
-    say(format_args!("COUNTED {fault}: {cases}"));
+    print_line(format_args!("COUNTED {fault}: {cases}"));
 }
 
-fn say(line: impl Display) {
+fn print_line(line: impl Display) {
     // As one write: other tests talk at the same time.
     let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
 }

@@ -11,10 +11,12 @@
 mod ratio;
 
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bedrock_catalog::cache::tier::disk::{DiskTier, Locations};
-use bedrock_catalog::cache::{Codec, Key, ManualClock, Tier};
+use bedrock_catalog::cache::{
+    Codec, Deadline, FileTier, FilesOptions, Key, ManualClock, SystemClock, Tier,
+};
 use bedrock_catalog::recording::Recording;
 use bedrock_catalog::{
     CacheMode, Catalog, LiveCatalog, Policy, catalog_from_json, catalog_to_json, models, regions,
@@ -80,7 +82,7 @@ fn hot_path() {
     );
 }
 
-/// The file is read, checked and made a catalog: by the disk tier alone; and by a whole LiveCatalog, which
+/// The file is read, checked and made a catalog: by the file tier alone; and by a whole LiveCatalog, which
 /// is built for it and has threads between it and the disk.
 fn load() {
     let folder = tempfile::tempdir().unwrap();
@@ -99,9 +101,14 @@ fn load() {
     let filled = runtime.block_on(build().load()).unwrap();
     let json = catalog_to_json(&filled);
     let key = Key::new("catalog", "get", "all");
-    let (namespace, version) = (build().cache().namespace(), build().status().version);
-    let disk = DiskTier::new(Locations::given([folder.path()]), Codec::new(version))
-        .with_well_known(key.clone(), "catalog");
+    let (live, options) = (build(), FilesOptions::in_folders([folder.path()]));
+    let namespace = runtime.block_on(live.cache()).namespace();
+    let options = options.file_key(key.clone(), "catalog");
+    let disk = FileTier::new(
+        &options,
+        Codec::new(live.status().version),
+        Arc::new(SystemClock),
+    );
     let best = compare(
         &format!("a catalog from {} bytes of JSON", json.len()),
         1,
@@ -116,7 +123,7 @@ fn load() {
                 catalog_from_json(json.as_bytes()).unwrap().models().count()
             }),
             contender("the same from the file, its checks included", || {
-                let found = disk.get(&namespace, &key).unwrap().unwrap();
+                let found = disk.get(&namespace, &key, Deadline::NONE).unwrap().unwrap();
                 let (_, json) = found.entry.into_parts();
                 catalog_from_json(&json).unwrap().models().count()
             }),

@@ -1,5 +1,5 @@
 //! Answers on a loopback address, over real HTTP, on a thread and a runtime of their own: they neither
-//! share tasks with their client nor wait for it. What is answered is somebody else's business.
+//! share tasks with their client nor wait for it. The answers come from a trait.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -22,7 +22,7 @@ use tokio::task::JoinSet;
 
 use crate::fake_bedrock::{Delivery, Reply, ReplyBody};
 
-/// Whoever answers requests.
+/// Answers requests.
 pub(crate) trait Answers: Send + Sync + 'static {
     /// The answer, and how it comes.
     fn answer(&self, request: &Request<Bytes>) -> Reply;
@@ -121,7 +121,7 @@ async fn accept(listener: std::net::TcpListener, answers: Arc<impl Answers>) {
 async fn serve(stream: TcpStream, answers: Arc<impl Answers>) {
     let _ = stream.set_nodelay(true);
     let service = service_fn(|request| respond(request, &*answers));
-    // A connection that ends badly is what the script asked for, or the client's own doing.
+    // A connection that breaks is part of the script, or the client's own doing.
     let _ = hyper::server::conn::http1::Builder::new()
         .serve_connection(TokioIo::new(stream), service)
         .await;

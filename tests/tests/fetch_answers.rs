@@ -151,7 +151,7 @@ async fn less_than_before_is_suspicious() {
         profiles: 45,
     };
     assert_eq!(before["us-east-1"], known);
-    for (now, believed) in [
+    for (now, accepted) in [
         (synthetic::recording(&["us-east-1"], 7, 45), true),
         (synthetic::recording(&["us-east-1"], 6, 36), true),
         (synthetic::recording(&["us-east-1"], 5, 45), false),
@@ -168,31 +168,31 @@ async fn less_than_before_is_suspicious() {
             .await
             .unwrap();
         let report = &fetched.reports()["us-east-1"];
-        let expected = if believed {
+        let expected = if accepted {
             Outcome::Ok
         } else {
             Outcome::Suspicious
         };
         assert_eq!(report.outcome, expected, "{}", report.reason);
-        assert_eq!(fetched.recording().regions.len(), usize::from(believed));
+        assert_eq!(fetched.recording().regions.len(), usize::from(accepted));
     }
-    // An empty list by fault, in each operation; without an expectation it is believed.
+    // An empty list by fault, in each operation; without an expectation it is accepted.
     for operation in [Operation::Models, Operation::Profiles] {
         let empty = Rule::new(Fault::Empty)
             .region("us-east-1")
             .operation(operation);
         let wire = Memory::new(Stage::new(small()).rule(empty));
-        let doubting = fetcher(&wire)
+        let guarded = fetcher(&wire)
             .build()
             .unwrap()
             .with_expectations(before.clone())
             .fetch()
             .await
             .unwrap();
-        assert_eq!(doubting.reports()["us-east-1"].outcome, Outcome::Suspicious);
-        assert_eq!(doubting.answered(), 2);
-        let believing = fetcher(&wire).build().unwrap().fetch().await.unwrap();
-        assert!(believing.is_complete());
+        assert_eq!(guarded.reports()["us-east-1"].outcome, Outcome::Suspicious);
+        assert_eq!(guarded.answered(), 2);
+        let unguarded = fetcher(&wire).build().unwrap().fetch().await.unwrap();
+        assert!(unguarded.is_complete());
     }
 }
 
@@ -295,18 +295,18 @@ fn a_request_that_makes_no_sense_is_refused() {
         (with().max_attempts(4), "max_attempts", "4", "1 to 3"),
         (with().max_pages(0), "max_pages", "0", "1 to 100"),
         (with().max_pages(101), "max_pages", "101", "1 to 100"),
-        (with().deadline(time), "deadline", "0s", "time to ask"),
+        (with().deadline(time), "deadline", "0s", "more than 0s"),
         (
             with().attempt_timeout(time),
             "attempt_timeout",
             "0s",
-            "time to ask",
+            "more than 0s",
         ),
         (
             with().operation_timeout(time),
             "operation_timeout",
             "0s",
-            "time to ask",
+            "more than 0s",
         ),
         (
             with().endpoint_url("nowhere"),
@@ -324,7 +324,7 @@ fn a_request_that_makes_no_sense_is_refused() {
         let error = builder.build().unwrap_err();
         assert_eq!(
             error.kind(),
-            bedrock_catalog::fetch::ErrorKind::InvalidRequest,
+            bedrock_catalog::CatalogErrorKind::InvalidConfiguration,
             "{error}"
         );
         assert!(!error.is_transient());

@@ -13,9 +13,7 @@ use aws_config::SdkConfig;
 use aws_credential_types::provider::{
     ProvideCredentials, SharedCredentialsProvider, error::CredentialsError, future,
 };
-use bedrock_catalog::fetch::{
-    ErrorKind, Fetched, Fetcher, FetcherBuilder, Outcome, partition_regions,
-};
+use bedrock_catalog::fetch::{Fetched, Fetcher, FetcherBuilder, Outcome, partition_regions};
 use bedrock_catalog_tests::fake_bedrock::{
     FakeBedrock, Fault, Memory, Operation, Rule, Stage, sdk_config,
 };
@@ -239,7 +237,10 @@ async fn no_credentials_is_said_within_five_seconds() {
         let (fetched, elapsed) = timed(fetcher.fetch()).await;
         let error = fetched.unwrap_err();
         assert!(elapsed <= Duration::from_secs(5), "{elapsed:?}");
-        assert_eq!(error.kind(), ErrorKind::NoCredentials);
+        assert_eq!(
+            error.kind(),
+            bedrock_catalog::CatalogErrorKind::NoCredentials
+        );
         assert!(error.is_no_credentials());
         assert_eq!(error.is_transient(), transient);
         assert!(error.to_string().contains("AWS_PROFILE"), "{error}");

@@ -9,8 +9,9 @@
 use std::collections::BTreeSet;
 
 use bedrock_catalog::recording::Recording;
-use bedrock_catalog::{Catalog, CatalogDiff, transform};
+use bedrock_catalog::{Catalog, CatalogDiff};
 use bedrock_catalog_recording::guard_violations;
+use bedrock_catalog_recording::transform;
 
 /// A deterministic random number generator.
 struct Dice(u64);

@@ -7,8 +7,9 @@
 )]
 
 use bedrock_catalog::recording::{LifecycleSummary, ModelSummary, Recording};
-use bedrock_catalog::{Catalog, CatalogDiff, SetChange, transform};
+use bedrock_catalog::{Catalog, CatalogDiff, SetChange};
 use bedrock_catalog_gen::{diff_json, diff_markdown, diff_text};
+use bedrock_catalog_recording::transform;
 use bedrock_catalog_tests::synthetic;
 
 const REGIONS: [&str; 3] = ["eu-west-1", "us-east-1", "us-west-2"];

@@ -12,8 +12,9 @@ use std::collections::BTreeSet;
 use bedrock_catalog::recording::{
     ModelSummary, ProfileModel, ProfileSummary, Recording, RegionAnswers,
 };
-use bedrock_catalog::{Catalog, CatalogDiff, catalog_from_json, transform};
+use bedrock_catalog::{Catalog, CatalogDiff, catalog_from_json};
 use bedrock_catalog_gen::{bake, diff_json, diff_markdown, diff_text, name_constants};
+use bedrock_catalog_recording::transform;
 use pulldown_cmark::{Event, Options, Parser, Tag};
 use serde_json::Value;
 

@@ -1,8 +1,9 @@
-//! The parts of the caching client, each by itself. The whole, against a server, is in `tests/`.
+//! The parts of the caching client, each by itself. `tests/` has the whole.
 
-mod answer;
+mod identity;
+mod invalidation;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod parameters;
-mod reply;
+mod response;
 mod rules;

@@ -1,8 +1,9 @@
-//! The rules that are shipped, those that are refused, and what is done where there are none.
+//! The shipped rules, refused rules, and writes without a rule.
 
-use super::super::parameters::Parameters;
-use super::super::rules::{Kind, Rules, service_word};
 use bedrock_catalog_cache::{Key, Pattern};
+
+use crate::parameters::Parameters;
+use crate::rules::{Kind, Rules, service_word};
 
 fn shipped() -> Rules {
     Rules::from_json(include_str!("../rules.json")).unwrap()
@@ -10,63 +11,68 @@ fn shipped() -> Rules {
 
 /// The key of a read that names these.
 fn key(service: &str, operation: &str, named: &[&str]) -> Key {
-    let named: Vec<_> = named.iter().map(|name| ("Name", *name)).collect();
-    let tags = Parameters::given(named).tags(operation, &[]);
-    let mut tags = tags.iter().map(String::as_str);
-    let key = Key::new(service, operation, tags.next().unwrap_or("all"));
-    tags.fold(key, |key, tag| key.sub(tag)).sub(&"0".repeat(32))
+    let parameters = Parameters::given(named.iter().map(|name| ("Name", *name)));
+    let ids = parameters.resource_ids(operation, &[]);
+    let ids = ids.iter().map(String::as_str);
+    let all = named.is_empty().then_some("all");
+    let digest = "0".repeat(32);
+    let names = [service, operation].into_iter().chain(all).chain(ids);
+    Key::from_parts(names.chain([digest.as_str()]))
 }
 
-fn drops(pattern: &Pattern, key: &Key) -> bool {
+fn invalidates(pattern: &Pattern, key: &Key) -> bool {
     pattern.matches(key)
 }
 
 #[test]
-fn operations_are_what_their_names_say() {
+fn the_name_of_an_operation_says_its_role() {
     let rules = shipped();
-    let read = Kind::Read { unless: vec![] };
     let all = [
-        ("identitystore", "ListUsers", read.clone()),
+        ("identitystore", "ListUsers", Kind::Read),
         (
             "bedrock",
             "GetModelInvocationLoggingConfiguration",
-            read.clone(),
+            Kind::Read,
         ),
-        ("ec2", "DescribeInstances", read.clone()),
-        ("sts", "GetCallerIdentity", read),
+        ("ec2", "DescribeInstances", Kind::Read),
+        ("sts", "GetCallerIdentity", Kind::Read),
+        ("dynamodb", "GetItem", Kind::Neutral),
+        ("dynamodb", "PutItem", Kind::Neutral),
+        ("dynamodb", "DescribeTable", Kind::Read),
+        ("dynamodb", "UpdateTable", Kind::Write),
+        ("s3", "ListObjectsV2", Kind::Neutral),
+        ("s3", "GetBucketPolicy", Kind::Read),
+        ("cloudwatch", "GetMetricData", Kind::Neutral),
+        ("secretsmanager", "GetSecretValue", Kind::Neutral),
+        ("sts", "GetSessionToken", Kind::Neutral),
+        ("sts", "GetFederationToken", Kind::Neutral),
+        ("ecr", "GetAuthorizationToken", Kind::Neutral),
         (
-            "dynamodb",
-            "GetItem",
-            Kind::Read {
-                unless: vec!["ConsistentRead".into()],
-            },
+            "cognito-identity",
+            "GetCredentialsForIdentity",
+            Kind::Neutral,
         ),
-        ("secretsmanager", "GetSecretValue", Kind::Other),
-        ("sts", "GetSessionToken", Kind::Other),
-        ("sts", "GetFederationToken", Kind::Other),
-        ("ecr", "GetAuthorizationToken", Kind::Other),
-        ("cognito-identity", "GetCredentialsForIdentity", Kind::Other),
-        ("cognito-identity", "GetOpenIdToken", Kind::Other),
-        ("sso", "GetRoleCredentials", Kind::Other),
-        ("redshift", "GetClusterCredentials", Kind::Other),
-        ("ec2", "GetPasswordData", Kind::Other),
-        ("kms", "GetPublicKey", Kind::Other),
-        ("iam", "GetAccessKeyLastUsed", Kind::Other),
-        ("s3", "GetObject", Kind::Other),
-        ("lambda", "GetFunction", Kind::Other),
-        ("bedrock", "GetModelCustomizationJob", Kind::Other),
-        ("sts", "AssumeRole", Kind::Other),
-        ("bedrock-runtime", "Converse", Kind::Other),
-        ("dynamodb", "BatchGetItem", Kind::Other),
-        ("sqs", "SendMessage", Kind::Other),
+        ("cognito-identity", "GetOpenIdToken", Kind::Neutral),
+        ("sso", "GetRoleCredentials", Kind::Neutral),
+        ("redshift", "GetClusterCredentials", Kind::Neutral),
+        ("ec2", "GetPasswordData", Kind::Neutral),
+        ("kms", "GetPublicKey", Kind::Neutral),
+        ("iam", "GetAccessKeyLastUsed", Kind::Neutral),
+        ("s3", "GetObject", Kind::Neutral),
+        ("lambda", "GetFunction", Kind::Neutral),
+        ("bedrock", "GetModelCustomizationJob", Kind::Neutral),
+        ("sts", "AssumeRole", Kind::Neutral),
+        ("bedrock-runtime", "Converse", Kind::Neutral),
+        ("dynamodb", "BatchGetItem", Kind::Neutral),
+        ("sqs", "SendMessage", Kind::Neutral),
         ("sqs", "CreateQueue", Kind::Write),
-        ("ivs", "GetStreamKey", Kind::Other),
+        ("ivs", "GetStreamKey", Kind::Neutral),
         (
             "cognito-identity-provider",
             "DescribeUserPoolClient",
-            Kind::Other,
+            Kind::Neutral,
         ),
-        ("identitystore", "IsMemberInGroups", Kind::Other),
+        ("identitystore", "IsMemberInGroups", Kind::Neutral),
         ("identitystore", "CreateUser", Kind::Write),
         ("some", "ProvisionThing", Kind::Write),
         ("some", "UnheardOf", Kind::Write),
@@ -79,22 +85,22 @@ fn operations_are_what_their_names_say() {
             "VerifyUserAttribute",
             Kind::Write,
         ),
-        ("kms", "Verify", Kind::Other),
-        ("kms", "VerifyMac", Kind::Other),
+        ("kms", "Verify", Kind::Neutral),
+        ("kms", "VerifyMac", Kind::Neutral),
         ("license-manager", "CheckoutLicense", Kind::Write),
         ("license-manager", "CheckInLicense", Kind::Write),
-        ("accessanalyzer", "CheckNoNewAccess", Kind::Other),
-        ("route-53-domains", "CheckDomainAvailability", Kind::Other),
+        ("accessanalyzer", "CheckNoNewAccess", Kind::Neutral),
+        ("route-53-domains", "CheckDomainAvailability", Kind::Neutral),
         ("acm-pca", "IssueCertificate", Kind::Write),
         ("some", "Isolate", Kind::Write),
         ("some", "HeaderRewrite", Kind::Write),
         ("some", "LookupsReset", Kind::Write),
-        ("lambda", "Invoke", Kind::Other),
-        ("lambda", "InvokeAsync", Kind::Other),
-        ("firehose", "PutRecordBatch", Kind::Other),
-        ("kinesis", "PutRecords", Kind::Other),
-        ("xray", "PutTraceSegments", Kind::Other),
-        ("sqs", "DeleteMessageBatch", Kind::Other),
+        ("lambda", "Invoke", Kind::Neutral),
+        ("lambda", "InvokeAsync", Kind::Neutral),
+        ("firehose", "PutRecordBatch", Kind::Neutral),
+        ("kinesis", "PutRecords", Kind::Neutral),
+        ("xray", "PutTraceSegments", Kind::Neutral),
+        ("sqs", "DeleteMessageBatch", Kind::Neutral),
     ];
     for (service, operation, kind) in all {
         assert_eq!(
@@ -107,9 +113,9 @@ fn operations_are_what_their_names_say() {
     assert_eq!(service_word("Bedrock Runtime"), "bedrock-runtime");
 }
 
-/// People put secrets into what they are free to name: the name is a value there, which no look finds.
+/// People put secrets into free pairs of names and values, where the name is a value itself.
 #[test]
-fn what_is_answered_as_free_pairs_of_names_and_values_is_not_kept() {
+fn answers_with_free_pairs_of_names_and_values_are_not_cached() {
     let rules = shipped();
     for (service, operations) in [
         ("ecs", "DescribeTaskDefinition DescribeTasks"),
@@ -145,14 +151,14 @@ fn what_is_answered_as_free_pairs_of_names_and_values_is_not_kept() {
     ] {
         for operation in operations.split_whitespace() {
             let kind = rules.kind(service, operation);
-            assert_eq!(kind, Kind::Other, "{service}:{operation}");
+            assert_eq!(kind, Kind::Neutral, "{service}:{operation}");
         }
     }
 }
 
-/// What is computed, sent or looked up by a POST changes nothing that is kept.
+/// Operations of the data plane change nothing that is cached.
 #[test]
-fn the_data_plane_is_neither_read_nor_written() {
+fn the_data_plane_is_neutral() {
     let rules = shipped();
     let neither = [
         (
@@ -201,12 +207,12 @@ fn the_data_plane_is_neither_read_nor_written() {
         for operation in operations.split_ascii_whitespace() {
             assert_eq!(
                 rules.kind(service, operation),
-                Kind::Other,
+                Kind::Neutral,
                 "{service}:{operation}"
             );
         }
     }
-    // They sound alike, and change something.
+    // Their names are similar, and they are writes.
     let writes = [
         ("bedrock-runtime", "StartAsyncInvoke"),
         ("bedrock-agent-runtime", "InvokeAgent"),
@@ -227,38 +233,38 @@ fn the_data_plane_is_neither_read_nor_written() {
             "{service}:{operation}"
         );
     }
-    // And no more than they change.
-    let pattern = rules.drops("bedrock-runtime", "StartAsyncInvoke", []);
-    assert!(drops(
+    // They invalidate no more than they change.
+    let pattern = rules.invalidated_by("bedrock-runtime", "StartAsyncInvoke", []);
+    assert!(invalidates(
         &pattern,
         &key("bedrock-runtime", "ListAsyncInvokes", &[])
     ));
-    assert!(!drops(
+    assert!(!invalidates(
         &pattern,
         &key("bedrock-runtime", "GetAsyncInvoke", &["one"])
     ));
-    let pattern = rules.drops("bedrock-agent-runtime", "InvokeAgent", [("agentId", "a")]);
-    assert!(drops(
+    let pattern = rules.invalidated_by("bedrock-agent-runtime", "InvokeAgent", [("agentId", "a")]);
+    assert!(invalidates(
         &pattern,
         &key("bedrock-agent-runtime", "GetAgentMemory", &["a"])
     ));
-    assert!(!drops(
+    assert!(!invalidates(
         &pattern,
         &key("bedrock-agent-runtime", "ListSessions", &[])
     ));
 }
 
 #[test]
-fn what_changes_by_itself_or_is_good_once_is_asked_each_time() {
+fn answers_that_change_by_themselves_or_are_good_once_are_not_cached() {
     let rules = shipped();
     for (service, operation) in [
-        // Asking takes or makes something.
+        // The read takes or creates something.
         ("sfn", "GetActivityTask"),
         ("cognito-identity", "GetId"),
         ("appconfigdata", "GetLatestConfiguration"),
         ("bedrock", "GetAutomatedReasoningPolicyNextScenario"),
         ("bedrock", "ListFoundationModelAgreementOffers"),
-        // A later write has to name the version that was read.
+        // A later write names the version that was read.
         ("cloudfront", "GetDistributionConfig"),
         ("cloudfront", "GetCachePolicy"),
         // Positions and data.
@@ -268,7 +274,7 @@ fn what_changes_by_itself_or_is_good_once_is_asked_each_time() {
         ("ec2", "GetConsoleScreenshot"),
         ("lex-runtime-v2", "GetSession"),
         ("iot-data-plane", "GetThingShadow"),
-        // Is it done, is it well, how many are there?
+        // The state of this moment.
         ("bedrock", "GetAutomatedReasoningPolicyBuildWorkflow"),
         ("glue", "GetWorkflowRun"),
         ("glue", "GetStatement"),
@@ -296,7 +302,7 @@ fn what_changes_by_itself_or_is_good_once_is_asked_each_time() {
         ("api-gateway", "GetUsagePlanKeys"),
         ("location", "DescribeKey"),
         ("location", "ListKeys"),
-        // Reads that are not called so.
+        // Reads with another verb.
         ("cloudwatch-logs", "FilterLogEvents"),
         ("cognito-identity-provider", "AdminGetUser"),
         ("cognito-identity-provider", "AdminListGroupsForUser"),
@@ -309,7 +315,7 @@ fn what_changes_by_itself_or_is_good_once_is_asked_each_time() {
         ("bedrock-agent-runtime", "RetrieveAndGenerate"),
     ] {
         let kind = rules.kind(service, operation);
-        assert_eq!(kind, Kind::Other, "{service}:{operation}");
+        assert_eq!(kind, Kind::Neutral, "{service}:{operation}");
     }
     for (service, operation) in [
         ("sqs", "GetQueueUrl"),
@@ -327,7 +333,7 @@ fn what_changes_by_itself_or_is_good_once_is_asked_each_time() {
         ("bedrock", "ListFoundationModels"),
     ] {
         let kind = rules.kind(service, operation);
-        assert_eq!(kind, Kind::Read { unless: vec![] }, "{service}:{operation}");
+        assert_eq!(kind, Kind::Read, "{service}:{operation}");
     }
     for (service, operation) in [
         ("cognito-identity-provider", "AdminDeleteUser"),
@@ -335,25 +341,21 @@ fn what_changes_by_itself_or_is_good_once_is_asked_each_time() {
         ("kms", "CreateKey"),
         ("s3", "CreateBucket"),
         ("storage-gateway", "RetrieveTapeArchive"),
-        ("dynamodb", "TransactWriteItems"),
     ] {
         let kind = rules.kind(service, operation);
         assert_eq!(kind, Kind::Write, "{service}:{operation}");
     }
-    // What is there now, and not what was there.
-    let unless = vec!["ConsistentRead".into()];
-    assert_eq!(rules.kind("dynamodb", "GetItem"), Kind::Read { unless });
 }
 
 #[test]
-fn without_a_rule_lists_and_the_thing_go() {
+fn a_write_without_a_rule_invalidates_the_lists_and_its_resource() {
     let rules = shipped();
-    let pattern = rules.drops(
+    let pattern = rules.invalidated_by(
         "iam",
         "UpdateRole",
         [("RoleName", "reader"), ("Description", "text")],
     );
-    for (operation, named, dropped) in [
+    for (operation, named, invalidated) in [
         ("ListRoles", vec![], true),
         ("ListAttachedRolePolicies", vec!["another"], true),
         ("GetAccountSummary", vec![], true),
@@ -375,85 +377,88 @@ fn without_a_rule_lists_and_the_thing_go() {
         ("GetRolePolicy", vec!["writer", "policy"], false),
     ] {
         assert_eq!(
-            drops(&pattern, &key("iam", operation, &named)),
-            dropped,
+            invalidates(&pattern, &key("iam", operation, &named)),
+            invalidated,
             "{operation} {named:?}"
         );
     }
     assert!(
-        !drops(&pattern, &key("ec2", "ListRoles", &[])),
+        !invalidates(&pattern, &key("ec2", "ListRoles", &[])),
         "another service"
     );
-    // The other way round: by a path, or a name with a version, what was read by the ARN or the name.
+    // The write names a path or a version; the read named the ARN or the name.
     let parameter = "arn:aws:ssm:us-east-1:111111111111:parameter/app/x";
     for (named, read) in [("/app/x", parameter), (parameter, "/app/x"), ("x:7", "x")] {
-        let pattern = rules.drops("ssm", "PutParameter", [("Name", named)]);
+        let pattern = rules.invalidated_by("ssm", "PutParameter", [("Name", named)]);
         let of = |read| key("ssm", "GetParameter", &[read]);
-        assert!(drops(&pattern, &of(read)), "{named} and {read}");
-        assert!(!drops(&pattern, &of("/app/y")), "{named}");
+        assert!(invalidates(&pattern, &of(read)), "{named} and {read}");
+        assert!(!invalidates(&pattern, &of("/app/y")), "{named}");
     }
-    // Lists that are not called a plural.
+    // Lists whose plural is not at the end.
     for (service, operation, named) in [
         ("ssm", "GetParametersByPath", "/app/db"),
         ("ssm", "GetMaintenanceWindowsForTarget", "w-1"),
         ("ec2", "DescribeThingsByOwner", "o"),
         ("ssm", "DescribePatchGroupsForPatchBaseline", "b"),
     ] {
-        let pattern = rules.drops(service, "PutParameter", [("Name", "/app/db/host")]);
+        let pattern = rules.invalidated_by(service, "PutParameter", [("Name", "/app/db/host")]);
         let list = key(service, operation, &[named]);
-        assert!(drops(&pattern, &list), "{operation}");
+        assert!(invalidates(&pattern, &list), "{operation}");
     }
-    // Many names: the key is cut short, and goes to be safe.
+    // A key with many names is shortened; it is invalidated to be safe.
     let many: Vec<String> = (0..20).map(|n| n.to_string()).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
-    assert!(drops(&pattern, &key("iam", "GetRole", &many)));
-    // It names nothing: all of the service.
-    let pattern = rules.drops("iam", "UpdateAccountPasswordPolicy", []);
-    assert!(drops(&pattern, &key("iam", "GetRole", &["writer"])));
-    assert!(!drops(&pattern, &key("sts", "GetCallerIdentity", &[])));
+    assert!(invalidates(&pattern, &key("iam", "GetRole", &many)));
+    // Without a resource, the whole service is invalidated.
+    let pattern = rules.invalidated_by("iam", "UpdateAccountPasswordPolicy", []);
+    assert!(invalidates(&pattern, &key("iam", "GetRole", &["writer"])));
+    assert!(!invalidates(
+        &pattern,
+        &key("sts", "GetCallerIdentity", &[])
+    ));
 }
 
 #[test]
-fn what_the_request_leaves_out_is_everything() {
+fn a_missing_parameter_invalidates_all_entries_of_the_operation() {
     let rules = shipped();
-    let named = rules.drops("identitystore", "UpdateUser", [("UserId", "u-1")]);
-    let unnamed = rules.drops("identitystore", "UpdateUser", []);
+    let named = rules.invalidated_by("identitystore", "UpdateUser", [("UserId", "u-1")]);
+    let unnamed = rules.invalidated_by("identitystore", "UpdateUser", []);
     let other = key("identitystore", "DescribeUser", &["u-2"]);
-    assert!(!drops(&named, &other));
-    assert!(drops(&unnamed, &other));
+    assert!(!invalidates(&named, &other));
+    assert!(invalidates(&unnamed, &other));
     assert!(
-        drops(
+        invalidates(
             &named,
             &key("sso-admin", "ListAccountAssignmentsForPrincipal", &["u-1"])
         ),
         "across services"
     );
-    assert!(!drops(
+    assert!(!invalidates(
         &named,
         &key("sso-admin", "ListAccountAssignmentsForPrincipal", &["u-2"])
     ));
 }
 
 #[test]
-fn rules_that_mean_nothing_are_refused() {
-    let write = |operations: &str, drops: &str| {
+fn invalid_rules_are_refused_with_their_text() {
+    let write = |operations: &str, targets: &str| {
         format!(
-            r#"{{"format":1,"writes":[{{"service":"s","operations":[{operations}],"drops":[{drops}]}}]}}"#
+            r#"{{"format":1,"writes":[{{"service":"s","operations":[{operations}],"invalidates":[{targets}]}}]}}"#
         )
     };
     let bad = [
         ("{}".to_owned(), "format"),
         (r#"{"format":2}"#.to_owned(), "format 2"),
-        (r#"{"format":1,"nevre":[]}"#.to_owned(), "nevre"),
-        (r#"{"format":1,"never":[{"operations":"GetThing"}]}"#.to_owned(), "GetThing"),
-        (r#"{"format":1,"never":[{"operations":":*"}]}"#.to_owned(), ":*"),
-        (r#"{"format":1,"harmless":[""]}"#.to_owned(), "service:Operation"),
-        (r#"{"format":1,"harmless":["s:*Thing"]}"#.to_owned(), "s:*Thing"),
-        (r#"{"format":1,"secrets":["pin"]}"#.to_owned(), "secrets"),
-        (r#"{"format":1,"unsettled":[""]}"#.to_owned(), "unsettled"),
+        (r#"{"format":1,"uncashed":[]}"#.to_owned(), "uncashed"),
+        (r#"{"format":1,"uncached":[{"why":"w","operations":["GetThing"]}]}"#.to_owned(), "GetThing"),
+        (r#"{"format":1,"uncached":[{"why":"w","operations":[":*"]}]}"#.to_owned(), ":*"),
+        (r#"{"format":1,"neutral":[""]}"#.to_owned(), "service:Operation"),
+        (r#"{"format":1,"neutral":["s:*Thing"]}"#.to_owned(), "*Thing"),
+        (r#"{"format":1,"secrets":{"members":["a b"]}}"#.to_owned(), "a b"),
+        (r#"{"format":1,"in_motion":{"words":[""]}}"#.to_owned(), "letters"),
         (r#"{"format":1,"scopes":{"s":["a b"]}}"#.to_owned(), "a b"),
-        (write("", r#""s:A""#), "no operations"),
-        (write(r#""A""#, ""), "drops nothing"),
+        (write("", r#""s:A""#), "empty list"),
+        (write(r#""A""#, ""), "empty list"),
         (write(r#""A""#, r#""""#), "service:Operation"),
         (write(r#""A""#, r#""s""#), "service:Operation"),
         (write(r#""A""#, r#""s:""#), "service:Operation"),
@@ -464,8 +469,8 @@ fn rules_that_mean_nothing_are_refused() {
         (write(r#""A""#, r#""s:A:{X}{Y}""#), "{X}{Y}"),
         (write(r#""A""#, r#""s:A:{X}:{Y}""#), "{X}:{Y}"),
         (write(r#""A b""#, r#""s:A""#), "A b"),
-        (r#"{"format":1,"writes":[{"service":"","operations":["A"],"drops":["s:A"]}]}"#.to_owned(), "service"),
-        (r#"{"format":1,"writes":[{"service":"s","operations":["A"],"path":"x/{y}","drops":["s:A"]}]}"#.to_owned(), "slash"),
+        (r#"{"format":1,"writes":[{"service":"","operations":["A"],"invalidates":["s:A"]}]}"#.to_owned(), "letters"),
+        (r#"{"format":1,"writes":[{"service":"s","operations":["A"],"path":"x/{y}","invalidates":["s:A"]}]}"#.to_owned(), "slash"),
     ];
     for (json, named) in bad {
         let error = Rules::from_json(&json).expect_err(&json);
@@ -476,138 +481,20 @@ fn rules_that_mean_nothing_are_refused() {
 
 #[test]
 fn rules_add_up() {
-    let own = r#"{"format":1,"writes":[{"service":"s","operations":["A"],"drops":["s:GetA"]}]}"#;
-    let more = r#"{"format":1,"writes":[{"service":"s","operations":["A"],"drops":["s:GetB"]}],"harmless":["s:B"]}"#;
+    let own =
+        r#"{"format":1,"writes":[{"service":"s","operations":["A"],"invalidates":["s:GetA"]}]}"#;
+    let more = r#"{"format":1,"writes":[{"service":"s","operations":["A"],"invalidates":["s:GetB"]}],"neutral":["s:B"]}"#;
     let rules = Rules::from_json(own)
         .unwrap()
         .and(Rules::from_json(more).unwrap());
-    let pattern = rules.drops("s", "A", []);
-    assert!(drops(&pattern, &key("s", "GetA", &[])) && drops(&pattern, &key("s", "GetB", &[])));
-    assert_eq!(rules.kind("s", "B"), Kind::Other);
+    let pattern = rules.invalidated_by("s", "A", []);
+    assert!(
+        invalidates(&pattern, &key("s", "GetA", &[]))
+            && invalidates(&pattern, &key("s", "GetB", &[]))
+    );
+    assert_eq!(rules.kind("s", "B"), Kind::Neutral);
     assert_eq!(
         Rules::none().kind("secretsmanager", "GetSecretValue"),
-        Kind::Read { unless: vec![] }
+        Kind::Read
     );
-}
-
-#[test]
-fn an_answer_with_a_secret_is_known_by_its_members() {
-    let rules = shipped();
-    for secret in [
-        // STS, IAM, Cognito, EC2 VPN.
-        r#"{"Credentials":{"SecretAccessKey":"s"}}"#,
-        "<Credentials><SessionToken>s</SessionToken></Credentials>",
-        "<SecretAccessKey>s</SecretAccessKey>",
-        r#"{"UserPoolClient":{"ClientSecret":"s"}}"#,
-        r#"{"provider":{"client_secret":"s"}}"#,
-        "<tunnelOption><preSharedKey>s</preSharedKey></tunnelOption>",
-        r#"{"password":"s"}"#,
-        // Glue, Amplify, Direct Connect.
-        r#"{"ConnectionProperties":{"USERNAME":"u","PASSWORD":"s"}}"#,
-        r#"{"ConnectionProperties":{"ENCRYPTED_PASSWORD":"s"}}"#,
-        r#"{"ConnectionProperties":{"JDBC_CONNECTION_URL":"jdbc:redshift://h/d?user=u&password=s"}}"#,
-        r#"{"apps":[{"name":"n","basicAuthCredentials":"dTpw"}]}"#,
-        r#"{"bgpPeers":[{"asn":1,"authKey":"s"}]}"#,
-        // RDS, Redshift, DMS, MQ, DocumentDB, ElastiCache.
-        "<PendingModifiedValues><MasterUserPassword>s</MasterUserPassword></PendingModifiedValues>",
-        r#"{"Endpoint":{"MongoDbSettings":{"Password":"s"}}}"#,
-        r#"{"Endpoint":{"KafkaSettings":{"SaslPassword":"s","SslClientKeyPassword":"s"}}}"#,
-        r#"{"ldapServerMetadata":{"serviceAccountPassword":"s"}}"#,
-        "<ReplicationGroup><AuthToken>s</AuthToken></ReplicationGroup>",
-        // AppFlow, EventBridge, API Gateway, AppSync, App Runner, CodeBuild, Pinpoint, Lightsail.
-        r#"{"oAuthCredentials":{"accessToken":"s","refreshToken":"s"}}"#,
-        r#"{"customConnector":{"apiKey":{"apiKey":"s","apiSecretKey":"s"}}}"#,
-        r#"{"GCMChannelRequest":{"ApiKey":"s"}}"#,
-        r#"{"webhook":{"url":"u","secret":"s"}}"#,
-        r#"{"webhooks":[{"authenticationConfiguration":{"SecretToken":"s"}}]}"#,
-        r#"{"privateKeyBase64":"s"}"#,
-        // IoT, Chime, IVS, Athena, Elemental, SES, Directory Service.
-        r#"{"keyPair":{"PublicKey":"p","PrivateKey":"s"}}"#,
-        r#"{"AppSKey":"s","NwkSKey":"s"}"#,
-        r#"{"OtaaV1_1":{"AppKey":"s","NwkKey":"s"}}"#,
-        r#"{"Attendee":{"AttendeeId":"a","JoinToken":"s"}}"#,
-        r#"{"Bot":{"SecurityToken":"s"}}"#,
-        r#"{"streamKeys":[{"arn":"a"}],"streamKey":{"value":"s"}}"#,
-        r#"{"EndpointUrl":"u","AuthToken":"s"}"#,
-        r#"{"RadiusSettings":{"SharedSecret":"s"}}"#,
-        r#"{"TrustPassword":"s"}"#,
-        r#"{"DomainJoinInfo":{"AccountPassword":"s"}}"#,
-        // What a write must name, and is good once.
-        r#"{"Summary":{"Name":"n","LockToken":"t"}}"#,
-        r#"{"UpdateToken":"t","Firewall":{}}"#,
-        // A link that lets anybody in, whatever the member is called.
-        r#"{"url":"https://b.s3.amazonaws.com/k?X-Amz-Expires=9&X-Amz-Signature=0f"}"#,
-        "<Url>https://d.cloudfront.net/k?Expires=9&amp;Signature=s&amp;Key-Pair-Id=K</Url>",
-        // Other ways to write it.
-        "{ \"Password\" : \"s\" }",
-        r#"{"document":"{\"password\":\"s\"}"}"#,
-        r#"{"a":"{\"b\":\"{\\\"password\\\":\\\"s\\\"}\"}"}"#,
-        "<Configuration>{&quot;ApiKey&quot; : &quot;s&quot;}</Configuration>",
-        r#"{"document":"{\u0022password\u0022:\u0022s\u0022}"}"#,
-    ] {
-        assert!(rules.is_secret(secret.as_bytes()), "{secret}");
-    }
-    for open in [
-        r#"{"PasswordPolicy":{"MinimumLength":8}}"#,
-        r#"{"AuthType":"PASSWORD","Kind":"password"}"#,
-        "<Type>password</Type>",
-        r#"{"passwordLastUsed":"2026-01-01T00:00:00Z"}"#,
-        r#"{"NextToken":"t","nextToken":"t","ContinuationToken":"t","PaginationToken":"t"}"#,
-        "<NextToken>t</NextToken><Marker>m</Marker>",
-        r#"{"MasterUserSecret":{"SecretArn":"a","KmsKeyId":"k"},"secretArn":"a"}"#,
-        r#"{"Tags":[{"Key":"k","Value":"v"}],"KeyId":"k","PublicKey":"p","KmsKey":"h"}"#,
-        r#"{"url":"https://sqs.us-east-1.amazonaws.com/1/q?a=b"}"#,
-        "",
-        ":",
-        ">",
-    ] {
-        assert!(!rules.is_secret(open.as_bytes()), "{open}");
-    }
-    assert!(rules.is_secret(b"\xbf\x6cuserPassword\x61s\xff"), "CBOR");
-    assert!(!rules.is_secret(b"\xbf\x69NextToken\x61t\xff"), "CBOR");
-    let own = Rules::from_json(r#"{"format":1,"secrets":["PassPhrase"]}"#).unwrap();
-    assert!(own.is_secret(br#"{"sshPassphrase":"s"}"#));
-    assert!(!own.is_secret(br#"{"Password":"s"}"#));
-    assert!(!Rules::none().is_secret(br#"{"Password":"s"}"#));
-}
-
-#[test]
-fn an_answer_may_say_that_it_will_change() {
-    let rules = shipped();
-    for unsettled in [
-        r#"{"status":"CREATING"}"#,
-        r#"{"modelStatus":"Creating"}"#,
-        "<State>pending</State>",
-        r#"{"States":["a","In_Progress"]}"#,
-        r#"{"jobStatus":"in progress"}"#,
-        "<StackStatus>CREATE_IN_PROGRESS</StackStatus>",
-        r#"{"Status":"PENDING_VALIDATION"}"#,
-        r#"{"State":{"Name":"shutting-down"}}"#,
-        "\u{feff}<Status>Terminating</Status>",
-        r#"{"tasks":[{"lastStatus":"DEACTIVATING"}]}"#,
-        r#"{"State":"DEPLOYING"}"#,
-        "<attachment><status>attaching</status></attachment>",
-        r#"{"status":"RESTORING"}"#,
-        r#"{"Clusters":[{"ClusterStatus":"resizing"}]}"#,
-        r#"{"tatatus":"creating"}"#,
-    ] {
-        assert!(rules.is_unsettled(unsettled.as_bytes()), "{unsettled}");
-    }
-    // CBOR: a text follows its length.
-    let long = b"\xa1\x66status\x78\x1aCREATE_CLEANUP_IN_PROGRESS";
-    assert!(rules.is_unsettled(b"\xa1\x66status\x68CREATING"));
-    assert!(rules.is_unsettled(long));
-    assert!(!rules.is_unsettled(b"\xa2\x66status\x66ACTIVE\x64name\x6acreating a"));
-    assert!(!rules.is_unsettled(b"\xa1\x66status\x78"));
-    for settled in [
-        r#"{"status":"READY"}"#,
-        r#"{"status":"creating a thing"}"#,
-        "\u{feff}<Status>READY</Status>",
-        r#"{"status":"READY","title":"creatin"}"#,
-        r#"{"title":"creating"}"#,
-        "",
-        "creatingx",
-    ] {
-        assert!(!rules.is_unsettled(settled.as_bytes()), "{settled}");
-    }
 }

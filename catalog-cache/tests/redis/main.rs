@@ -1,5 +1,5 @@
-//! The Redis tier on real servers, which these tests start: what every tier promises, every fault, and
-//! the order between processes.
+//! The Redis tier on real servers: the conformance suite, faults, TLS, permissions, the order of writes by
+//! several processes, notifications, and a fleet.
 #![cfg(feature = "redis")]
 #![allow(
     unreachable_pub,
@@ -10,12 +10,12 @@
 )]
 
 mod acl;
-mod changes;
+mod cache;
 mod conformance;
 mod faults;
-mod lying;
-mod order;
-#[path = "../support/properties.rs"]
-mod properties;
-mod quiet;
-mod stage;
+mod fencing;
+mod fleet;
+mod notifications;
+mod resources;
+mod support;
+mod tls;

@@ -198,6 +198,8 @@ fn each_no_says_what_would_be_a_yes() {
         kind(&json(&format!("route {pair} --within nowhere-1"))),
         "unknown_residency"
     );
+    let both = format!("route {pair} --policy any --within *,nowhere-1");
+    assert_eq!(kind(&json(&both)), "unknown_residency");
     assert_eq!(json(&format!("route {pair}"))["kind"], "geography");
 
     let bought = |pair: &&Value| {

@@ -12,10 +12,10 @@ fn offline_a_refresh_asks_nobody() {
     let call = desk.call("refresh --offline --json");
     assert_eq!(call.code, 1, "{}", call.stderr);
     let error = &document(&call.stdout)["error"];
-    let help = "leave out --offline, BEDROCK_CATALOG_OFFLINE or offline(true) to ask AWS";
+    let help = "leave out --offline, BEDROCK_CATALOG_OFFLINE or offline(true) to fetch from AWS";
     assert_eq!(error["suggestions"], serde_json::json!([help]));
     let message = error["message"].as_str().unwrap();
-    assert_eq!(message, format!("nobody is asked offline; {help}"));
+    assert_eq!(message, format!("nothing is fetched offline; {help}"));
     assert!(call.stderr.contains(help), "{}", call.stderr);
     assert_eq!(desk.requests(), 0);
 }
@@ -39,7 +39,7 @@ fn a_refresh_says_what_it_brought_and_is_kept() {
         status_shape(&kept);
         assert_eq!(
             (&kept["source"], &kept["tier"]),
-            (&"cache".into(), &"disk".into()),
+            (&"cache".into(), &"files".into()),
             "{line}"
         );
         assert!(kept["path"].as_str().unwrap().ends_with("catalog.jsonl"));

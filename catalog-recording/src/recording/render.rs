@@ -8,7 +8,7 @@ use super::{
 use crate::arn::ModelArn;
 
 impl Recording {
-    /// The recording that [`transform`](crate::transform) turns into this catalog, given the catalog
+    /// The recording that [`transform()`](crate::transform()) turns into this catalog, given the catalog
     /// itself as the previous one. Stale regions become failures, so that their rows are carried over.
     ///
     /// ```

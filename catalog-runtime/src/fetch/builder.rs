@@ -1,4 +1,4 @@
-//! What a caller may say about a fetch, and the defaults of what is left unsaid.
+//! The settings of a fetch, their defaults and bounds.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,12 +8,13 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use aws_sdk_bedrock::Client;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
-use bedrock_catalog_data::Timestamp;
+use bedrock_catalog_data::{Timestamp, partition_of};
 
-use super::error::Error;
 use super::fetcher::{ClientFactory, Clients, Fetcher, Limits, OnProgress};
-use super::outcome::{Progress, RegionExpectation};
-use super::partition::{is_region_name, partition_of, partition_regions};
+use super::guard::RegionExpectation;
+use super::outcome::Progress;
+use super::partition::{is_region_name, partition_regions};
+use crate::error::CatalogError;
 
 /// Builds a [`Fetcher`]. It needs one of [`sdk_config`](Self::sdk_config) and
 /// [`client_factory`](Self::client_factory); everything else has a default.
@@ -65,17 +66,16 @@ impl fmt::Debug for FetcherBuilder {
 }
 
 impl FetcherBuilder {
-    /// Credentials, and the region that tells the partition. The credentials are resolved once, up
-    /// front, at every fetch. Without an HTTP client in it, all regions of a fetch share one pool of at
-    /// most 62 connections to a host, which ends with the fetch.
+    /// Credentials, and the region that decides the partition. Every fetch resolves the credentials once.
+    /// Without an HTTP client in the configuration, the regions of a fetch share one pool of at most 62
+    /// connections to a host.
     pub fn sdk_config(mut self, config: &SdkConfig) -> Self {
         self.config = Some(Box::new(config.clone()));
         self
     }
 
-    /// A ready client for each region, called once a region at every fetch; it takes the place of
-    /// [`sdk_config`](Self::sdk_config). Credentials, connections and endpoint are the factory's
-    /// business; deadlines, retries and size bounds stay those of this builder.
+    /// A function that makes the client of a region, called once a region at every fetch, in place of
+    /// [`sdk_config`](Self::sdk_config). Deadlines, retries and size bounds stay those of this builder.
     pub fn client_factory(
         mut self,
         factory: impl Fn(&str) -> Client + Send + Sync + 'static,
@@ -84,7 +84,7 @@ impl FetcherBuilder {
         self
     }
 
-    /// The regions to ask. Default, also for an empty list: [`partition_regions`] of the partition.
+    /// The regions to fetch. Default, also for an empty list: [`partition_regions`] of the partition.
     pub fn regions<I>(mut self, regions: I) -> Self
     where
         I: IntoIterator,
@@ -125,8 +125,7 @@ impl FetcherBuilder {
         self
     }
 
-    /// How long the fetch may take. Regions that have ended by then keep their outcome, the others
-    /// are timed out. Default: 30 s.
+    /// How long the fetch may take. Regions that have not ended by then time out. Default: 30 s.
     pub fn deadline(mut self, limit: Duration) -> Self {
         self.limits.overall = limit;
         self
@@ -158,93 +157,64 @@ impl FetcherBuilder {
         self
     }
 
-    /// What the regions answered before, so that a list that is suddenly empty, or a fifth shorter,
-    /// is not believed. Default: nothing is known, everything is believed.
+    /// What the regions answered before: a list that is empty or more than a fifth shorter is then
+    /// [`Outcome::Suspicious`](super::Outcome::Suspicious). Default: nothing.
     pub fn expectations(mut self, regions: BTreeMap<String, RegionExpectation>) -> Self {
         self.expectations = regions;
         self
     }
 
-    /// Called for every region that ends, in the task that fetches: it should be quick.
+    /// Called for every region that ends, in the task that fetches. It must not block.
     pub fn on_progress(mut self, callback: impl Fn(Progress<'_>) + Send + Sync + 'static) -> Self {
         self.on_progress = Some(Arc::new(callback));
         self
     }
 
-    /// The fetcher. Asks nobody yet.
+    /// The fetcher. No request yet.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidRequest`](super::ErrorKind::InvalidRequest) without configuration and
+    /// [`InvalidConfiguration`](crate::CatalogErrorKind::InvalidConfiguration) without configuration and
     /// factory, for a text that is no region, for regions of two partitions, for a partition without
     /// known regions when none is named, for an endpoint that is no address, and for bounds out of their
     /// range: the setting, its value, and what is allowed.
-    pub fn build(self) -> Result<Fetcher, Error> {
-        let limits = &self.limits;
-        let counts = [
-            ("concurrency", limits.concurrency, 1, usize::MAX),
-            ("max_attempts", limits.attempts as usize, 1, 3),
-            ("max_pages", limits.pages, 1, 100),
-        ];
-        for (name, is, least, most) in counts {
-            if !(least..=most).contains(&is) {
-                let allowed = match most {
-                    usize::MAX => format!("at least {least}"),
-                    most => format!("{least} to {most}"),
-                };
-                return Err(Error::refused(name, &is.to_string(), &allowed));
-            }
-        }
-        let times = [
-            ("attempt_timeout", limits.attempt),
-            ("operation_timeout", limits.operation),
-            ("deadline", limits.overall),
-        ];
-        for (name, is) in times {
-            if is.is_zero() {
-                return Err(Error::refused(name, "0s", "time to ask in"));
-            }
-        }
+    pub fn build(self) -> Result<Fetcher, CatalogError> {
+        self.check_limits()?;
         if let Some(url) = &self.endpoint {
             check_endpoint("endpoint_url", url)?;
         }
-        let home = self
-            .config
-            .as_ref()
-            .and_then(|config| config.region().cloned());
-        let named = self.regions.first().map(String::as_str);
-        let partition = match (self.partition, named.or(home.as_ref().map(AsRef::as_ref))) {
-            (Some(partition), _) => partition,
-            (None, Some(region)) => partition_of(region).to_owned(),
+        let home = self.config.as_ref().and_then(|config| config.region());
+        let home = home.map(|region| region.as_ref());
+        let first = self.regions.first().map(String::as_str).or(home);
+        let partition = match (&self.partition, first) {
+            (Some(partition), _) => partition.clone(),
+            (None, Some(region)) => partition_of(region).unwrap_or("aws").to_owned(),
             (None, None) => "aws".to_owned(),
         };
         let mut regions = self.regions;
         if regions.is_empty() {
-            regions = partition_regions(&partition)
-                .into_iter()
-                .map(Into::into)
-                .collect();
+            let known = partition_regions(&partition).into_iter();
+            regions = known.map(Into::into).collect();
         }
         if regions.is_empty() {
             let allowed = "one whose regions are known (aws, aws-us-gov), or name its regions";
-            return Err(Error::refused("partition", &partition, allowed));
+            return Err(CatalogError::setting("partition", &partition, allowed));
         }
         for region in &regions {
             check_region("regions", region, &partition)?;
         }
         regions.sort_unstable();
         regions.dedup();
-
         let clients = match (self.factory, self.config, self.endpoint) {
             (Some(_), _, Some(url)) => {
                 let allowed = "none with client_factory, whose clients have their own";
-                return Err(Error::refused("endpoint_url", shown(&url), allowed));
+                return Err(CatalogError::setting("endpoint_url", shown(&url), allowed));
             }
             (Some(factory), _, None) => Clients::Factory(factory),
             (None, Some(config), endpoint) => Clients::Config { config, endpoint },
             (None, None, _) => {
                 let allowed = "one, or a client_factory";
-                return Err(Error::refused("sdk_config", "none", allowed));
+                return Err(CatalogError::setting("sdk_config", "none", allowed));
             }
         };
         Ok(Fetcher {
@@ -257,23 +227,50 @@ impl FetcherBuilder {
             on_progress: self.on_progress,
         })
     }
+
+    fn check_limits(&self) -> Result<(), CatalogError> {
+        let limits = &self.limits;
+        for (name, is, most) in [
+            ("concurrency", limits.concurrency, usize::MAX),
+            ("max_attempts", limits.attempts as usize, 3),
+            ("max_pages", limits.pages, 100),
+        ] {
+            if !(1..=most).contains(&is) {
+                let allowed = match most {
+                    usize::MAX => "at least 1".to_owned(),
+                    most => format!("1 to {most}"),
+                };
+                return Err(CatalogError::setting(name, &is.to_string(), &allowed));
+            }
+        }
+        for (name, is) in [
+            ("attempt_timeout", limits.attempt),
+            ("operation_timeout", limits.operation),
+            ("deadline", limits.overall),
+        ] {
+            if is.is_zero() {
+                return Err(CatalogError::setting(name, "0s", "more than 0s"));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Whether this can be a region of a partition.
-pub(crate) fn check_region(name: &str, region: &str, partition: &str) -> Result<(), Error> {
+pub(crate) fn check_region(name: &str, region: &str, partition: &str) -> Result<(), CatalogError> {
     if !is_region_name(region) {
         let allowed = "ids of regions, like eu-west-1";
-        return Err(Error::refused(name, region, allowed));
+        return Err(CatalogError::setting(name, region, allowed));
     }
-    if partition_of(region) != partition {
+    if partition_of(region).unwrap_or("aws") != partition {
         let allowed = format!("regions of the partition {partition}");
-        return Err(Error::refused(name, region, &allowed));
+        return Err(CatalogError::setting(name, region, &allowed));
     }
     Ok(())
 }
 
-/// Whether a client can ask there at all: the SDK finds that out with each request.
-pub(crate) fn check_endpoint(name: &str, url: &str) -> Result<(), Error> {
+/// Whether a client can use this address. The SDK would find out with each request.
+pub(crate) fn check_endpoint(name: &str, url: &str) -> Result<(), CatalogError> {
     let scheme = ["https://", "http://"];
     let rest = scheme.iter().find_map(|scheme| url.strip_prefix(scheme));
     let authority = rest.and_then(|rest| rest.split('/').next());
@@ -286,11 +283,10 @@ pub(crate) fn check_endpoint(name: &str, url: &str) -> Result<(), Error> {
     });
     match reachable && HttpRequest::empty().set_uri(url).is_ok() {
         true => Ok(()),
-        false => Err(Error::refused(
-            name,
-            shown(url),
-            "an address like https://bedrock.example:8443",
-        )),
+        false => {
+            let allowed = "an address like https://bedrock.example:8443";
+            Err(CatalogError::setting(name, shown(url), allowed))
+        }
     }
 }
 

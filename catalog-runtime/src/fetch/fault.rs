@@ -1,5 +1,4 @@
 //! From an SDK error to a region's outcome and a reason that people can act on.
-//! This file does no I/O and keeps no SDK type.
 
 use std::error::Error as StdError;
 
@@ -7,11 +6,11 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_bedrock::config::http::HttpResponse;
 use aws_sdk_bedrock::error::{ProvideErrorMetadata, SdkError};
 
-use super::guard::TooLarge;
+use super::body_limit::TooLarge;
 use super::outcome::Outcome;
 use bedrock_catalog_recording::one_line;
 
-/// Why a region gave no usable answer.
+/// The reason why a region gave no usable answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Fault {
     pub(super) outcome: Outcome,
@@ -19,14 +18,14 @@ pub(super) struct Fault {
     pub(super) cause: Cause,
 }
 
-/// What the other regions' answers are needed to judge.
+/// What an error says about the credentials, to be judged together with the other regions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cause {
     /// AWS checked the signature and then did not answer: the credentials are good.
     CredentialsAccepted,
     /// The region does not know the credentials: they are wrong, or the region is not enabled.
     CredentialsUnknown,
-    /// AWS says in so many words that the account has to opt in.
+    /// AWS says that the account has to opt in.
     OptInRequired,
     /// There were no credentials to send.
     NoCredentials,
@@ -43,7 +42,7 @@ impl Fault {
         }
     }
 
-    fn caused(mut self, cause: Cause) -> Self {
+    fn with_cause(mut self, cause: Cause) -> Self {
         self.cause = cause;
         self
     }
@@ -59,7 +58,7 @@ impl Fault {
         }
         if caused_by::<CredentialsError>(error) {
             return fault(Outcome::Failed, "no AWS credentials".into())
-                .caused(Cause::NoCredentials);
+                .with_cause(Cause::NoCredentials);
         }
         match error {
             SdkError::TimeoutError(_) => fault(Outcome::TimedOut, "no answer in time".into()),
@@ -81,7 +80,7 @@ impl Fault {
                         let (outcome, cause) = verdict(code, status);
                         let message =
                             message.map_or(String::new(), |message| format!(": {message}"));
-                        fault(outcome, format!("{code} ({status}){message}")).caused(cause)
+                        fault(outcome, format!("{code} ({status}){message}")).with_cause(cause)
                     }
                     None if (200..300).contains(&status) => fault(
                         Outcome::Failed,
@@ -93,7 +92,7 @@ impl Fault {
                             outcome,
                             format!("status {status} without an AWS error code"),
                         )
-                        .caused(cause)
+                        .with_cause(cause)
                     }
                 }
             }
@@ -159,7 +158,7 @@ pub(super) fn caused_by<T: StdError + 'static>(error: &(dyn StdError + 'static))
     chain(error).any(|error| error.is::<T>())
 }
 
-/// The innermost cause, which is the one that says something.
+/// The innermost cause, which is the specific one.
 fn root(error: &(dyn StdError + 'static)) -> String {
     chain(error)
         .last()

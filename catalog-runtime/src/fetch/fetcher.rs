@@ -1,5 +1,4 @@
-//! A fetch of many regions at once: bounded, shared, and with every region's fate its own.
-//! It knows clients and outcomes; what the rows mean is the transform's business.
+//! A fetch of many regions at once, within shared bounds.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_config::SdkConfig;
+use aws_credential_types::Credentials;
 use aws_sdk_bedrock::Client;
 use aws_sdk_bedrock::config::retry::{RetryPartition, TokenBucket};
 use aws_sdk_bedrock::config::{
@@ -15,25 +15,51 @@ use aws_sdk_bedrock::config::{
 };
 use aws_smithy_runtime_api::shared::IntoShared;
 use bedrock_catalog_data::Timestamp;
+use bedrock_catalog_recording::{Recording, RegionAnswers};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::builder::FetcherBuilder;
-use super::error::Error;
 use super::fault::{Cause, Fault};
-use super::outcome::{Account, Fetched, Outcome, Progress, RegionExpectation, RegionReport};
+use super::guard::RegionExpectation;
+use super::outcome::{Fetched, Outcome, Progress, RegionReport};
 use super::partition::is_opt_in;
 use super::region::{self, Shared};
-use bedrock_catalog_recording::{Recording, RegionAnswers};
+use crate::error::{CatalogError, CatalogErrorKind};
 
 /// The most requests in flight, and connections open, at any moment: two for each of 31 regions.
 pub(super) const CONNECTIONS: usize = 62;
 /// Retries one fetch may spend for each region, over all its operations and pages.
 const RETRIES_PER_REGION: usize = 4;
-/// Credentials that take longer are none: a metadata service that does not answer is not waited for.
-/// Short enough that with the second that a live catalog waits for their account five are not passed.
-const CREDENTIALS_WITHIN: Duration = Duration::from_millis(3_500);
+/// The time limit for credentials, which covers a metadata service that does not answer.
+pub(crate) const CREDENTIALS_LIMIT: Duration = Duration::from_millis(4_500);
+
+const WHAT_TO_SET: &str = "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, \
+    or run where a role gives credentials";
+
+pub(crate) fn no_credentials(why: &str) -> CatalogError {
+    let message = format!("no AWS credentials: {why}");
+    CatalogError::new(CatalogErrorKind::NoCredentials, message).with_advice(WHAT_TO_SET)
+}
+
+/// Resolves the credentials of a configuration within a time limit.
+pub(crate) async fn resolve(
+    config: &SdkConfig,
+    limit: Duration,
+) -> Result<Credentials, CatalogError> {
+    let Some(provider) = config.credentials_provider() else {
+        return Err(no_credentials("the SDK configuration has no provider"));
+    };
+    match timeout(limit, provider.provide_credentials()).await {
+        Ok(Ok(credentials)) => Ok(credentials),
+        Ok(Err(error)) => Err(no_credentials("no source has any").with_source(error)),
+        Err(_) => {
+            let why = format!("no source answered within {limit:?}");
+            Err(no_credentials(&why).transient())
+        }
+    }
+}
 
 /// The bounds of a fetch.
 #[derive(Debug, Clone)]
@@ -49,7 +75,7 @@ pub(super) struct Limits {
 
 /// Makes the client of a region.
 pub(super) type ClientFactory = dyn Fn(&str) -> Client + Send + Sync;
-/// Told of every region that ends.
+/// Called for every region that ends.
 pub(super) type OnProgress = dyn Fn(Progress<'_>) + Send + Sync;
 
 #[derive(Clone)]
@@ -61,10 +87,10 @@ pub(super) enum Clients {
     Factory(Arc<ClientFactory>),
 }
 
-/// Asks Bedrock's control plane what every region has. Cheap to clone.
+/// Fetches the lists of every region from Bedrock's control plane. Cheap to clone.
 ///
 /// ```no_run
-/// # async fn example() -> Result<(), bedrock_catalog::fetch::Error> {
+/// # async fn example() -> Result<(), bedrock_catalog::CatalogError> {
 /// use bedrock_catalog::fetch::{Fetcher, sdk_config_from_env};
 ///
 /// let fetcher = Fetcher::builder().sdk_config(&sdk_config_from_env().await).build()?;
@@ -104,12 +130,12 @@ impl Fetcher {
         FetcherBuilder::default()
     }
 
-    /// The partition that is asked.
+    /// The partition.
     pub fn partition(&self) -> &str {
         &self.partition
     }
 
-    /// The regions that are asked, sorted.
+    /// The regions, sorted.
     pub fn regions(&self) -> &[String] {
         &self.regions
     }
@@ -121,31 +147,30 @@ impl Fetcher {
         self
     }
 
-    /// Asks all regions, and comes back when each has ended or the overall deadline has passed.
+    /// Fetches all regions, and returns when each has ended or the deadline has passed.
     ///
     /// It costs two requests a region and one more for every further page of profiles. Dropping the
-    /// future ends the work: no task is left behind. It has to run on a Tokio runtime with time and
-    /// I/O enabled.
+    /// future ends the work. It has to run on a Tokio runtime with time and I/O enabled.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NoCredentials`](super::ErrorKind::NoCredentials) within five seconds where there
-    /// are none. A region that fails is no error, even if all do: see [`Fetched::reports`].
-    pub async fn fetch(&self) -> Result<Fetched, Error> {
+    /// [`CatalogErrorKind::NoCredentials`] within five seconds where there are none. A region that fails
+    /// is no error, even if all do: see [`Fetched::reports`].
+    pub async fn fetch(&self) -> Result<Fetched, CatalogError> {
         let deadline = Instant::now() + self.limits.overall;
         let observed_at = self.observed_at();
-        let (make_client, account) = self.client_maker().await?;
+        let make_client = self.client_maker(deadline).await?;
 
         let shared = Arc::new(Shared {
             limits: self.limits.clone(),
             requests: Semaphore::new(CONNECTIONS),
             retries: retry_budget(self.regions.len()),
         });
-        let mut waiting = self.regions.iter();
+        let mut pending = self.regions.iter();
         let mut running = JoinSet::new();
         let mut ended = BTreeMap::new();
         let mut start_next = |running: &mut JoinSet<Ended>| {
-            if let Some(id) = waiting.next() {
+            if let Some(id) = pending.next() {
                 let (id, shared) = (id.clone(), Arc::clone(&shared));
                 let make_client = Arc::clone(&make_client);
                 running.spawn(async move {
@@ -158,14 +183,14 @@ impl Fetcher {
         for _ in 0..self.limits.concurrency.min(self.regions.len()) {
             start_next(&mut running);
         }
-        // Past the deadline, or where a region's task died, the regions that are missing are judged below.
+        // Regions that are missing, past the deadline or because their task died, are added below.
         while let Ok(Some(joined)) = timeout_at(deadline, running.join_next()).await {
             start_next(&mut running);
             let Ok((id, elapsed, result)) = joined else {
                 continue;
             };
-            let result = result.and_then(|answers| self.believe(&id, answers));
-            self.tell(&id, &report(elapsed, &result), ended.len() + 1);
+            let result = result.and_then(|answers| self.check(&id, answers));
+            self.progress(&id, &report(elapsed, &result), ended.len() + 1);
             ended.insert(id, (elapsed, result));
         }
         let late = Instant::now() >= deadline;
@@ -174,11 +199,11 @@ impl Fetcher {
             if !ended.contains_key(id) {
                 let fault = self.missing(late);
                 let result = (self.limits.overall, Err(fault));
-                self.tell(id, &report(result.0, &result.1), ended.len() + 1);
+                self.progress(id, &report(result.0, &result.1), ended.len() + 1);
                 ended.insert(id.clone(), result);
             }
         }
-        self.conclude(observed_at, account, ended)
+        self.conclude(observed_at, ended)
     }
 
     fn observed_at(&self) -> Timestamp {
@@ -197,42 +222,20 @@ impl Fetcher {
         })
     }
 
-    /// Resolves the credentials, once for all regions, and hands back what makes a region's client, and
-    /// whose they are.
-    async fn client_maker(&self) -> Result<(Arc<ClientFactory>, Account), Error> {
+    /// Resolves the credentials once for all regions, and returns what makes a region's client.
+    async fn client_maker(&self, deadline: Instant) -> Result<Arc<ClientFactory>, CatalogError> {
         let (config, endpoint) = match &self.clients {
-            Clients::Factory(factory) => return Ok((Arc::clone(factory), Account::default())),
+            Clients::Factory(factory) => return Ok(Arc::clone(factory)),
             Clients::Config { config, endpoint } => (config.clone(), endpoint.clone()),
         };
-        let Some(provider) = config.credentials_provider() else {
-            return Err(Error::no_credentials(
-                "the SDK configuration has no provider",
-                false,
-                None,
-            ));
-        };
-        let within = CREDENTIALS_WITHIN.min(self.limits.overall);
-        let credentials = match timeout(within, provider.provide_credentials()).await {
-            Ok(Ok(credentials)) => credentials,
-            Ok(Err(error)) => {
-                return Err(Error::no_credentials(
-                    "no source has any",
-                    false,
-                    Some(error.into()),
-                ));
-            }
-            Err(_) => {
-                let why = format!("no source answered within {within:?}");
-                return Err(Error::no_credentials(&why, true, None));
-            }
-        };
-        let account = credentials.account_id().map(|id| id.as_str().to_owned());
+        let left = deadline.saturating_duration_since(Instant::now());
+        let credentials = resolve(&config, CREDENTIALS_LIMIT.min(left)).await?;
         let credentials = SharedCredentialsProvider::new(credentials);
         let http = match config.http_client() {
             Some(client) => client,
             None => shared_pool()?,
         };
-        let make_client: Arc<ClientFactory> = Arc::new(move |region| {
+        Ok(Arc::new(move |region| {
             let mut builder = ConfigBuilder::from(config.as_ref())
                 .region(Region::new(region.to_owned()))
                 .credentials_provider(credentials.clone())
@@ -241,22 +244,19 @@ impl Fetcher {
                 builder.set_endpoint_url(endpoint.clone());
             }
             Client::from_conf(builder.build())
-        });
-        Ok((make_client, Account(account)))
+        }))
     }
 
-    fn believe(&self, id: &str, answers: RegionAnswers) -> Result<RegionAnswers, Fault> {
-        match self
-            .expectations
-            .get(id)
-            .and_then(|before| before.doubt(&answers))
-        {
-            Some(doubt) => Err(Fault::new(Outcome::Suspicious, doubt)),
+    /// Applies the guard.
+    fn check(&self, id: &str, answers: RegionAnswers) -> Result<RegionAnswers, Fault> {
+        let expected = self.expectations.get(id);
+        match expected.and_then(|expected| expected.suspicion(&answers)) {
+            Some(suspicion) => Err(Fault::new(Outcome::Suspicious, suspicion)),
             None => Ok(answers),
         }
     }
 
-    fn tell(&self, region: &str, report: &RegionReport, done: usize) {
+    fn progress(&self, region: &str, report: &RegionReport, done: usize) {
         tracing::debug!(
             region,
             outcome = report.outcome.as_str(),
@@ -282,13 +282,12 @@ impl Fetcher {
         }
     }
 
-    /// Judges what takes all regions to judge, and writes the recording.
+    /// Judges what depends on all regions, and makes the recording.
     fn conclude(
         &self,
         observed_at: Timestamp,
-        account: Account,
         mut ended: BTreeMap<String, (Duration, Result<RegionAnswers, Fault>)>,
-    ) -> Result<Fetched, Error> {
+    ) -> Result<Fetched, CatalogError> {
         let accepted = ended.values().any(|(_, result)| match result {
             Ok(_) => true,
             Err(fault) => matches!(fault.cause, Cause::CredentialsAccepted),
@@ -309,13 +308,12 @@ impl Fetcher {
             without_credentials += usize::from(fault.cause == Cause::NoCredentials);
         }
         if without_credentials == ended.len() {
-            return Err(Error::no_credentials("the clients have none", false, None));
+            return Err(no_credentials("the clients have none"));
         }
 
         let mut fetched = Fetched {
             recording: Recording::new(self.partition.clone(), observed_at),
             reports: BTreeMap::new(),
-            account,
         };
         for (id, (elapsed, result)) in ended {
             let report = report(elapsed, &result);
@@ -359,9 +357,8 @@ fn report(elapsed: Duration, result: &Result<RegionAnswers, Fault>) -> RegionRep
     }
 }
 
-/// A fresh budget for every fetch, shared by all its regions. Success gives nothing back, so it is a
-/// hard bound: with the first attempts of 31 regions' two lists, 186 requests at the most where every
-/// list has one page.
+/// A fresh retry budget for every fetch, shared by all its regions. Success gives nothing back, so it is
+/// a hard bound: 186 requests for 31 regions whose lists have one page.
 fn retry_budget(regions: usize) -> RetryPartition {
     let bucket = TokenBucket::builder()
         .capacity(regions.saturating_mul(RETRIES_PER_REGION))
@@ -376,16 +373,19 @@ fn retry_budget(regions: usize) -> RetryPartition {
         .build()
 }
 
-/// One pool for all regions of one fetch. It is bound to the runtime it is first used on, so it does
-/// not outlive the fetch: the next one is hours away, and perhaps on another runtime.
-fn shared_pool() -> Result<SharedHttpClient, Error> {
+/// One connection pool for all regions of one fetch. It is bound to the runtime of its first use, so it
+/// does not outlive the fetch: the next one may run on another runtime.
+fn shared_pool() -> Result<SharedHttpClient, CatalogError> {
     use aws_smithy_http_client::{pool, tls};
 
     let rustls = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc);
     let builder = pool::ConnectionPool::builder().max_connections_per_host(CONNECTIONS);
     let pool = builder.tls_provider(rustls).build_https();
-    let pool = pool.map_err(|error| Error::invalid(format!("no connection pool: {error}")))?;
-    let client = pool::Client::new(&pool);
-    let client = client.map_err(|error| Error::invalid(format!("no connection pool: {error}")))?;
+    let failed = |error: &dyn fmt::Display| {
+        let message = format!("no connection pool: {error}");
+        CatalogError::new(CatalogErrorKind::InvalidConfiguration, message)
+    };
+    let pool = pool.map_err(|error| failed(&error))?;
+    let client = pool::Client::new(&pool).map_err(|error| failed(&error))?;
     Ok(client.into_shared())
 }

@@ -1,127 +1,77 @@
-//! What hangs between the SDK and the wire: a bound on the bytes a region may answer with.
-//! It knows SDK requests and responses, and nothing of what is in them.
+//! The guard against answers that are much smaller than what the region had before.
 
-use std::error::Error as StdError;
-use std::fmt;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::collections::BTreeMap;
 
-use aws_sdk_bedrock::config::interceptors::{
-    BeforeDeserializationInterceptorContextMut, InterceptorContext,
-};
-use aws_sdk_bedrock::config::retry::{ClassifyRetry, RetryAction};
-use aws_sdk_bedrock::config::{ConfigBag, Intercept, RuntimeComponents};
-use aws_sdk_bedrock::error::BoxError;
-use aws_smithy_runtime_api::client::retries::classifiers::RetryClassifierPriority;
-use aws_smithy_types::body::SdkBody;
-use http_body::{Body, Frame, SizeHint};
+use bedrock_catalog_recording::{Recording, RegionAnswers};
 
-use super::fault::caused_by;
+/// How many rows a region had at its last good answer. A new answer is measured against it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RegionExpectation {
+    /// Rows of `ListFoundationModels`.
+    pub models: usize,
+    /// System-defined rows of `ListInferenceProfiles`.
+    pub profiles: usize,
+}
 
-/// The region has answered with more bytes than allowed.
-#[derive(Debug)]
-pub(super) struct TooLarge;
+impl RegionExpectation {
+    /// The counts of every region that answered in an earlier recording.
+    pub fn of(recording: &Recording) -> BTreeMap<String, Self> {
+        let count = |answers: &RegionAnswers| Self {
+            models: answers.models.len(),
+            profiles: answers.profiles.len(),
+        };
+        let regions = recording.regions.iter();
+        regions
+            .map(|(id, answers)| (id.clone(), count(answers)))
+            .collect()
+    }
 
-impl fmt::Display for TooLarge {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the answer is larger than allowed")
+    /// The reason why the answers are suspicious: a list lost more than a fifth of its rows.
+    pub(super) fn suspicion(&self, answers: &RegionAnswers) -> Option<String> {
+        let lists = [
+            ("models", self.models, answers.models.len()),
+            ("inference profiles", self.profiles, answers.profiles.len()),
+        ];
+        let shrunk = |&(_, before, now): &(&str, usize, usize)| {
+            now.saturating_mul(5) < before.saturating_mul(4)
+        };
+        let (what, before, now) = lists.into_iter().find(shrunk)?;
+        Some(format!("{now} {what} where there were {before}"))
     }
 }
 
-impl StdError for TooLarge {}
+#[cfg(test)]
+mod tests {
+    use bedrock_catalog_recording::{ModelSummary, ProfileSummary};
 
-/// Meters the bodies of all answers of one region, retries and pages together.
-#[derive(Debug, Clone)]
-pub(super) struct Meter {
-    left: Arc<AtomicU64>,
-}
+    use super::*;
 
-impl Meter {
-    pub(super) fn new(bytes: u64) -> Self {
-        Self {
-            left: Arc::new(AtomicU64::new(bytes)),
+    #[test]
+    fn a_list_that_lost_more_than_a_fifth_is_suspicious() {
+        let answers = |models, profiles| {
+            RegionAnswers::new(
+                vec![ModelSummary::default(); models],
+                vec![ProfileSummary::default(); profiles],
+            )
+        };
+        let before = RegionExpectation {
+            models: 100,
+            profiles: 10,
+        };
+        for (models, profiles, suspicious) in [
+            (100, 10, false),
+            (80, 8, false),
+            (1000, 100, false),
+            (79, 10, true),
+            (100, 7, true),
+            (0, 10, true),
+            (100, 0, true),
+            (0, 0, true),
+        ] {
+            let suspicion = before.suspicion(&answers(models, profiles));
+            assert_eq!(suspicion.is_some(), suspicious, "{models} {profiles}");
         }
-    }
-}
-
-impl Intercept for Meter {
-    fn name(&self) -> &'static str {
-        "ResponseMeter"
-    }
-
-    fn modify_before_deserialization(
-        &self,
-        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let body = context.response_mut().body_mut();
-        let inner = std::mem::replace(body, SdkBody::taken());
-        let left = Arc::clone(&self.left);
-        *body = SdkBody::from_body_1_x(Metered {
-            inner: Box::pin(inner),
-            left,
-        });
-        Ok(())
-    }
-}
-
-/// Reading on would only fetch the same flood again.
-impl ClassifyRetry for Meter {
-    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
-        match context.output_or_error() {
-            Some(Err(error)) if caused_by::<TooLarge>(error) => RetryAction::RetryForbidden,
-            _ => RetryAction::NoActionIndicated,
-        }
-    }
-
-    fn name(&self) -> &'static str {
-        "ResponseMeter"
-    }
-
-    fn priority(&self) -> RetryClassifierPriority {
-        RetryClassifierPriority::run_after(RetryClassifierPriority::transient_error_classifier())
-    }
-}
-
-struct Metered {
-    inner: Pin<Box<SdkBody>>,
-    left: Arc<AtomicU64>,
-}
-
-impl Body for Metered {
-    type Data = <SdkBody as Body>::Data;
-    type Error = BoxError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Self::Data>, BoxError>>> {
-        let polled = self.inner.as_mut().poll_frame(context);
-        if let Poll::Ready(Some(Ok(frame))) = &polled
-            && let Some(data) = frame.data_ref()
-        {
-            let length = data.len() as u64;
-            let take = |left: u64| left.checked_sub(length);
-            if self
-                .left
-                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
-                .is_err()
-            {
-                self.left.store(0, Ordering::Relaxed);
-                return Poll::Ready(Some(Err(TooLarge.into())));
-            }
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        Body::size_hint(&*self.inner)
+        let nothing_known = RegionExpectation::default();
+        assert_eq!(nothing_known.suspicion(&answers(0, 0)), None);
     }
 }

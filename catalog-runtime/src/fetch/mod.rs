@@ -1,23 +1,18 @@
-//! Asking AWS: `ListFoundationModels` and `ListInferenceProfiles` of many regions, at once and within
-//! bounds, become a [`Recording`](crate::recording::Recording).
+//! Fetching from AWS: `ListFoundationModels` and `ListInferenceProfiles` of many regions, at once and
+//! within bounds, become a [`Recording`](crate::recording::Recording).
 //!
-//! This room is the only one that knows the control plane's client. It knows nothing of the catalog
-//! the answers become, of caches, or of files.
-//!
-//! - Every region ends as one [`Outcome`], with a reason; no region's fate touches another's, and a
-//!   partial result is a result.
+//! - Each region ends as one [`Outcome`] with a reason. Regions do not affect each other, and a partial
+//!   result is a result.
 //! - Bounds: 32 regions and 62 requests in flight, 8 s an attempt, 20 s a request, 30 s in all, three
 //!   attempts, four retries a region out of one shared budget, 100 pages, 8 MiB a region.
-//! - *Not enabled*: a region outside the 17 that every account has, which does not know credentials
-//!   (`UnrecognizedClientException`, `InvalidClientTokenId` and their kin) that another region of the
-//!   same fetch accepted; or one that says `OptInRequired`. Where no region accepts them the
-//!   credentials are wrong, and all are *denied*.
-//! - *Suspicious*: less than was there before, see [`RegionExpectation`].
-//! - Account ids are scrubbed from ARNs and reasons before anything leaves.
+//! - *Not enabled*: a region outside the 17 that every account has, which rejects credentials that
+//!   another region of the same fetch accepts; or a region that answers `OptInRequired`. Where no
+//!   region accepts the credentials, they are wrong, and all regions are *denied*.
+//! - *Suspicious*: much less than the region had before, see [`RegionExpectation`].
+//! - Account ids are redacted from ARNs and reasons.
 
+mod body_limit;
 mod builder;
-mod environment;
-mod error;
 mod fault;
 mod fetcher;
 mod guard;
@@ -25,11 +20,13 @@ mod outcome;
 mod partition;
 mod region;
 mod rows;
+mod sdk_config;
 
 pub use builder::FetcherBuilder;
 pub(crate) use builder::{check_endpoint, check_region};
-pub use environment::sdk_config_from_env;
-pub use error::{Error, ErrorKind};
 pub use fetcher::Fetcher;
-pub use outcome::{Fetched, Outcome, Progress, RegionExpectation, RegionReport};
+pub(crate) use fetcher::{CREDENTIALS_LIMIT, resolve};
+pub use guard::RegionExpectation;
+pub use outcome::{Fetched, Outcome, Progress, RegionReport};
 pub use partition::partition_regions;
+pub use sdk_config::{account_from_env, sdk_config_from_env};

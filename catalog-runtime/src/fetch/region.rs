@@ -1,5 +1,4 @@
-//! One region's chain: the models in one answer, and beside it the pages of inference profiles.
-//! It knows the client of that region and nothing of the other regions.
+//! The requests of one region: the models in one answer, and the pages of inference profiles.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -11,9 +10,9 @@ use aws_sdk_bedrock::config::timeout::TimeoutConfig;
 use aws_sdk_bedrock::types::InferenceProfileType;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use super::body_limit::Meter;
 use super::fault::Fault;
 use super::fetcher::Limits;
-use super::guard::Meter;
 use super::outcome::Outcome;
 use super::rows;
 use bedrock_catalog_recording::{ModelSummary, ProfileSummary, RegionAnswers};
@@ -28,13 +27,13 @@ const PROFILES: &str = "ListInferenceProfiles";
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) limits: Limits,
-    /// One place per request in flight.
+    /// One permit per request in flight.
     pub(super) requests: Semaphore,
     /// One retry budget.
     pub(super) retries: RetryPartition,
 }
 
-/// Asks one region for everything. Both lists are asked for at once; the first fault ends both.
+/// Fetches both lists of one region at once; the first fault ends both.
 pub(super) async fn fetch(client: Client, shared: Arc<Shared>) -> Result<RegionAnswers, Fault> {
     let chain = Chain {
         client,
@@ -53,7 +52,7 @@ struct Chain {
 
 impl Chain {
     async fn models(&self) -> Result<Vec<ModelSummary>, Fault> {
-        let _place = self.place().await?;
+        let _permit = self.permit().await?;
         let call = self.client.list_foundation_models().customize();
         let answer = call.config_override(self.overrides()).send().await;
         let rows = answer
@@ -89,7 +88,7 @@ impl Chain {
         &self,
         token: Option<String>,
     ) -> Result<(Vec<ProfileSummary>, Option<String>), Fault> {
-        let _place = self.place().await?;
+        let _permit = self.permit().await?;
         let call = self
             .client
             .list_inference_profiles()
@@ -111,12 +110,12 @@ impl Chain {
         Ok((rows, answer.next_token.filter(|token| !token.is_empty())))
     }
 
-    async fn place(&self) -> Result<SemaphorePermit<'_>, Fault> {
-        let place = self.shared.requests.acquire().await;
-        place.map_err(|_| Fault::new(Outcome::Failed, "the fetch has ended"))
+    async fn permit(&self) -> Result<SemaphorePermit<'_>, Fault> {
+        let permit = self.shared.requests.acquire().await;
+        permit.map_err(|_| Fault::new(Outcome::Failed, "the fetch has ended"))
     }
 
-    /// The same bounds for every call, whoever made the client.
+    /// The same bounds for every call, whatever the client's own configuration.
     fn overrides(&self) -> ConfigBuilder {
         let limits = &self.shared.limits;
         let timeouts = TimeoutConfig::builder()

@@ -1,13 +1,13 @@
-//! From the SDK's types to the rows of a recording. It loses nothing that the API said: words this
-//! version does not know stay as they came, absent stays absent. This file does no I/O.
+//! From the SDK's types to the rows of a recording. Unknown words stay as they came, absent stays absent.
 
 use aws_sdk_bedrock::primitives::{DateTime, DateTimeFormat};
 use aws_sdk_bedrock::types::{
     FoundationModelLifecycle, FoundationModelSummary, InferenceProfileSummary,
 };
 
-use bedrock_catalog_recording::redact;
-use bedrock_catalog_recording::{LifecycleSummary, ModelSummary, ProfileModel, ProfileSummary};
+use bedrock_catalog_recording::{
+    LifecycleSummary, ModelSummary, ProfileModel, ProfileSummary, redact,
+};
 
 /// Where a required field is missing the SDK fills in this word, or an empty text.
 const MISSING: &str = "no value was set";

@@ -1,18 +1,19 @@
-//! What the environment says of a live catalog, where the caller asks for it.
+//! The settings of a live catalog from environment variables.
 
-use super::bounds::{DEADLINE, FRESH_FOR, KEEP_FOR, in_bounds, is_word, refused, wrong};
-use super::builder::LiveCatalogBuilder;
-use super::laid_over::OverlaySource;
 #[cfg(feature = "redis")]
-use crate::cache::tier::redis::RedisOptions;
-use crate::cache::{CacheConfig, Environment};
-use crate::error::{CatalogError, CatalogErrorKind};
+use bedrock_catalog_cache::RedisOptions;
+use bedrock_catalog_cache::{CacheConfig, Environment};
 
-/// The beginning of the names of our environment variables.
+use super::builder::{DEADLINE, FRESH_FOR, KEEP_FOR, LiveCatalogBuilder, check_bounds, check_id};
+use super::overlay_file::OverlaySource;
+use crate::error::CatalogError;
+
+/// The prefix of the variables' names.
 const PREFIX: &str = "BEDROCK_CATALOG";
 
 impl LiveCatalogBuilder {
-    /// What the environment says of all this; see the crate's table of variables. Read here and now.
+    /// Applies the variables of this process that are set, read here and now: see the table of variables
+    /// in the manual. Settings without a variable stay.
     ///
     /// # Errors
     /// A variable cannot be used: its name, its value, and what is allowed.
@@ -20,100 +21,107 @@ impl LiveCatalogBuilder {
         self.from_environment(&Environment::process(PREFIX))
     }
 
-    /// The same from given variables.
+    /// The same with given variables.
     ///
     /// # Errors
     /// As [`LiveCatalogBuilder::from_env`].
     pub fn from_environment(mut self, env: &Environment<'_>) -> Result<Self, CatalogError> {
-        // Here a value is still known by its variable.
+        // Checked here, where a value is still known by its variable.
         for (name, bounds) in [
             ("FRESH_FOR", FRESH_FOR),
             ("KEEP_FOR", KEEP_FOR),
             ("DEADLINE", DEADLINE),
         ] {
-            if let Some(is) = env.duration(name).map_err(wrong)? {
-                let written = env.text(name).map_err(wrong)?;
-                in_bounds(&env.variable(name), written, is, bounds)?;
+            if let Some(is) = env.duration(name)? {
+                check_bounds(&env.variable(name), env.text(name)?, is, bounds)?;
             }
         }
-        let config = CacheConfig::from_env(env).map_err(wrong)?;
-        // What is not named stays as it is.
-        let named = |variable| env.path(variable).is_some();
-        if named("CACHE") {
+        let config = CacheConfig::from_env(env)?;
+        let is_set = |variable| env.path(variable).is_some();
+        if is_set("CACHE") {
             self.store = config.store;
         }
-        // Who fits one to the other means the one that is named.
-        match (named("FRESH_FOR"), named("KEEP_FOR")) {
-            (true, true) => self.horizons = config.horizons,
+        // One TTL alone bounds the other.
+        match (is_set("FRESH_FOR"), is_set("KEEP_FOR")) {
+            (true, true) => self.ttl = config.ttl,
             (true, false) => {
-                let fresh_for = config.horizons.fresh_for;
-                self.horizons.fresh_for = fresh_for;
-                self.horizons.keep_for = self.horizons.keep_for.max(fresh_for);
+                self.ttl.fresh_for = config.ttl.fresh_for;
+                self.ttl.keep_for = self.ttl.keep_for.max(config.ttl.fresh_for);
             }
             (false, true) => {
-                let keep_for = config.horizons.keep_for;
-                self.horizons.keep_for = keep_for;
-                self.horizons.fresh_for = self.horizons.fresh_for.min(keep_for);
+                self.ttl.keep_for = config.ttl.keep_for;
+                self.ttl.fresh_for = self.ttl.fresh_for.min(config.ttl.keep_for);
             }
             (false, false) => {}
         }
-        if named("CACHE_MAX_BYTES") {
+        if is_set("CACHE_MAX_BYTES") {
             self.max_bytes = config.max_bytes;
         }
-        self.locations = config.locations.or(self.locations);
+        self.folders = config.locations.or(self.folders);
+        if is_set("TRUST_CACHE_DIR") {
+            self.trusts_folders = config.trusts_folders;
+        }
         self.namespace = config.namespace.or(self.namespace);
-        self.offline = env.flag("OFFLINE").map_err(wrong)?.unwrap_or(self.offline);
-        if let Some(regions) = env.text("REGIONS").map_err(wrong)? {
-            let regions = regions
-                .split(',')
-                .map(str::trim)
-                .filter(|region| !region.is_empty());
+        self.offline = env.flag("OFFLINE")?.unwrap_or(self.offline);
+        if let Some(partition) = env.text("PARTITION")? {
+            check_id(&env.variable("PARTITION"), &partition)?;
+            self.partition = Some(partition);
+        }
+        if let Some(regions) = env.text("REGIONS")? {
+            let name = env.variable("REGIONS");
+            let regions = regions.split(',').map(str::trim);
+            let regions = regions.filter(|region| !region.is_empty());
             self.regions = regions.map(str::to_owned).collect();
             if self.regions.is_empty() {
-                let allowed = "region ids with commas between";
-                return Err(refused(&env.variable("REGIONS"), "no region", allowed));
+                let allowed = "region ids separated by commas";
+                return Err(CatalogError::setting(&name, "no region", allowed));
             }
             for region in &self.regions {
-                is_word(&env.variable("REGIONS"), region)?;
+                check_id(&name, region)?;
             }
-            self.regions_from = Some(env.variable("REGIONS"));
+            self.regions_from = Some(name);
         }
         if let Some(path) = env.path("OVERLAY") {
             self.overlay = OverlaySource::File(path);
         }
-        if let Some(deadline) = env.duration("DEADLINE").map_err(wrong)? {
+        if let Some(deadline) = env.duration("DEADLINE")? {
             self.deadline = deadline;
         }
-        #[cfg(feature = "redis")]
-        if let Some(url) = &config.redis_url {
-            let options = RedisOptions::named(&env.variable("REDIS_URL"), url).map_err(wrong)?;
-            self.redis = Some(options);
-        }
-        #[cfg(feature = "sqlite")]
-        if let Some(path) = config.sqlite.clone() {
-            self.sqlite = Some(path);
-        }
-        for (variable, set, feature) in [
+        for (variable, is_set, feature, is_built) in [
             (
                 "REDIS_URL",
-                config.redis_url.is_some() && !cfg!(feature = "redis"),
+                config.redis_url.is_some(),
                 "redis",
+                cfg!(feature = "redis"),
             ),
             (
                 "SQLITE",
-                config.sqlite.is_some() && !cfg!(feature = "sqlite"),
+                config.sqlite.is_some(),
                 "sqlite",
+                cfg!(feature = "sqlite"),
             ),
         ] {
-            if set {
-                let variable = env.variable(variable);
-                let message =
-                    format!("{variable} is set, but this build has no feature `{feature}`");
-                return Err(CatalogError::new(
-                    CatalogErrorKind::InvalidConfiguration,
-                    message,
+            if is_set && !is_built {
+                let allowed = format!("none: this build has no feature `{feature}`");
+                return Err(CatalogError::setting(
+                    &env.variable(variable),
+                    "set",
+                    &allowed,
                 ));
             }
+        }
+        #[cfg(feature = "redis")]
+        if let Some(url) = &config.redis_url {
+            let name = env.variable("REDIS_URL");
+            let options = RedisOptions::from_url(url);
+            self.redis =
+                Some(options.map_err(|error| {
+                    CatalogError::setting(&name, error.value(), error.allowed())
+                })?);
+        }
+        #[cfg(feature = "sqlite")]
+        if let Some(path) = config.sqlite {
+            self.sqlite = Some(path);
         }
         Ok(self)
     }
@@ -146,9 +154,8 @@ mod tests {
             asked.borrow_mut().insert(name.to_owned());
             None
         });
-        LiveCatalogBuilder::default()
-            .from_environment(&env)
-            .unwrap();
+        let built = LiveCatalogBuilder::default().from_environment(&env);
+        assert!(built.is_ok());
         assert_eq!(*asked.borrow(), manual());
     }
 
@@ -157,12 +164,14 @@ mod tests {
         let set = BTreeMap::from([
             ("CACHE", "memory"),
             ("CACHE_DIR", "/var/cache/ours"),
+            ("TRUST_CACHE_DIR", "1"),
             ("FRESH_FOR", "90s"),
             ("KEEP_FOR", "2d"),
             ("CACHE_MAX_BYTES", "3MiB"),
             ("SQLITE", "/var/cache/ours.sqlite"),
             ("REDIS_URL", "redis://127.0.0.1"),
             ("NAMESPACE", "ours"),
+            ("PARTITION", "aws-us-gov"),
             ("REGIONS", "eu-west-1, us-east-1"),
             ("DEADLINE", "7s"),
             ("OFFLINE", "true"),
@@ -172,7 +181,6 @@ mod tests {
         assert_eq!(names, manual());
         let env = Environment::new(PREFIX, |name| {
             let value = set.get(name.strip_prefix("BEDROCK_CATALOG_")?)?;
-            // Said to be of other builds where it is not of this one.
             let is_here = match name {
                 "BEDROCK_CATALOG_SQLITE" => cfg!(feature = "sqlite"),
                 "BEDROCK_CATALOG_REDIS_URL" => cfg!(feature = "redis"),
@@ -184,13 +192,15 @@ mod tests {
             .from_environment(&env)
             .unwrap();
         assert_eq!(built.store, CacheMode::Memory);
-        assert_eq!(built.locations, Some(vec!["/var/cache/ours".into()]));
-        let horizons = (built.horizons.fresh_for, built.horizons.keep_for);
+        assert_eq!(built.folders, Some(vec!["/var/cache/ours".into()]));
+        assert!(built.trusts_folders);
+        let ttl = (built.ttl.fresh_for, built.ttl.keep_for);
         assert_eq!(
-            horizons,
+            ttl,
             (Duration::from_secs(90), Duration::from_secs(2 * 24 * 3600))
         );
         assert_eq!(built.max_bytes, 3 << 20);
+        assert_eq!(built.partition_id(), "aws-us-gov");
         assert_eq!(built.namespace.as_deref(), Some("ours"));
         assert_eq!(built.regions, ["eu-west-1", "us-east-1"]);
         assert_eq!(built.deadline, Duration::from_secs(7));

@@ -1,34 +1,34 @@
-//! The handle of a live catalog: what callers hold, clone and ask.
+//! The handle of a live catalog, and what its clones share.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
+use bedrock_catalog_cache::{Cache, Cleaner, SingleFlight};
 use bedrock_catalog_data::Timestamp;
-
-use super::builder::LiveCatalogBuilder;
-use super::calls::Calls;
-use super::counts::Counts;
-use super::discovery::Latency;
-use super::laid_over::{LaidOver, OverlaySource};
-use super::report::StatusReport;
-use super::rounds::Rounds;
-use super::snapshot::Snapshot;
-use crate::cache::{Cache, Cleaner, Namespace};
-use crate::error::CatalogError;
 use bedrock_catalog_recording::CatalogDiff;
+
+use super::account::Identity;
+use super::blocking::BlockingCalls;
+use super::builder::LiveCatalogBuilder;
+use super::discovery::RegionLists;
+use super::load::Published;
+use super::metrics::Metrics;
+use super::overlay_file::{OverlaySource, OverlayState};
+use super::report::StatusReport;
+use super::snapshot::Snapshot;
+use crate::error::CatalogError;
 
 /// How often the cache is cleaned up.
 const CLEANUP_EVERY: Duration = Duration::from_secs(3600);
 
 /// A catalog that keeps itself fresh: cache, then AWS, then the bundle. Clones are the same catalog;
-/// dropping the last one stops everything.
+/// dropping the last one stops its background work.
 ///
-/// Questions are asked of a [`Snapshot`], which dereferences to a catalog: immutable, never half, and
-/// it says where it came from. [`LiveCatalog::snapshot`] never waits.
+/// A [`Snapshot`] dereferences to a catalog: immutable, whole, and with its source. Lookups go to
+/// [`LiveCatalog::snapshot`], which never waits.
 ///
 /// ```
 /// # #[cfg(feature = "bundle")]
@@ -48,150 +48,115 @@ const CLEANUP_EVERY: Duration = Duration::from_secs(3600);
 #[derive(Clone)]
 pub struct LiveCatalog {
     pub(super) inner: Arc<Inner>,
-    /// Not held by what works in the background, which therefore ends with the last handle.
+    /// Not held by background work, which ends with the last handle.
     _alive: Arc<Alive>,
 }
 
-/// What all handles share, and nobody else.
+/// Dropped with the last handle.
 struct Alive(Arc<Inner>);
 
 impl Drop for Alive {
     fn drop(&mut self) {
         #[cfg(feature = "aws")]
-        self.0.stop();
-        self.0.clean_up_no_more();
-        // Who listens is told that there is nothing more to come.
-        let mut listeners = self
-            .0
-            .listeners
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        listeners.clear();
+        self.0.background.stop();
+        self.0.stop_cleanup();
+        // Ends the streams of changes.
+        self.0.subscribers().clear();
     }
 }
 
+/// The state of a live catalog.
 pub(super) struct Inner {
     pub(super) config: LiveCatalogBuilder,
     pub(super) cache: Cache,
-    pub(super) calls: Calls,
-    /// How fast regions answered, here: kept also where nothing is cached.
-    pub(super) latencies: Mutex<BTreeMap<String, Latency>>,
-    /// Apart from the rest, so that a reader does not keep the rest alive.
+    pub(super) blocking: BlockingCalls,
+    /// The catalog in service. Shared with readers, which do not keep the rest alive.
     pub(super) current: Arc<ArcSwap<Snapshot>>,
-    /// Who changes the catalog; one at a time.
-    pub(super) turn: Rounds<Result<(), CatalogError>>,
-    /// Held while what is served is replaced by something made of it.
-    pub(super) serving: Mutex<()>,
-    pub(super) overlay: LaidOver,
-    pub(super) counts: Counts,
-    pub(super) listeners: Mutex<Vec<async_channel::Sender<Change>>>,
-    /// AWS is to be asked whatever the cache has, and has not answered yet.
+    /// Held while the catalog in service is replaced by one that is made of it.
+    pub(super) publishing: Mutex<()>,
+    /// Concurrent loads share one, and so do refreshes.
+    pub(super) flights: SingleFlight<&'static str, Result<Published, CatalogError>>,
+    /// Held by a load, a refresh or a renewal: one runs at a time.
+    pub(super) exclusive: async_lock::Mutex<()>,
+    /// The identity that the credentials gave last.
+    pub(super) identity: Mutex<Option<Identity>>,
+    /// A forced fetch is still to come.
     pub(super) forced: AtomicBool,
-    /// Whose entries are meant where nobody can be asked, once it is known.
-    pub(super) owner: OnceLock<Namespace>,
-    pub(super) cleaning: Mutex<Cleaning>,
-    /// When AWS was asked last, here.
-    pub(super) asked_at: Mutex<Option<Timestamp>>,
+    /// When this process last fetched.
+    pub(super) fetched_at: Mutex<Option<Timestamp>>,
+    /// Concurrent calls for the raw lists of a region share one.
+    pub(super) list_flights: SingleFlight<String, Result<Arc<RegionLists>, CatalogError>>,
+    /// Held while the entry of the raw lists is changed.
+    pub(super) lists: Mutex<()>,
+    pub(super) overlay: OverlayState,
+    pub(super) metrics: Metrics,
+    subscribers: Mutex<Vec<async_channel::Sender<Change>>>,
+    cleanup: Mutex<Cleanup>,
     #[cfg(feature = "aws")]
-    pub(super) account: super::owner::Account,
-    #[cfg(feature = "aws")]
-    pub(super) background: Mutex<Background>,
+    pub(super) background: super::background::Background,
 }
 
-/// What goes on in the background.
-#[cfg(feature = "aws")]
+/// The thread that cleans a shared cache up.
 #[derive(Default)]
-pub(super) struct Background {
-    pub(super) renewal: Option<Renewal>,
-    /// Others stored a catalog while it worked, or before it could.
-    pub(super) noticed: bool,
-    /// Where it goes on.
-    pub(super) runtime: Option<tokio::runtime::Handle>,
-    /// The last handle is gone: nothing is begun any more.
-    pub(super) stopped: bool,
-}
-
-/// The task that renews.
-#[cfg(feature = "aws")]
-pub(super) struct Renewal {
-    pub(super) task: tokio::task::AbortHandle,
-    /// It waits no more.
-    pub(super) begun: Arc<AtomicBool>,
-}
-
-#[cfg(feature = "aws")]
-impl Renewal {
-    pub(super) fn is_working(&self) -> bool {
-        use std::sync::atomic::Ordering;
-        self.begun.load(Ordering::Acquire) && !self.task.is_finished()
-    }
-}
-
-/// The thread that cleans the cache up now and then, where it has what outlives the process.
-#[derive(Default)]
-pub(super) enum Cleaning {
+enum Cleanup {
     #[default]
-    NotBegun,
-    Begun(Option<Cleaner>),
-    /// The last handle is gone.
-    Over,
+    NotStarted,
+    Started(Option<Cleaner>),
+    Stopped,
 }
 
 impl LiveCatalog {
-    /// Begins to build one.
-    #[must_use]
+    /// A builder with the defaults that its methods name.
     pub fn builder() -> LiveCatalogBuilder {
         LiveCatalogBuilder::default()
     }
 
     pub(super) fn start(config: LiveCatalogBuilder, cache: Cache) -> Result<Self, CatalogError> {
-        let mut before = Snapshot::before_loading(&config);
-        let mut laid_over = LaidOver::default();
+        let mut first = Snapshot::before_loading(&config);
+        let mut in_use = None;
         if let OverlaySource::Values(overlay) = &config.overlay {
             let overlay = Arc::new(overlay.clone());
-            // One that does not even fit what is there before the first load is a mistake.
-            overlay.lay_over(&before.base)?;
-            before = before.with_overlay(&overlay);
-            laid_over = LaidOver::of(overlay);
+            // One that does not even fit the bundle is a mistake.
+            overlay.lay_over(&first.base)?;
+            first = first.with_overlay(&overlay);
+            in_use = Some(overlay);
         }
-        let inner = Inner {
+        let inner = Arc::new(Inner {
             cache,
-            calls: Calls::default(),
-            latencies: Mutex::default(),
-            current: Arc::new(ArcSwap::from_pointee(before)),
-            turn: Rounds::default(),
-            serving: Mutex::new(()),
-            overlay: laid_over,
-            counts: Counts::new(),
-            listeners: Mutex::new(Vec::new()),
+            blocking: BlockingCalls::default(),
+            current: Arc::new(ArcSwap::from_pointee(first)),
+            publishing: Mutex::new(()),
+            flights: SingleFlight::default(),
+            exclusive: async_lock::Mutex::new(()),
+            identity: Mutex::new(None),
             forced: AtomicBool::new(config.force_refresh),
-            owner: OnceLock::new(),
-            cleaning: Mutex::default(),
-            asked_at: Mutex::default(),
+            fetched_at: Mutex::default(),
+            list_flights: SingleFlight::default(),
+            lists: Mutex::default(),
+            overlay: OverlayState::new(in_use),
+            metrics: Metrics::new(),
+            subscribers: Mutex::default(),
+            cleanup: Mutex::default(),
             #[cfg(feature = "aws")]
-            account: super::owner::Account::default(),
-            #[cfg(feature = "aws")]
-            background: Mutex::default(),
+            background: super::background::Background::default(),
             config,
-        };
-        let inner = Arc::new(inner);
+        });
         #[cfg(feature = "aws")]
-        inner.hear_of_others();
+        inner.listen();
         Ok(Self {
             _alive: Arc::new(Alive(Arc::clone(&inner))),
             inner,
         })
     }
 
-    /// The catalog as it is now: the bundle, before the first load, or an empty one where no bundle may
-    /// serve (it is switched off, or of another partition). Never waits, some 20 ns.
+    /// The catalog in service. Before the first load that is the bundle, or an empty catalog where no
+    /// bundle serves. Never waits, about 20 ns.
     #[inline]
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.inner.current.load_full()
     }
 
-    /// A reader of one caller's own, for hot paths: its snapshots cost a nanosecond or two while
-    /// nothing changes.
+    /// A reader for a hot path: its snapshots cost a nanosecond or two while nothing changes.
     #[must_use]
     pub fn reader(&self) -> Reader {
         Reader {
@@ -199,80 +164,58 @@ impl LiveCatalog {
         }
     }
 
-    /// Waits for a good catalog, up to the deadline: a fresh one from the cache, else from AWS, else a
-    /// stale one, else the bundle. Once there is one it returns at once, and where that has become
-    /// old, renews it in the background. So the deadline is waited for once: where the first load ends by
-    /// it, what there is serves from then on, and is renewed in the background. Only where there is
-    /// nothing to serve does every load wait.
+    /// Waits for a good catalog: a fresh cached one, else AWS's, else a stale cached one, else the
+    /// bundle. Later calls return at once, and a catalog that is no longer fresh is renewed in the
+    /// background.
     ///
-    /// Within a process one caller loads and the others wait for it; among the processes of a machine
-    /// one asks AWS and the others read what it cached.
+    /// Concurrent calls share one load, and of the processes that share a cache one fetches. The
+    /// deadline passes once: a load that ends by it serves what there is, and later calls do not wait.
+    /// A fetched catalog is served first and written afterwards; this call waits up to a second for the
+    /// write.
     ///
     /// # Errors
-    /// Never while the bundle may serve. Else, where there is nothing to serve: what was tried, and why
-    /// each failed.
+    /// There is nothing to serve: what was tried, and why each failed. Never while the bundle serves.
     ///
     /// # Panics
-    /// In Tokio, on one of its runtimes without timers: nothing tells them apart from those that have
-    /// them. So does all that waits here; off Tokio nothing does, and nobody is asked.
+    /// On a Tokio runtime without timers. Outside of Tokio nothing is fetched.
     pub async fn load(&self) -> Result<Arc<Snapshot>, CatalogError> {
         self.inner.load().await
     }
 
-    /// Asks AWS now, whatever there is, and waits for it. What was asked after this call serves too: of
-    /// all who want it at once, in this process and among those that share the cache, a few ask for all.
-    /// It is over with the deadline, also where that passed while others asked.
+    /// Fetches from AWS, ignoring cached data. Concurrent calls share a fetch that started after this
+    /// call, also with other processes that share the cache. Fails at the deadline, up to which it also
+    /// waits for the write.
     ///
     /// # Errors
-    /// Asking failed, or a region did and all are required: nothing was replaced. The reason also
-    /// stands in [`LiveCatalog::status`].
+    /// The fetch failed, or a region did and all are required. Nothing is replaced, and
+    /// [`LiveCatalog::status`] has the reason too.
     pub async fn refresh(&self) -> Result<Arc<Snapshot>, CatalogError> {
         self.inner.refresh().await
     }
 
-    /// How the catalog stands.
+    /// The status of the catalog in service.
     pub fn status(&self) -> StatusReport {
         self.snapshot().report(self.inner.now())
     }
 
-    /// Whether it is less than what was asked for.
+    /// Whether the catalog in service is less than what was requested, see [`Snapshot::is_degraded`].
     pub fn is_degraded(&self) -> bool {
         self.snapshot().is_degraded()
     }
 
-    /// Tells of every change from now on.
+    /// The changes of the catalog in service from now on.
     #[must_use]
     pub fn subscribe(&self) -> Changes {
-        // Who does not listen misses the oldest, not the newest.
         let (sender, receiver) = async_channel::bounded(16);
-        let mut listeners = self
-            .inner
-            .listeners
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        // Those who listen no more: nothing may ever change, and they would only grow in number.
-        listeners.retain(|listener| !listener.is_closed());
-        listeners.push(sender);
+        let mut subscribers = self.inner.subscribers();
+        subscribers.retain(|subscriber| !subscriber.is_closed());
+        subscribers.push(sender);
         Changes { receiver }
     }
 
-    /// The cache beneath, in the namespace of this catalog as far as it is known: the account is, once
-    /// the catalog was loaded. Asks nobody.
-    pub fn cache(&self) -> Cache {
-        self.inner.namespaced(self.inner.known_account())
-    }
-
-    /// The cache beneath, in the namespace of this catalog. Asks the credentials, where there are any,
-    /// for their account, at most for a second, and not again before the next load or refresh.
-    pub async fn own_cache(&self) -> Cache {
-        self.inner.identified().await
-    }
-
-    /// The same for who shows or removes what is there: where no credentials name the account, the
-    /// entries of the only account that cached here are meant, and of several none.
-    ///
-    /// # Errors
-    /// Several accounts share the cache, and nothing says whose entries are meant.
+    /// The cache of this catalog's namespace: of the account that the credentials name; without
+    /// credentials, of [`account`](LiveCatalogBuilder::account); else of
+    /// [`namespace`](LiveCatalogBuilder::namespace). Resolves the credentials, for five seconds at most, unless a load or refresh has.
     ///
     /// ```
     /// # async fn example() -> Result<(), bedrock_catalog::CatalogError> {
@@ -280,74 +223,83 @@ impl LiveCatalog {
     /// use bedrock_catalog::cache::Pattern;
     ///
     /// let live = LiveCatalog::builder().offline(true).build()?;
-    /// live.meant_cache().await?.invalidate_async(&Pattern::glob("discovery:*")).await;
+    /// live.cache().await.invalidate_async(&Pattern::glob("discovery:*")).await;
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn meant_cache(&self) -> Result<Cache, CatalogError> {
-        self.inner.meant().await
+    pub async fn cache(&self) -> Cache {
+        self.inner.caller_cache().await
     }
 }
 
 impl Inner {
     pub(super) fn now(&self) -> Timestamp {
-        let since_epoch = self
-            .config
-            .clock
-            .now()
-            .duration_since(std::time::UNIX_EPOCH);
-        let seconds = since_epoch.map_or(0, |elapsed| elapsed.as_secs());
+        let now = self.config.clock.now();
+        let seconds = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let seconds = i64::try_from(seconds).unwrap_or_default();
         Timestamp::from_unix(seconds).unwrap_or(Timestamp::baked(0))
     }
 
-    /// Begins to clean the cache up, once, if there is anything to clean.
-    pub(super) fn clean_up_from_now_on(&self) {
-        let mut cleaning = self.cleaning.lock().unwrap_or_else(PoisonError::into_inner);
-        if !self.config.shares_cache() || !matches!(*cleaning, Cleaning::NotBegun) {
-            return;
-        }
-        let begun = self.cache.cleanup_every(CLEANUP_EVERY);
-        let begun = begun.inspect_err(|error| {
-            tracing::warn!(%error, "the cache will not be cleaned up in the background");
-        });
-        *cleaning = Cleaning::Begun(begun.ok());
+    pub(super) fn subscribers(&self) -> MutexGuard<'_, Vec<async_channel::Sender<Change>>> {
+        self.subscribers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn clean_up_no_more(&self) {
-        let mut cleaning = self.cleaning.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Cleaning::Begun(Some(cleaner)) = std::mem::replace(&mut *cleaning, Cleaning::Over) {
-            // It waits for a cleanup under way, which nobody else has to.
-            blocking::unblock(move || drop(cleaner)).detach();
+    pub(super) fn has_overlay_file(&self) -> bool {
+        matches!(self.config.overlay, OverlaySource::File(_))
+    }
+
+    /// Starts to clean a shared cache up, once.
+    pub(super) fn start_cleanup(&self) {
+        let mut cleanup = self.cleanup.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.config.shares_cache() || !matches!(*cleanup, Cleanup::NotStarted) {
+            return;
+        }
+        let started = self.cache.cleanup_every(CLEANUP_EVERY);
+        let started = started.inspect_err(|error| {
+            tracing::warn!(%error, "the cache is not cleaned up in the background");
+        });
+        *cleanup = Cleanup::Started(started.ok());
+    }
+
+    fn stop_cleanup(&self) {
+        let mut cleanup = self.cleanup.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Cleanup::Started(Some(cleaner)) = std::mem::replace(&mut *cleanup, Cleanup::Stopped)
+        {
+            // Dropping it waits for a cleanup under way.
+            drop(bedrock_catalog_cache::spawn_blocking(move || drop(cleaner)));
         }
     }
 }
 
 #[cfg(feature = "aws")]
 impl Inner {
-    /// From now on takes up what other processes of a fleet store, where a tier tells of it.
-    fn hear_of_others(self: &Arc<Self>) {
+    /// Takes up catalogs that other processes store, where a tier is notified of them.
+    fn listen(self: &Arc<Self>) {
+        use bedrock_catalog_cache::ChangeEvent;
         let weak = Arc::downgrade(self);
-        self.cache.on_change(move |namespace, changed| {
-            if let Some(inner) = weak.upgrade()
-                && changed.matches(&super::strategy::catalog_key())
-                && *namespace == inner.namespaced(inner.known_account()).namespace()
-            {
-                inner.renew_from_others();
+        self.cache.on_change(move |event| {
+            let Some(inner) = weak.upgrade() else {
+                return;
+            };
+            let is_ours = match event {
+                ChangeEvent::Written { namespace, key, .. } => {
+                    *key == super::cached::catalog_key() && *namespace == inner.known_namespace()
+                }
+                ChangeEvent::Gap => true,
+                _ => false,
+            };
+            if is_ours {
+                inner.background.notice_stored();
             }
         });
     }
+}
 
-    /// Ends what goes on in the background, also in the middle of its work.
-    fn stop(&self) {
-        let mut background = self
-            .background
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        background.stopped = true;
-        if let Some(renewal) = background.renewal.take() {
-            renewal.task.abort();
-        }
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Inner")
     }
 }
 
@@ -360,13 +312,13 @@ impl fmt::Debug for LiveCatalog {
     }
 }
 
-/// One caller's own way to the snapshots of a live catalog. Does not keep the catalog renewing itself.
+/// One caller's reader of a live catalog. It does not keep the catalog renewing itself.
 pub struct Reader {
     cached: arc_swap::Cache<Arc<ArcSwap<Snapshot>>, Arc<Snapshot>>,
 }
 
 impl Reader {
-    /// The catalog as it is now. Never waits; a nanosecond or two while nothing changes.
+    /// The catalog in service. Never waits.
     #[inline]
     pub fn snapshot(&mut self) -> &Arc<Snapshot> {
         self.cached.load()
@@ -379,25 +331,26 @@ impl fmt::Debug for Reader {
     }
 }
 
+/// One change of a live catalog. A new time of observation alone is no change.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Change {
+    /// The snapshot before.
+    pub before: Arc<Snapshot>,
+    /// The snapshot after.
+    pub after: Arc<Snapshot>,
+}
+
 impl Change {
-    /// What has changed, as the generator tells it too.
+    /// The difference.
     #[must_use]
     pub fn diff(&self) -> CatalogDiff {
         CatalogDiff::between(&self.before, &self.after)
     }
 }
 
-/// One change of a live catalog. Times of observation are no change.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Change {
-    /// What was served until now.
-    pub before: Arc<Snapshot>,
-    /// What is served from now on.
-    pub after: Arc<Snapshot>,
-}
-
-/// The changes of a live catalog, from [`LiveCatalog::subscribe`] on. The latest sixteen are kept.
+/// The changes of a live catalog since [`LiveCatalog::subscribe`]. A slow reader keeps the latest
+/// sixteen.
 #[derive(Debug, Clone)]
 pub struct Changes {
     receiver: async_channel::Receiver<Change>,
@@ -420,12 +373,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_listens_no_more_is_forgotten_though_nothing_changes() {
+    fn closed_subscribers_are_removed_though_nothing_changes() {
         let live = LiveCatalog::builder().offline(true).build().unwrap();
         for _ in 0..100 {
             drop(live.subscribe());
         }
-        let _listens = live.subscribe();
-        assert_eq!(live.inner.listeners.lock().unwrap().len(), 1);
+        let _open = live.subscribe();
+        assert_eq!(live.inner.subscribers().len(), 1);
     }
 }

@@ -1,29 +1,52 @@
-//! The live catalog: cache, then AWS, then the bundle; always an answer, and it says how good it is.
+//! The live catalog: cache, then AWS, then the bundle.
 //!
-//! This room joins the fetch, the transform, the cache and the bundle. It owns no file and no HTTP of
-//! its own. `builder` holds what may be set, `environment` what variables say of it, `bounds` which values
-//! are allowed; `strategy` decides where a catalog comes from, `snapshot`
-//! is what is served, `report` says how it stands, `overlay` and `laid_over` lay the caller's own models
-//! over it, `owner` says whose entries of the cache are meant, `discovery` keeps the raw lists of each
-//! region and how fast it answered. `rounds` does once what many ask for at once,
-//! `calls` keeps a cache that hangs from costing more than one thread.
+//! | file | content |
+//! |---|---|
+//! | `handle` | [`LiveCatalog`], [`Reader`], [`Changes`] |
+//! | `builder`, `environment` | settings |
+//! | `load` | a load and a refresh, in five steps |
+//! | `account`, `session` | the namespace; the cache and the credentials of a call |
+//! | `cached` | step 1: the catalog in the cache |
+//! | `lease` | step 2: one process of many fetches |
+//! | `fetch` | step 3: fetch from AWS |
+//! | `merge` | step 4: merge onto the last good catalog |
+//! | `publish`, `persist` | step 5: publish, then write |
+//! | `schedule`, `background` | when to renew, and the task that does |
+//! | `snapshot`, `report` | the catalog in service, and its status |
+//! | `overlay`, `overlay_file` | the caller's own models |
+//! | `discovery` | raw lists of single regions |
+//! | `deadline`, `blocking`, `metrics` | time limits, a bound on blocking calls, counters |
 
+mod account;
 #[cfg(feature = "aws")]
-mod ask;
-mod bounds;
+mod background;
+mod blocking;
 mod builder;
-mod calls;
-mod counts;
+mod cached;
+mod deadline;
 mod discovery;
 mod environment;
+#[cfg(feature = "aws")]
+mod fetch;
+#[cfg(not(feature = "aws"))]
+#[path = "fetch_off.rs"]
+mod fetch;
 mod handle;
-mod laid_over;
+#[cfg(feature = "aws")]
+mod lease;
+mod load;
+#[cfg(feature = "aws")]
+mod merge;
+mod metrics;
 mod overlay;
-mod owner;
+mod overlay_file;
+#[cfg(feature = "aws")]
+mod persist;
+mod publish;
 mod report;
-mod rounds;
+mod schedule;
+mod session;
 mod snapshot;
-mod strategy;
 
 pub use builder::{CacheMode, LiveCatalogBuilder, PartialPolicy};
 pub use discovery::{Discovery, Latency};

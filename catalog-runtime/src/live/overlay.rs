@@ -1,11 +1,10 @@
-//! The caller's own models and profiles, laid over every catalog. Never cached, never lost in a
-//! refresh.
+//! The caller's own models and profiles, laid over every catalog. Never cached.
 
 use bedrock_catalog_data::{Catalog, Document, ModelEntry, ProfileEntry};
+use bedrock_catalog_recording::LARGEST_JSON;
 use serde::Deserialize;
 
 use crate::error::{CatalogError, CatalogErrorKind};
-use bedrock_catalog_recording::LARGEST_JSON;
 
 /// The models and profiles part of a catalog JSON: private models, application inference profiles,
 /// provisioned throughput ARNs. An entry wins over one of the same id, whole.
@@ -47,7 +46,7 @@ impl Overlay {
     /// An overlay from JSON: an object with `models`, `profiles` or both, of at most 64 MiB.
     ///
     /// # Errors
-    /// Where it is no such thing.
+    /// The text is no overlay.
     pub fn from_json(json: &[u8]) -> Result<Self, CatalogError> {
         let invalid =
             |message: String| CatalogError::new(CatalogErrorKind::InvalidCatalog, message);
@@ -58,14 +57,14 @@ impl Overlay {
             let shape = "an overlay is a JSON object with `models`, `profiles` or both";
             invalid(shape.to_owned())
         };
-        // A list would be read as the fields in their order.
+        // serde would read a list as the fields in their order.
         if json.trim_ascii_start().first() != Some(&b'{') {
             return Err(shape());
         }
         let parts: Parts<'_> = serde_json::from_slice(json)
-            .map_err(|error| invalid("this is no overlay".to_owned()).because(error))?;
+            .map_err(|error| invalid("this is no overlay".to_owned()).with_source(error))?;
         if parts.models.is_none() && parts.profiles.is_none() {
-            // Rather a misspelt key than nothing to say.
+            // More likely a misspelt key than an empty overlay.
             return Err(shape());
         }
         let (models, profiles) = (parts.models.iter(), parts.profiles.iter());
@@ -75,21 +74,21 @@ impl Overlay {
         })
     }
 
-    /// How many entries.
+    /// The number of entries.
     pub fn len(&self) -> usize {
         self.models.len() + self.profiles.len()
     }
 
-    /// Whether there are none.
+    /// Whether it has no entries.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// The catalog with the overlay on it. Regions that only the overlay names become regions, and
-    /// models that only its profiles name become models of which nothing else is known.
+    /// models that only its profiles name become models with nothing but an id.
     ///
     /// # Errors
-    /// Where the two together are no valid catalog.
+    /// The two together are no valid catalog.
     pub fn lay_over(&self, catalog: &Catalog) -> Result<Catalog, CatalogError> {
         let mut document = catalog.to_document();
         document
@@ -103,11 +102,8 @@ impl Overlay {
         self.add_regions(&mut document);
         self.add_models(&mut document);
         Catalog::from_document(&document).map_err(|error| {
-            CatalogError::new(
-                CatalogErrorKind::InvalidCatalog,
-                "the overlay does not fit the catalog",
-            )
-            .because(error)
+            let message = "the overlay does not fit the catalog";
+            CatalogError::new(CatalogErrorKind::InvalidCatalog, message).with_source(error)
         })
     }
 

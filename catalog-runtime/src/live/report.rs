@@ -1,4 +1,4 @@
-//! How a live catalog stands, in the shape that `status --json` prints.
+//! The status of a live catalog, in the shape that `status --json` prints.
 
 use std::collections::BTreeMap;
 
@@ -7,42 +7,42 @@ use serde::Serialize;
 
 use super::snapshot::{Snapshot, Source};
 
-/// How a catalog stands. Serializes to the document of `bedrock-catalog status --json`: keys may be
+/// The status of a catalog. Serializes to the document of `bedrock-catalog status --json`: keys may be
 /// added, nothing else changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct StatusReport {
     /// `api`, `cache` or `bundle`.
     pub source: &'static str,
-    /// The cache tier it came from.
+    /// The cache tier that the catalog came from.
     pub tier: Option<String>,
-    /// The file it came from.
+    /// The file that the catalog came from.
     pub path: Option<String>,
-    /// When the recording behind it was made.
+    /// When the recording behind the catalog was made.
     pub observed_at: Timestamp,
-    /// Seconds since then; negative where that is in the future.
+    /// Seconds since then; negative for a time in the future.
     pub age_seconds: i64,
-    /// Whether it is less than what was asked for.
+    /// Whether the catalog is less than what was requested.
     pub degraded: bool,
     /// The partition.
     pub partition: String,
     /// The regions.
     pub regions: RegionsReport,
-    /// How many models, retired ones not counted.
+    /// The number of models, without retired ones.
     pub models: usize,
-    /// How many inference profiles, retired ones not counted.
+    /// The number of inference profiles, without retired ones.
     pub profiles: usize,
-    /// How many retired models.
+    /// The number of retired models.
     pub retired: usize,
-    /// How many models and profiles the caller's own overlay laid over it.
+    /// The number of models and profiles of the caller's overlay.
     pub overlay: usize,
-    /// Why that overlay is not used, or an earlier one of it is.
+    /// The reason why the overlay, or its latest version, is not used.
     pub overlay_error: Option<String>,
-    /// When this process asked AWS last, whatever came of it.
+    /// When this process last fetched from AWS, also without success.
     pub asked_at: Option<Timestamp>,
-    /// Why the last attempt to do better failed; else why the overlay is not used.
+    /// The reason why the last fetch failed; else why the overlay is not used.
     pub error: Option<String>,
-    /// What kind of reason: `unavailable`, `no_credentials`, …
+    /// The kind of that error: `unavailable`, `no_credentials`, …
     pub error_kind: Option<&'static str>,
     /// The format of catalog documents.
     pub format: u32,
@@ -50,18 +50,18 @@ pub struct StatusReport {
     pub version: &'static str,
 }
 
-/// Which regions were asked: those that answered, and those that did not and why.
+/// The regions that were fetched: those that answered, and those that failed with their reasons.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct RegionsReport {
     /// Sorted.
     pub answered: Vec<String>,
-    /// By region id.
+    /// The reasons by region id.
     pub failed: BTreeMap<String, String>,
 }
 
 impl Snapshot {
-    /// How it stands at a moment.
+    /// The status at a time.
     pub fn report(&self, now: Timestamp) -> StatusReport {
         let (tier, path) = match &self.source {
             Source::Cache { tier, path } => (Some(tier.clone()), path.as_ref()),

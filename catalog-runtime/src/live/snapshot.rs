@@ -1,4 +1,4 @@
-//! What is served: one immutable catalog, and where it came from.
+//! One immutable state of a live catalog, and its source.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -7,28 +7,30 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bedrock_catalog_cache::Moment;
 use bedrock_catalog_data::{Catalog, Document, Timestamp};
 
 use super::builder::LiveCatalogBuilder;
-use crate::cache::Moment;
-use crate::error::CatalogErrorKind;
+use super::overlay::Overlay;
+use crate::error::{CatalogError, CatalogErrorKind};
+use bedrock_catalog_recording::redact;
 
 /// Where a catalog came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Source {
-    /// Asked of AWS just now.
+    /// Fetched from AWS by this process.
     Api,
     /// Read from the cache.
     Cache {
-        /// The tier: `memory`, `disk`, …
+        /// The tier: `memory`, `files`, …
         tier: String,
         /// The file, where the tier has files.
         path: Option<PathBuf>,
     },
     /// Baked into the binary.
     Bundle,
-    /// Nothing was loaded yet, and no bundle may serve: the catalog is empty.
+    /// An empty catalog: nothing is loaded yet, and there is no bundle.
     Nothing,
 }
 
@@ -50,10 +52,9 @@ impl fmt::Display for Source {
     }
 }
 
-/// A catalog that is part of the program, or owned.
+/// A catalog that is part of the program, or shared.
 #[derive(Debug, Clone)]
 pub(super) enum Held {
-    #[cfg_attr(not(feature = "bundle"), expect(dead_code))]
     Baked(&'static Catalog),
     Built(Arc<Catalog>),
 }
@@ -74,40 +75,38 @@ impl Deref for Held {
 /// Handles borrowed from it belong to it.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
-    /// With the overlay.
+    /// The catalog with the overlay.
     pub(super) served: Held,
-    /// Without: what the next refresh builds on.
+    /// The catalog without the overlay, on which the next fetch builds.
     pub(super) base: Held,
     pub(super) source: Source,
-    /// The regions whose rows could not be renewed, and why.
+    /// The reasons of the regions whose rows could not be renewed.
     pub(super) failed: BTreeMap<String, String>,
-    /// Those among them that the account has not enabled: nothing is wrong with these.
+    /// Those regions that the account has not enabled, which is no fault.
     pub(super) not_enabled: BTreeSet<String>,
-    /// Why it is not what was asked for, if so.
+    /// The reason why the last fetch failed.
     pub(super) error: Option<(CatalogErrorKind, String)>,
-    /// How many models and profiles the overlay laid over it.
+    /// The number of models and profiles of the overlay.
     pub(super) overlay: usize,
-    /// Why the overlay is not what was asked for, if so.
+    /// The reason why the overlay is not used.
     pub(super) overlay_error: Option<String>,
-    /// When this process asked AWS last.
+    /// When this process last fetched from AWS.
     pub(super) asked_at: Option<Timestamp>,
-    /// When to ask again. Never, where nothing can be asked.
+    /// When to renew; `None` where nothing can be fetched.
     pub(super) renew_at: Option<Moment>,
-    /// The regions to be asked again before that.
-    #[cfg(feature = "aws")]
+    /// The failed regions to retry before that.
     pub(super) retry: Option<Retry>,
-    /// Whether loading has come to an end, however.
+    /// Whether the first load has ended.
     pub(super) settled: bool,
 }
 
-/// Regions that failed, to be asked again without the others.
-#[cfg(feature = "aws")]
+/// Failed regions to fetch again without the others.
 #[derive(Debug, Clone)]
 pub(super) struct Retry {
     pub(super) regions: BTreeSet<String>,
-    /// How often they were asked again in vain.
+    /// How often they were fetched again without success.
     pub(super) tries: u32,
-    /// When all regions are asked.
+    /// When all regions are fetched.
     pub(super) all_at: Moment,
 }
 
@@ -117,32 +116,33 @@ impl Snapshot {
         &self.source
     }
 
-    /// How old the observation is at a moment; zero where it is of the future.
+    /// The age of the observation at a time; zero for an observation in the future.
     pub fn age(&self, now: Timestamp) -> Duration {
         let seconds = now.unix().saturating_sub(self.observed_at().unix());
         Duration::from_secs(u64::try_from(seconds).unwrap_or_default())
     }
 
-    /// Whether this is less than what was asked for: some region could not be renewed, asking
-    /// failed, the overlay could not be used, or nothing was loaded. A region that the account has not enabled is no less.
+    /// Whether the catalog is less than what was requested: a region could not be renewed, the last fetch
+    /// failed, the overlay cannot be used, or nothing is loaded. A region that the account has not
+    /// enabled does not count.
     pub fn is_degraded(&self) -> bool {
         let missing = self.missing().next().is_some();
         self.error().is_some() || missing || self.source == Source::Nothing
     }
 
-    /// The regions that could not be renewed and should have been.
+    /// The regions that could not be renewed, without those not enabled.
     pub(super) fn missing(&self) -> impl Iterator<Item = &String> {
         let failed = self.failed.keys();
         failed.filter(|region| !self.not_enabled.contains(*region))
     }
 
-    /// Why the last attempt to do better failed, if it did; else why the overlay is not used.
+    /// The reason why the last fetch failed; else why the overlay is not used.
     pub fn error(&self) -> Option<&str> {
         let error = self.error.as_ref().map(|(_, why)| &**why);
         error.or(self.overlay_error())
     }
 
-    /// What kind of reason that is.
+    /// The kind of that reason.
     pub fn error_kind(&self) -> Option<CatalogErrorKind> {
         let error = self.error.as_ref().map(|(kind, _)| *kind);
         error.or(self
@@ -150,19 +150,15 @@ impl Snapshot {
             .map(|_| CatalogErrorKind::InvalidCatalog))
     }
 
-    /// Why the caller's own overlay is not used, or an earlier one of it is: it cannot be read, or does
-    /// not fit the catalog.
+    /// The reason why the caller's overlay, or its latest version, is not used.
     pub fn overlay_error(&self) -> Option<&str> {
         self.overlay_error.as_deref()
     }
 
-    /// Has all regions asked at this moment, and none of them before.
+    /// Schedules a fetch of all regions, and no retry before.
     pub(super) fn renew_all_at(&mut self, at: Option<Moment>) {
         self.renew_at = at;
-        #[cfg(feature = "aws")]
-        {
-            self.retry = None;
-        }
+        self.retry = None;
     }
 
     /// The regions whose rows could not be renewed, with the reason.
@@ -170,7 +166,7 @@ impl Snapshot {
         &self.failed
     }
 
-    /// A snapshot without an overlay, in which stale regions count as failed.
+    /// A snapshot without an overlay. Its stale regions count as failed.
     pub(super) fn of(base: Held, source: Source) -> Self {
         let failed = base.regions().filter_map(|region| {
             let since = region.stale_since()?;
@@ -187,22 +183,49 @@ impl Snapshot {
             overlay_error: None,
             asked_at: None,
             renew_at: None,
-            #[cfg(feature = "aws")]
             retry: None,
             settled: true,
         }
     }
 
-    /// The bundle, or an empty catalog where it may not serve. Not settled.
+    /// The snapshot before the first load: the bundle, or an empty catalog.
     pub(super) fn before_loading(config: &LiveCatalogBuilder) -> Self {
-        let snapshot = match config.bundle() {
-            Ok(bundle) => Self::of(bundle, Source::Bundle),
-            Err(_) => Self::of(empty(&config.partition), Source::Nothing),
+        let snapshot = match config.usable_bundle() {
+            Ok(bundle) => Self::of(Held::Baked(bundle), Source::Bundle),
+            Err(_) => Self::of(empty(config.partition_id()), Source::Nothing),
         };
         Self {
             settled: false,
             ..snapshot
         }
+    }
+}
+
+impl Snapshot {
+    /// The same catalog under an overlay; without it, and with the reason, where it does not fit.
+    pub(super) fn with_overlay(mut self, overlay: &Overlay) -> Self {
+        match overlay.lay_over(&self.base) {
+            Ok(catalog) => {
+                self.served = Held::Built(Arc::new(catalog));
+                self.overlay = overlay.len();
+                self.overlay_error = None;
+            }
+            Err(error) => {
+                // The error may quote ARNs, which name an account.
+                let error = redact(&error.to_string()).into_owned();
+                tracing::warn!(%error, "the overlay is not used");
+                self.served = self.base.clone();
+                self.overlay = 0;
+                self.overlay_error = Some(error);
+            }
+        }
+        self
+    }
+
+    /// The same catalog, which is served because a fetch failed.
+    pub(super) fn with_error(mut self, error: &CatalogError) -> Self {
+        self.error = Some((error.kind(), error.to_string()));
+        self
     }
 }
 
@@ -215,28 +238,8 @@ impl Deref for Snapshot {
     }
 }
 
-impl LiveCatalogBuilder {
-    /// The bundle, or why it may not serve. It serves no other partition than its own.
-    #[cfg(feature = "bundle")]
-    pub(super) fn bundle(&self) -> Result<Held, String> {
-        let bundle = Catalog::bundled();
-        let (of, wanted) = (bundle.partition(), &self.partition);
-        match self.bundled_fallback {
-            false => Err("switched off".to_owned()),
-            true if of != wanted => Err(format!("of partition {of}, not {wanted}")),
-            true => Ok(Held::Baked(bundle)),
-        }
-    }
-
-    #[cfg(not(feature = "bundle"))]
-    pub(super) fn bundle(&self) -> Result<Held, String> {
-        Err("this build has none".to_owned())
-    }
-}
-
 fn empty(partition: &str) -> Held {
     let nothing = Document::new(partition, Timestamp::baked(0));
-    // A document without rows is valid; were it not, loading would still come.
     match Catalog::from_document(&nothing) {
         Ok(catalog) => Held::Built(Arc::new(catalog)),
         Err(_) => unreachable!("a document without rows is a catalog"),

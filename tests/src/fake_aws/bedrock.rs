@@ -1,4 +1,4 @@
-//! Bedrock: what an account makes for itself.
+//! Bedrock: the resources of an account.
 
 use serde_json::{Value, json};
 
@@ -121,7 +121,7 @@ impl State {
                 let id = self.throughputs.by("/provisionedModelName", id);
                 self.throughputs.remove(&id)
             }
-            // A job is done at once, and has the id of what it makes.
+            // A job is done at once, and has the id of its model.
             "CreateCustomModel" | "CreateModelCopyJob" | "CreateModelCustomizationJob" => {
                 let id = self.id("cm");
                 let names = ["modelName", "targetModelName", "customModelName"];
@@ -226,7 +226,7 @@ impl State {
 }
 
 impl Shelf {
-    /// The id of what has this name; the name where nothing has.
+    /// The id of the resource with this name, or the name.
     fn by(&self, pointer: &str, name: &str) -> String {
         let named = self.like(|thing| text(thing, pointer) == name);
         let arn = named.first().and_then(|thing| {

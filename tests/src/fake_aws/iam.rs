@@ -1,11 +1,11 @@
-//! IAM: roles and what is attached to them. The Query protocol: a form in, XML out.
+//! IAM: roles and their policies. The Query protocol: a form in, XML out.
 
 use serde_json::{Map, Value, json};
 
 use super::state::{Outcome, State, part, text, with};
 use crate::fake_bedrock::decode;
 
-/// What every request of IAM says.
+/// The version in every request of IAM.
 pub(super) const VERSION: &str = "2010-05-08";
 
 const MISSING: (u16, &str) = (404, "NoSuchEntity");

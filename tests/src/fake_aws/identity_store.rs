@@ -1,4 +1,4 @@
-//! Identity Store: users, groups, and who is in which.
+//! Identity Store: users, groups and memberships.
 
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! A small AWS that keeps state: Identity Store and SSO Admin (AWS JSON), Bedrock's own resources
-//! (REST-JSON), roles of IAM and the caller's identity (Query), over loopback HTTP to the real SDK. It misbehaves when
-//! told to. It checks no signature, and knows nothing of caches.
+//! (REST-JSON), roles of IAM and the caller's identity (Query), over loopback HTTP to the real SDK. It fails on demand.
+//! It checks no signature.
 //!
 //! ```
 //! use bedrock_catalog_tests::fake_aws::FakeAws;

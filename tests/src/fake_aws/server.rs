@@ -1,5 +1,4 @@
-//! The fake AWS on a loopback address: it tells the protocols apart, counts what is asked, and fails when
-//! told to.
+//! The fake AWS on a loopback address: it distinguishes the protocols, counts requests, and fails on demand.
 
 use std::io;
 use std::net::SocketAddr;
@@ -36,7 +35,7 @@ struct Inner {
 /// A request that came in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
-    /// What was asked.
+    /// The operation.
     pub operation: String,
     /// The access key of the signature.
     pub access_key: String,
@@ -68,29 +67,29 @@ impl FakeAws {
         self.loopback.address()
     }
 
-    /// How often an operation was asked.
+    /// The number of requests of an operation.
     pub fn requests(&self, operation: &str) -> usize {
         let seen = |seen: &&Seen| seen.operation == operation;
         self.world.lock().seen.iter().filter(seen).count()
     }
 
-    /// All that was asked, in order.
+    /// The requests, in order.
     pub fn seen(&self) -> Vec<Seen> {
         self.world.lock().seen.clone()
     }
 
-    /// The display name of a user as it is kept here, without a request; empty where there is none.
+    /// The display name of a user, without a request; empty if there is no such user.
     pub fn user_name(&self, id: &str) -> String {
         let user = self.world.lock().state.users.get(id).unwrap_or_default();
         text(&user, "/DisplayName").to_owned()
     }
 
-    /// The next request of this operation goes wrong so; the one after it by the next call, if any.
+    /// Lets the next request of this operation fail. Several calls queue.
     pub fn fail_next(&self, operation: &str, fault: Fault) {
         self.world.lock().faults.push((operation.to_owned(), fault));
     }
 
-    /// Every answer from now on comes after this long.
+    /// Delays every answer from now on.
     pub fn delay(&self, delay: Duration) {
         self.world.lock().delay = delay;
     }

@@ -1,4 +1,4 @@
-//! SSO Admin: permission sets, and who has which in what account.
+//! SSO Admin: permission sets, and their assignments to principals in accounts.
 
 use serde_json::{Value, json};
 

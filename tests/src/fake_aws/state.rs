@@ -1,4 +1,4 @@
-//! What the fake AWS keeps, and the words its services share.
+//! The state of the fake AWS, and the parts that its services share.
 
 use std::collections::BTreeMap;
 
@@ -12,14 +12,14 @@ pub const IDENTITY_STORE: &str = "d-1234567890";
 /// The one instance of SSO there is.
 pub const INSTANCE: &str = "arn:aws:sso:::instance/ssoins-0123456789abcdef";
 
-/// How one answer goes wrong.
+/// A failure of one answer.
 #[derive(Debug, Clone)]
 pub enum Fault {
     /// This status and error code; nothing is done.
     Refused(u16, &'static str),
-    /// It is done, and then this status and error code are the answer.
+    /// It is done, and the answer is this status and error code.
     DoneBut(u16, &'static str),
-    /// It is done, and the answer comes so: late, in part, never.
+    /// It is done, and the answer is delivered like this: late, in part, never.
     Delivered(Delivery),
     /// It is done, and these bytes are the answer, of this content type.
     Says(&'static str, Bytes),
@@ -29,7 +29,7 @@ pub enum Fault {
 pub(super) type Refusal = (u16, &'static str);
 pub(super) type Outcome = Result<Value, Refusal>;
 
-/// Everything there is. One account's worth: who asks makes no difference.
+/// The state of one account. The caller makes no difference.
 #[derive(Debug, Default)]
 pub(super) struct State {
     made: u64,
@@ -99,7 +99,7 @@ impl Shelf {
     }
 }
 
-/// What AWS says of a thing it does not have.
+/// The refusal for a missing resource.
 pub(super) const MISSING: Refusal = (404, "ResourceNotFoundException");
 
 /// A text in an input, empty where it is missing.

@@ -1,4 +1,4 @@
-//! What hangs on users, groups and permission sets: lookups, policies, provisioning, applications.
+//! The rules for lookups, policies, provisioning and applications.
 
 use aws_sdk_identitystore::types::{AlternateIdentifier, MemberId, UniqueAttribute};
 use aws_sdk_ssoadmin::types::{
@@ -131,7 +131,7 @@ impl World {
             .len()
     }
 
-    /// The accounts where the set is not what it was provisioned as.
+    /// The number of accounts where the set differs from its provisioned version.
     async fn behind(&self, set: &str) -> usize {
         let read = self.sso.list_accounts_for_provisioned_permission_set();
         let read = read.instance_arn(INSTANCE).permission_set_arn(set);
@@ -193,13 +193,14 @@ async fn the_id_of_a_user() {
     let w = World::new();
     let ann = w.user("ann").await;
     let read = async || w.user_called("ann").await;
-    w.goes_with("GetUserId", false, read, w.user("bob")).await;
+    w.is_invalidated_by("GetUserId", false, read, w.user("bob"))
+        .await;
     let another = async {
         w.user_gone(&ann).await;
         w.user("ann").await
     };
-    w.goes_with("GetUserId", true, read, another).await;
-    w.stays_with("GetUserId", read, w.group("staff")).await;
+    w.is_invalidated_by("GetUserId", true, read, another).await;
+    w.survives("GetUserId", read, w.group("staff")).await;
 }
 
 #[tokio::test]
@@ -207,13 +208,13 @@ async fn the_id_of_a_group() {
     let w = World::new();
     let staff = w.group("staff").await;
     let read = async || w.group_called("staff").await;
-    w.goes_with("GetGroupId", false, read, w.group("guests"))
+    w.is_invalidated_by("GetGroupId", false, read, w.group("guests"))
         .await;
     let another = async {
         w.group_gone(&staff).await;
         w.group("staff").await
     };
-    w.goes_with("GetGroupId", true, read, another).await;
+    w.is_invalidated_by("GetGroupId", true, read, another).await;
     let (staff, guests) = (
         w.group_called("staff").await,
         w.group_called("guests").await,
@@ -228,8 +229,8 @@ async fn the_id_of_a_group() {
         rename(staff, "others").await;
         rename(guests, "staff").await;
     };
-    w.goes_with("GetGroupId", true, read, swapped).await;
-    w.stays_with("GetGroupId", read, w.user("ann")).await;
+    w.is_invalidated_by("GetGroupId", true, read, swapped).await;
+    w.survives("GetGroupId", read, w.user("ann")).await;
 }
 
 #[tokio::test]
@@ -243,14 +244,15 @@ async fn the_id_of_a_membership() {
         w.membership_gone(&joined).await;
         w.join(&ann, &staff).await
     };
-    w.goes_with("GetGroupMembershipId", true, read, again).await;
-    w.stays_with("GetGroupMembershipId", read, w.join(&bob, &staff))
+    w.is_invalidated_by("GetGroupMembershipId", true, read, again)
+        .await;
+    w.survives("GetGroupMembershipId", read, w.join(&bob, &staff))
         .await;
     let guests = w.group("guests").await;
-    w.goes_with("GetGroupMembershipId", false, read, w.join(&ann, &guests))
+    w.is_invalidated_by("GetGroupMembershipId", false, read, w.join(&ann, &guests))
         .await;
     let others = async || w.membership_of(&bob, &staff).await;
-    w.stays_with("GetGroupMembershipId", others, w.join(&ann, &guests))
+    w.survives("GetGroupMembershipId", others, w.join(&ann, &guests))
         .await;
     w.membership_gone(&read().await.unwrap()).await;
     assert_eq!(read().await, None, "by itself");
@@ -275,12 +277,12 @@ async fn the_policies_of_a_permission_set() {
         async || w.managed(&reader).await,
         async || w.managed(&writer).await,
     );
-    w.goes_with(list, true, managed, w.attach(&reader, "arn:1"))
+    w.is_invalidated_by(list, true, managed, w.attach(&reader, "arn:1"))
         .await;
-    w.stays_with(list, others, w.attach(&reader, "arn:2")).await;
-    w.goes_with(list, true, managed, w.detach(&reader, "arn:1"))
+    w.survives(list, others, w.attach(&reader, "arn:2")).await;
+    w.is_invalidated_by(list, true, managed, w.detach(&reader, "arn:1"))
         .await;
-    w.goes_with(
+    w.is_invalidated_by(
         "DescribePermissionSet",
         false,
         async || w.described_as(&reader).await,
@@ -296,14 +298,16 @@ async fn the_policies_of_a_permission_set() {
         .instance_arn(INSTANCE)
         .permission_set_arn(&reader)
         .customer_managed_policy_reference(reference("own"));
-    w.goes_with(list, true, references, attach.send()).await;
+    w.is_invalidated_by(list, true, references, attach.send())
+        .await;
     let detach = w
         .sso
         .detach_customer_managed_policy_reference_from_permission_set()
         .instance_arn(INSTANCE)
         .permission_set_arn(&reader)
         .customer_managed_policy_reference(reference("own"));
-    w.goes_with(list, true, references, detach.send()).await;
+    w.is_invalidated_by(list, true, references, detach.send())
+        .await;
 }
 
 #[tokio::test]
@@ -320,9 +324,9 @@ async fn the_boundary_of_a_permission_set() {
         async || w.boundary(&reader).await,
         async || w.boundary(&writer).await,
     );
-    w.goes_with(get, true, boundary, w.bound(&reader, "arn:2"))
+    w.is_invalidated_by(get, true, boundary, w.bound(&reader, "arn:2"))
         .await;
-    w.stays_with(get, others, w.bound(&reader, "arn:3")).await;
+    w.survives(get, others, w.bound(&reader, "arn:3")).await;
     assert_eq!(boundary().await.as_deref(), Some("arn:3"));
     let delete = w
         .sso
@@ -344,17 +348,18 @@ async fn provisioning() {
     w.assign(&reader, &ann, false, OTHER_ACCOUNT).await;
     let behind = async || w.behind(&reader).await;
     let accounts = "ListAccountsForProvisionedPermissionSet";
-    w.goes_with(accounts, true, behind, w.describe_set(&reader, "new"))
+    w.is_invalidated_by(accounts, true, behind, w.describe_set(&reader, "new"))
         .await;
-    w.goes_with(accounts, true, behind, w.provision(&reader))
+    w.is_invalidated_by(accounts, true, behind, w.provision(&reader))
         .await;
-    w.stays_with(accounts, behind, w.provision(&writer)).await;
+    w.survives(accounts, behind, w.provision(&writer)).await;
     let list = "ListPermissionSetProvisioningStatus";
     let provisionings = async || w.provisionings().await;
-    w.goes_with(list, true, provisionings, w.provision(&reader))
+    w.is_invalidated_by(list, true, provisionings, w.provision(&reader))
         .await;
     let assigned = w.assign(&writer, &ann, false, OTHER_ACCOUNT);
-    w.goes_with(list, false, provisionings, assigned).await;
+    w.is_invalidated_by(list, false, provisionings, assigned)
+        .await;
 }
 
 #[tokio::test]
@@ -374,20 +379,20 @@ async fn an_application() {
     );
     let uses = async || w.uses().await;
     let of_ann = async || w.uses_of(&ann).await;
-    w.goes_with(list, true, uses, w.use_by(&ann, user())).await;
-    w.goes_with(list, true, uses, w.no_use_by(&ann, user()))
+    w.is_invalidated_by(list, true, uses, w.use_by(&ann, user()))
         .await;
-    w.goes_with(of_principal, true, of_ann, w.use_by(&ann, user()))
+    w.is_invalidated_by(list, true, uses, w.no_use_by(&ann, user()))
         .await;
-    w.goes_with(of_principal, true, of_ann, w.no_use_by(&ann, user()))
+    w.is_invalidated_by(of_principal, true, of_ann, w.use_by(&ann, user()))
+        .await;
+    w.is_invalidated_by(of_principal, true, of_ann, w.no_use_by(&ann, user()))
         .await;
     // Through a group.
     w.use_by(&staff, group()).await;
-    w.goes_with(of_principal, true, of_ann, w.join(&ann, &staff))
+    w.is_invalidated_by(of_principal, true, of_ann, w.join(&ann, &staff))
         .await;
-    w.stays_with(of_principal, of_ann, w.join(&bob, &staff))
-        .await;
-    w.stays_with(
+    w.survives(of_principal, of_ann, w.join(&bob, &staff)).await;
+    w.survives(
         of_principal,
         of_ann,
         w.assign(&set, &ann, false, OTHER_ACCOUNT),
@@ -395,22 +400,23 @@ async fn an_application() {
     .await;
     // The people themselves.
     w.use_by(&eve, user()).await;
-    w.goes_with(list, false, uses, w.rename(&ann, "Ann")).await;
-    w.goes_with(of_principal, false, of_ann, w.rename(&ann, "A"))
+    w.is_invalidated_by(list, false, uses, w.rename(&ann, "Ann"))
         .await;
-    w.stays_with(of_principal, of_ann, w.rename(&eve, "E"))
+    w.is_invalidated_by(of_principal, false, of_ann, w.rename(&ann, "A"))
         .await;
-    w.goes_with(list, true, uses, w.user_gone(&eve)).await;
+    w.survives(of_principal, of_ann, w.rename(&eve, "E")).await;
+    w.is_invalidated_by(list, true, uses, w.user_gone(&eve))
+        .await;
     assert_eq!((of_ann().await, uses().await), (1, 1));
     assert!(w.is_used_by(&staff).await);
-    w.goes_with(of_principal, true, of_ann, w.group_gone(&staff))
+    w.is_invalidated_by(of_principal, true, of_ann, w.group_gone(&staff))
         .await;
     assert_eq!(uses().await, 0);
     assert!(!w.is_used_by(&staff).await);
 }
 
 #[tokio::test]
-async fn what_a_group_and_a_set_gave() {
+async fn the_assignments_of_a_group_and_a_permission_set() {
     let w = World::new();
     let (ann, staff) = (w.user("ann").await, w.group("staff").await);
     let joined = w.join(&ann, &staff).await;
@@ -422,14 +428,14 @@ async fn what_a_group_and_a_set_gave() {
     );
     let given = async || w.given(&ann).await;
     let groups = async || w.in_groups(&ann).await;
-    w.goes_with(list, true, given, w.membership_gone(&joined))
+    w.is_invalidated_by(list, true, given, w.membership_gone(&joined))
         .await;
     w.join(&ann, &staff).await;
     let gone = async {
         let delete = w.sso.delete_permission_set().instance_arn(INSTANCE);
         delete.permission_set_arn(&set).send().await.unwrap();
     };
-    w.goes_with(list, true, given, gone).await;
-    w.goes_with(memberships, true, groups, w.group_gone(&staff))
+    w.is_invalidated_by(list, true, given, gone).await;
+    w.is_invalidated_by(memberships, true, groups, w.group_gone(&staff))
         .await;
 }

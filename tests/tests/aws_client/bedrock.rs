@@ -151,42 +151,42 @@ impl World {
 async fn a_guardrail() {
     let w = World::new();
     let ((one, arn), (other, _)) = (w.guardrail("one").await, w.guardrail("other").await);
-    w.goes_with(
+    w.is_invalidated_by(
         "ListGuardrails",
         true,
         async || w.guardrails().await,
         w.guardrail("more"),
     )
     .await;
-    w.goes_with(
+    w.is_invalidated_by(
         "GetGuardrail",
         true,
         async || w.described_guardrail(&one).await,
         w.update_guardrail(&one, "1"),
     )
     .await;
-    w.stays_with(
+    w.survives(
         "GetGuardrail",
         async || w.described_guardrail(&other).await,
         w.update_guardrail(&one, "2"),
     )
     .await;
     // Read by ARN, changed by id; and the other way round.
-    w.goes_with(
+    w.is_invalidated_by(
         "GetGuardrail",
         true,
         async || w.described_guardrail(&arn).await,
         w.update_guardrail(&one, "3"),
     )
     .await;
-    w.goes_with(
+    w.is_invalidated_by(
         "GetGuardrail",
         true,
         async || w.described_guardrail(&one).await,
         w.update_guardrail(&arn, "4"),
     )
     .await;
-    w.goes_with(
+    w.is_invalidated_by(
         "ListGuardrails",
         false,
         async || w.guardrails().await,
@@ -198,7 +198,7 @@ async fn a_guardrail() {
         .create_guardrail_version()
         .guardrail_identifier(&other)
         .send();
-    w.goes_with(
+    w.is_invalidated_by(
         "GetGuardrail",
         true,
         async || w.described_guardrail(&other).await,
@@ -210,7 +210,7 @@ async fn a_guardrail() {
         .delete_guardrail()
         .guardrail_identifier(&one)
         .send();
-    w.goes_with(
+    w.is_invalidated_by(
         "ListGuardrails",
         true,
         async || w.guardrails().await,
@@ -225,7 +225,7 @@ async fn a_guardrail() {
 async fn an_inference_profile() {
     let w = World::new();
     let ((one, arn), (other, _)) = (w.profile("one").await, w.profile("other").await);
-    w.goes_with(
+    w.is_invalidated_by(
         "ListInferenceProfiles",
         true,
         async || w.profiles().await,
@@ -239,7 +239,7 @@ async fn an_inference_profile() {
             .inference_profile_identifier(id)
             .send()
     };
-    w.goes_with(
+    w.is_invalidated_by(
         "ListInferenceProfiles",
         true,
         async || w.profiles().await,
@@ -247,7 +247,7 @@ async fn an_inference_profile() {
     )
     .await;
     assert!(!w.has_profile(&one).await && !w.has_profile(&arn).await);
-    w.stays_with(
+    w.survives(
         "GetInferenceProfile",
         async || w.has_profile(&other).await,
         w.profile("new"),
@@ -259,7 +259,7 @@ async fn an_inference_profile() {
 async fn a_provisioned_throughput() {
     let w = World::new();
     let arn = w.throughput("one").await;
-    w.goes_with(
+    w.is_invalidated_by(
         "ListProvisionedModelThroughputs",
         true,
         async || w.throughputs().await,
@@ -273,7 +273,7 @@ async fn a_provisioned_throughput() {
             .provisioned_model_id(id);
         write.desired_provisioned_model_name(name).send()
     };
-    w.goes_with(
+    w.is_invalidated_by(
         "GetProvisionedModelThroughput",
         true,
         async || w.throughput_name(&arn).await,
@@ -287,7 +287,7 @@ async fn a_provisioned_throughput() {
         None,
         "read by name, changed by ARN"
     );
-    w.goes_with(
+    w.is_invalidated_by(
         "ListProvisionedModelThroughputs",
         false,
         async || w.throughputs().await,
@@ -299,7 +299,7 @@ async fn a_provisioned_throughput() {
         .delete_provisioned_model_throughput()
         .provisioned_model_id(&arn)
         .send();
-    w.goes_with(
+    w.is_invalidated_by(
         "ListProvisionedModelThroughputs",
         true,
         async || w.throughputs().await,
@@ -313,7 +313,7 @@ async fn a_provisioned_throughput() {
 async fn a_custom_model() {
     let w = World::new();
     let arn = w.custom_model("one").await;
-    w.goes_with(
+    w.is_invalidated_by(
         "ListCustomModels",
         true,
         async || w.custom_models().await,
@@ -326,7 +326,7 @@ async fn a_custom_model() {
         .delete_custom_model()
         .model_identifier("one")
         .send();
-    w.goes_with(
+    w.is_invalidated_by(
         "ListCustomModels",
         true,
         async || w.custom_models().await,
@@ -348,12 +348,12 @@ async fn the_logging_configuration() {
         .logging_config(config)
         .send();
     let read = async || w.logs_text().await;
-    w.goes_with("GetModelInvocationLoggingConfiguration", true, read, put)
+    w.is_invalidated_by("GetModelInvocationLoggingConfiguration", true, read, put)
         .await;
     let delete = w
         .bedrock
         .delete_model_invocation_logging_configuration()
         .send();
-    w.goes_with("GetModelInvocationLoggingConfiguration", true, read, delete)
+    w.is_invalidated_by("GetModelInvocationLoggingConfiguration", true, read, delete)
         .await;
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use bedrock_catalog_tests::fake_aws::{Fault, IDENTITY_STORE};
 use tokio::task::JoinSet;
 
-use crate::doubt::Gate;
 use crate::stage::{ACCOUNT, World, cached, config, credentials, memory, rename_once, store};
+use crate::uncertain::Gate;
 
 async fn crowd(w: &World, callers: usize) -> (usize, usize) {
     let mut tasks = JoinSet::new();
@@ -34,23 +34,23 @@ async fn a_hundred_callers_are_one_request() {
     assert_eq!(crowd(&w, 100).await, (100, 0));
     assert_eq!(w.aws.requests("ListUsers"), 1);
     let statistics = w.cached.statistics();
-    assert_eq!((statistics.asked, statistics.answered), (1, 99));
+    assert_eq!((statistics.misses, statistics.hits), (1, 99));
 }
 
-/// A write that nobody knows the outcome of.
-async fn leave_in_doubt(w: &World, user: &str, name: &str) {
+/// A write with an uncertain outcome.
+async fn leave_uncertain(w: &World, user: &str, name: &str) {
     let done = Fault::DoneBut(500, "InternalServerException");
     w.aws.fail_next("UpdateUser", done);
     assert!(!rename_once(&w.store, user, name).await);
 }
 
-/// Nothing is answered from the cache then, and yet they ask together.
+/// The reads go past the cache, and share a request.
 #[tokio::test]
-async fn a_hundred_callers_are_one_request_while_a_write_is_in_doubt() {
+async fn a_hundred_callers_are_one_request_while_a_write_is_uncertain() {
     let (w, gate) = (World::new(), Gate::of_answers());
     let user = w.user("ann").await;
     let config = config(&w.aws.url(), credentials("AKIDONE", Some(ACCOUNT)));
-    leave_in_doubt(&w, &user, "Ann").await;
+    leave_uncertain(&w, &user, "Ann").await;
     for round in 1..=2 {
         let store = gate.before(&config, &w.cached);
         let mut readers = JoinSet::new();
@@ -59,26 +59,26 @@ async fn a_hundred_callers_are_one_request_while_a_write_is_in_doubt() {
             readers.spawn(read.send());
         }
         gate.waiting.notified().await;
-        // All that the others do before they wait is done on this thread.
+        // The other readers run on this thread until they wait.
         for _ in 0..1000 {
             tokio::task::yield_now().await;
         }
         gate.open.notify_one();
         let answers = tokio::time::timeout(Duration::from_secs(60), readers.join_all()).await;
         assert!(answers.unwrap().iter().all(Result::is_ok));
-        assert_eq!(w.aws.requests("ListUsers"), round, "and nothing is kept");
+        assert_eq!(w.aws.requests("ListUsers"), round, "and nothing is stored");
     }
     let statistics = w.cached.statistics();
-    assert_eq!((statistics.asked, statistics.answered), (2, 198));
+    assert_eq!((statistics.misses, statistics.hits), (2, 198));
 }
 
-/// Who asks with other credentials asks alone, and does not wait.
+/// A caller with other credentials sends a request of its own, and does not wait.
 #[tokio::test]
-async fn while_a_write_is_in_doubt_nobody_shares_with_another_identity() {
+async fn while_a_write_is_uncertain_identities_do_not_share() {
     let (w, gate) = (World::new(), Gate::of_answers());
     let user = w.user("ann").await;
     let of = |key| config(&w.aws.url(), credentials(key, Some(ACCOUNT)));
-    leave_in_doubt(&w, &user, "Ann").await;
+    leave_uncertain(&w, &user, "Ann").await;
     let slow = gate.before(&of("AKIDONE"), &w.cached);
     let read = slow.list_users().identity_store_id(IDENTITY_STORE);
     let read = tokio::spawn(read.send());
@@ -92,31 +92,31 @@ async fn while_a_write_is_in_doubt_nobody_shares_with_another_identity() {
     assert!(read.await.unwrap().is_ok());
 }
 
-/// One that was asked before another write is no answer to who comes after it, nor is it waited for.
+/// A read after another write neither shares a request from before it nor waits for it.
 #[tokio::test]
-async fn while_a_write_is_in_doubt_nobody_is_answered_from_before_another() {
+async fn while_a_write_is_uncertain_a_read_after_another_write_is_a_request_of_its_own() {
     let (cache, gate) = (memory(), Gate::of_answers());
     let w = World::with(cached(|builder| builder.cache(cache.clone())));
     let user = w.user("ann").await;
     let config = config(&w.aws.url(), credentials("AKIDONE", Some(ACCOUNT)));
-    leave_in_doubt(&w, &user, "Ann").await;
+    leave_uncertain(&w, &user, "Ann").await;
     let elsewhere = aws_sdk_identitystore::Client::new(&config);
-    // It does not know what is in doubt, as another process.
+    // It does not know the uncertain write, as another process does not.
     let another = store(&config, &cached(|builder| builder.cache(cache)));
-    for name in ["in doubt", "done", "by another", "elsewhere"] {
+    for name in ["uncertain", "done", "by another", "elsewhere"] {
         let before = w.described(&user).await;
         let slow = gate.before(&config, &w.cached);
         let read = slow.describe_user().identity_store_id(IDENTITY_STORE);
         let read = tokio::spawn(read.user_id(&user).send());
         gate.waiting.notified().await;
         match name {
-            "in doubt" => leave_in_doubt(&w, &user, name).await,
+            "uncertain" => leave_uncertain(&w, &user, name).await,
             "done" => w.rename(&user, name).await,
             "by another" => assert!(rename_once(&another, &user, name).await),
             _ => {
                 assert!(rename_once(&elsewhere, &user, name).await);
                 let of = [("UserId", &*user)];
-                w.cached.forget("identitystore", "UpdateUser", of).await;
+                w.cached.invalidate("identitystore", "UpdateUser", of).await;
             }
         }
         let soon = tokio::time::timeout(Duration::from_secs(60), w.described(&user));
@@ -126,9 +126,9 @@ async fn while_a_write_is_in_doubt_nobody_is_answered_from_before_another() {
     }
 }
 
-/// The one who asks gives up: another one asks, and nobody waits for ever.
+/// The leader gives up: a waiter leads.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_leader_who_is_cancelled_is_replaced() {
+async fn a_cancelled_leader_is_replaced() {
     let w = World::new();
     w.user("ann").await;
     w.aws.delay(Duration::from_millis(50));
@@ -146,7 +146,7 @@ async fn a_leader_who_is_cancelled_is_replaced() {
     assert_eq!(w.aws.requests("ListUsers"), 2);
 }
 
-/// The one who asks is refused: the others ask for themselves, and each has an answer of its own.
+/// The leader is refused: each waiter sends a request of its own.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failure_is_not_shared() {
     let w = World::new();

@@ -1,4 +1,4 @@
-//! Asking a model is neither a read that is kept nor a write that drops what is.
+//! Invoking a model is neither a read nor a write.
 
 use std::collections::HashMap;
 
@@ -21,7 +21,7 @@ fn runtime(w: &World) -> aws_sdk_bedrockruntime::Client {
 }
 
 #[tokio::test]
-async fn what_is_asked_in_the_background() {
+async fn async_invocations_invalidate_their_list() {
     let w = World::new();
     let client = runtime(&w);
     let start = async || {
@@ -35,14 +35,14 @@ async fn what_is_asked_in_the_background() {
         let read = client.list_async_invokes().send().await.unwrap();
         read.async_invoke_summaries.unwrap_or_default().len()
     };
-    w.goes_with("ListAsyncInvokes", true, started, start())
+    w.is_invalidated_by("ListAsyncInvokes", true, started, start())
         .await;
-    w.goes_with("ListAsyncInvokes", true, started, start())
+    w.is_invalidated_by("ListAsyncInvokes", true, started, start())
         .await;
 }
 
 #[tokio::test]
-async fn asking_a_model_is_neither_kept_nor_drops() {
+async fn invoking_a_model_is_neutral() {
     let w = World::new();
     let list = || w.bedrock.list_guardrails().send();
     list().await.unwrap();
@@ -56,7 +56,7 @@ async fn asking_a_model_is_neither_kept_nor_drops() {
         let body = InvokeModelTokensRequest::builder().body(Blob::new("{}"));
         CountTokensInput::InvokeModel(body.build().unwrap())
     };
-    // The server knows none of them; that they were asked is enough.
+    // The server has none of these operations; the request is enough.
     let before = w.aws.seen().len();
     for _ in 0..2 {
         let converse = client.converse().model_id("m").messages(message());
@@ -68,10 +68,10 @@ async fn asking_a_model_is_neither_kept_nor_drops() {
         let count = client.count_tokens().model_id("m").input(tokens());
         assert!(count.send().await.is_err());
     }
-    assert_eq!(w.aws.seen().len(), before + 8, "each of them was asked");
+    assert_eq!(w.aws.seen().len(), before + 8, "each is a request");
     let statistics = w.cached.statistics();
-    assert_eq!((statistics.writes, statistics.dropped), (0, 0));
-    assert_eq!((statistics.asked, statistics.answered), (1, 0));
+    assert_eq!((statistics.writes, statistics.invalidated), (0, 0));
+    assert_eq!((statistics.misses, statistics.hits), (1, 0));
     list().await.unwrap();
     assert_eq!(w.aws.requests("ListGuardrails"), 1);
 }

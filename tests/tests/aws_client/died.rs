@@ -1,34 +1,27 @@
-//! A process that dies in the middle of a write. The service has done it, and nobody is there to hear so.
+//! A process that dies in the middle of a write, which the service has done.
 
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::time::Duration;
 
-use bedrock_catalog::cache::tier::disk::{DiskTier, Locations};
-use bedrock_catalog::cache::tier::redis::{RedisOptions, RedisTier};
-use bedrock_catalog::cache::{Cache, Codec, Tier};
 use bedrock_catalog_aws_client::CachedClient;
-use bedrock_catalog_test_support::redis_server::{RedisServer, until};
+use bedrock_catalog_cache::{Cache, FilesOptions, RedisOptions};
+use bedrock_catalog_test_support::redis_server::{RedisServer, wait_until};
 use bedrock_catalog_tests::fake_aws::{FakeAws, Fault, IDENTITY_STORE};
 use bedrock_catalog_tests::fake_bedrock::Delivery;
 
 use crate::stage::{ACCOUNT, cached, change, config, credentials, store};
 
-/// Where the child is told the server, the tier and the user.
-const TOLD: [&str; 3] = ["DIED_URL", "DIED_TIER", "DIED_USER"];
+/// The variables with the server, the tier and the user of the child.
+const VARIABLES: [&str; 3] = ["DIED_URL", "DIED_TIER", "DIED_USER"];
 
-/// What a process has: a cache of its own over what all of them share, a Redis or a folder.
+/// The cache of a process, over the Redis or the folder that all share.
 fn process(tier: &str) -> CachedClient {
-    let codec = Codec::new("0.1.0");
-    let tier = if tier.starts_with("redis:") {
-        let options = RedisOptions::from_url(tier).unwrap();
-        Arc::new(RedisTier::new(options, codec)) as Arc<dyn Tier>
-    } else {
-        let folder = Locations::given([Path::new(tier)]);
-        Arc::new(DiskTier::new(folder, codec)) as Arc<dyn Tier>
+    let cache = Cache::builder();
+    let cache = match tier.starts_with("redis:") {
+        true => cache.redis(RedisOptions::from_url(tier).unwrap()),
+        false => cache.files(FilesOptions::in_folders([tier])),
     };
-    let cache = Cache::builder().tier(tier).build().unwrap();
+    let cache = cache.build().unwrap();
     cached(|builder| builder.cache(cache))
 }
 
@@ -43,14 +36,14 @@ async fn names(client: &aws_sdk_identitystore::Client) -> Vec<Option<String>> {
     users.into_iter().map(|user| user.display_name).collect()
 }
 
-/// No test of its own: the child of those below, which is killed before its write comes back.
+/// The child of the tests below. It is killed before its write returns.
 #[tokio::test]
 async fn child() {
-    let [Ok(url), Ok(tier), Ok(user)] = TOLD.map(std::env::var) else {
+    let [Ok(url), Ok(tier), Ok(user)] = VARIABLES.map(std::env::var) else {
         return;
     };
     let client = client(&url, &tier);
-    // It has an entry of its own to drop, as any process has.
+    // It has read, as any process has.
     names(&client).await;
     let write = client.update_user().identity_store_id(IDENTITY_STORE);
     let write = write.user_id(user).operations(change("displayName", "Ann"));
@@ -58,10 +51,10 @@ async fn child() {
     panic!("the answer never comes");
 }
 
-fn writer(told: [&str; 3]) -> Child {
+fn writer(values: [&str; 3]) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args(["died::child", "--exact", "--nocapture"])
-        .envs(TOLD.into_iter().zip(told))
+        .envs(VARIABLES.into_iter().zip(values))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .spawn()
@@ -79,28 +72,32 @@ async fn a_write_of_the_dead_shows(tier: &str) {
     assert_eq!(aws.requests("ListUsers"), 1, "the tier is shared");
     aws.fail_next("UpdateUser", Fault::Delivered(Delivery::Never));
     let mut writer = writer([&aws.url(), tier, &user]);
-    until("the write is done", Duration::from_secs(60), || {
+    wait_until("the write is done", Duration::from_secs(60), || {
         aws.user_name(&user) == "Ann"
     });
     assert!(writer.try_wait().unwrap().is_none(), "it still waits");
-    // SIGKILL: nothing is tidied up.
+    // SIGKILL: no destructor runs.
     writer.kill().unwrap();
     assert!(!writer.wait().unwrap().success());
-    assert_eq!(aws.requests("ListUsers"), 1, "the child read it there too");
+    assert_eq!(
+        aws.requests("ListUsers"),
+        1,
+        "the child read it from the tier"
+    );
     for client in [client(&aws.url(), tier), reader] {
         assert_eq!(names(&client).await, [Some("Ann".to_owned())]);
     }
-    assert_eq!(aws.requests("ListUsers"), 2, "asked once, and kept");
+    assert_eq!(aws.requests("ListUsers"), 2, "one request, and stored");
 }
 
 #[tokio::test]
-async fn what_a_dead_process_wrote_shows_over_a_folder() {
+async fn the_write_of_a_dead_process_shows_over_a_folder() {
     let folder = tempfile::tempdir().unwrap();
     a_write_of_the_dead_shows(folder.path().to_str().unwrap()).await;
 }
 
 #[tokio::test]
-async fn what_a_dead_process_wrote_shows_over_redis() {
+async fn the_write_of_a_dead_process_shows_over_redis() {
     if let Some(server) = RedisServer::start() {
         a_write_of_the_dead_shows(&server.url()).await;
     }

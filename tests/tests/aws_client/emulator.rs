@@ -1,6 +1,5 @@
-//! Against a server of somebody else's, where there is one: `BEDROCK_CATALOG_EMULATOR` is its URL. It counts
-//! nothing for us, so whether a read was a request is told by the client's own statistics, and whether it
-//! was needed by the answers.
+//! Against an emulator of another project: `BEDROCK_CATALOG_EMULATOR` is its URL. It counts no requests, so
+//! these tests read the client's own statistics.
 
 use aws_sdk_bedrock::types::{LoggingConfig, OutputDataConfig, S3Config, Tag, TrainingDataConfig};
 use aws_sdk_identitystore::types::{MemberId, Name};
@@ -11,7 +10,7 @@ use crate::stage::{ACCOUNT, bedrock, cached, config, credentials, sso, store};
 fn emulator(test: &str) -> Option<String> {
     let url = std::env::var("BEDROCK_CATALOG_EMULATOR").ok();
     if url.is_none() {
-        bedrock_catalog_tests::leave_out(test, "BEDROCK_CATALOG_EMULATOR is not set");
+        bedrock_catalog_test_support::leave_out(test, "BEDROCK_CATALOG_EMULATOR is not set");
     }
     url
 }
@@ -24,7 +23,7 @@ async fn people_and_permissions_at_an_emulator() {
     let cached = cached(|builder| builder);
     let config = config(&url, credentials("AKIDEMULATOR", Some(ACCOUNT)));
     let (store, sso) = (store(&config, &cached), sso(&config, &cached));
-    let asked = || cached.statistics().asked;
+    let asked = || cached.statistics().misses;
     let identities = "d-9067028cf5";
     let instances = sso.list_instances().send().await.unwrap();
     let instance = instances.instances.unwrap_or_default().into_iter().next();
@@ -203,7 +202,7 @@ async fn tags_and_logging_at_an_emulator() {
     let cached = cached(|builder| builder);
     let config = config(&url, credentials("AKIDEMULATOR", Some(ACCOUNT)));
     let bedrock = bedrock(&config, &cached);
-    let asked = || cached.statistics().asked;
+    let asked = || cached.statistics().misses;
 
     let logged = async || {
         let answer = bedrock.get_model_invocation_logging_configuration().send();
@@ -230,7 +229,7 @@ async fn tags_and_logging_at_an_emulator() {
     write.send().await.unwrap();
     assert_eq!(logged().await, None);
 
-    // The list of custom models has times in a form there that the SDK does not read; their tags have none.
+    // The SDK does not read the times in the emulator's list of custom models; tags have no times.
     let out = OutputDataConfig::builder().s3_uri("s3://out").build();
     let made = bedrock
         .create_model_customization_job()

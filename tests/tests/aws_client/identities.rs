@@ -1,4 +1,4 @@
-//! Who sees what.
+//! The entries that a caller sees.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -23,34 +23,35 @@ async fn users(client: &aws_sdk_identitystore::Client) -> usize {
 #[tokio::test]
 async fn two_credentials_never_see_each_others_entries() {
     let (aws, cached) = (FakeAws::start().unwrap(), cached(|builder| builder));
-    let mut other_secret = credentials("AKIDONE", Some(ACCOUNT));
-    other_secret = aws_credential_types::Credentials::builder()
-        .access_key_id(other_secret.access_key_id())
-        .secret_access_key("another")
-        .account_id(ACCOUNT)
-        .provider_name("tests")
-        .build();
+    let other = |secret, token: Option<&str>| {
+        let other = aws_credential_types::Credentials::builder()
+            .access_key_id("AKIDONE")
+            .secret_access_key(secret)
+            .account_id(ACCOUNT)
+            .provider_name("tests");
+        match token {
+            Some(token) => other.session_token(token).build(),
+            None => other.build(),
+        }
+    };
     let all = [
         credentials("AKIDONE", Some(ACCOUNT)),
         credentials("AKIDTWO", Some(ACCOUNT)),
         credentials("AKIDONE", Some("222222222222")),
-        other_secret,
+        other("another", None),
+        other("secret", Some("token")),
     ];
     for (asked, credentials) in all.into_iter().enumerate() {
         let client = store(&config(&aws.url(), credentials), &cached);
         users(&client).await;
-        assert_eq!(
-            aws.requests("ListUsers"),
-            asked + 1,
-            "nothing of the others'"
-        );
+        assert_eq!(aws.requests("ListUsers"), asked + 1, "not from the others");
         users(&client).await;
-        assert_eq!(aws.requests("ListUsers"), asked + 1, "its own");
+        assert_eq!(aws.requests("ListUsers"), asked + 1, "from its own entry");
     }
 }
 
 #[tokio::test]
-async fn a_write_of_one_drops_what_another_of_the_account_read() {
+async fn a_write_invalidates_for_all_identities_of_the_account() {
     let (aws, cached) = (FakeAws::start().unwrap(), cached(|builder| builder));
     let reader = store(
         &config(&aws.url(), credentials("AKIDREADER", Some(ACCOUNT))),
@@ -72,9 +73,9 @@ async fn a_write_of_one_drops_what_another_of_the_account_read() {
     }
 }
 
-/// The name stands for an account that other credentials say.
+/// The name stands for an account that other credentials have.
 #[tokio::test]
-async fn a_write_without_an_account_drops_beside_the_named_what_every_account_read() {
+async fn a_write_without_an_account_invalidates_in_every_namespace() {
     let aws = FakeAws::start().unwrap();
     let cached = cached(|builder| builder.namespace("mine"));
     let client = |account| {
@@ -91,7 +92,7 @@ async fn a_write_without_an_account_drops_beside_the_named_what_every_account_re
 }
 
 #[tokio::test]
-async fn what_is_printed_names_nobody() {
+async fn debug_output_names_no_identity() {
     let aws = FakeAws::start().unwrap();
     let builder = CachedClient::builder()
         .cache(memory())
@@ -133,7 +134,7 @@ async fn regions_and_endpoints_are_apart() {
 }
 
 #[tokio::test]
-async fn who_names_no_account_is_not_cached_and_told_once() {
+async fn without_an_account_nothing_is_cached_with_one_warning() {
     let log = Log::default();
     let _guard = tracing::subscriber::set_default(log.clone());
     let (aws, cached) = (FakeAws::start().unwrap(), cached(|builder| builder));
@@ -142,11 +143,11 @@ async fn who_names_no_account_is_not_cached_and_told_once() {
         users(&client).await;
     }
     assert_eq!(aws.requests("ListUsers"), 3);
-    assert_eq!(cached.statistics().passed, 3);
+    assert_eq!(cached.statistics().bypassed, 3);
     assert_eq!(
         log.lines(),
         [
-            "AWS reads are not cached: the credentials name no account, and no namespace was given in its place"
+            "AWS reads are not cached: the credentials have no account, and no namespace is set in its place"
         ]
     );
 }
@@ -181,7 +182,7 @@ async fn a_name_stands_in_for_the_account_and_another_for_the_session() {
     assert_eq!(aws.requests("ListUsers"), 4);
 }
 
-/// Nor is it asked for credentials a second time: those the request is signed with say whose it is.
+/// The provider is not called a second time: the caller is the identity that signs the request.
 #[tokio::test]
 async fn without_the_sdks_identity_cache_it_is_the_same() {
     let log = Log::default();
@@ -223,12 +224,12 @@ async fn without_the_sdks_identity_cache_it_is_the_same() {
     assert_eq!(
         log.lines(),
         [
-            "AWS reads are not cached: the credentials name no account, and no namespace was given in its place"
+            "AWS reads are not cached: the credentials have no account, and no namespace is set in its place"
         ]
     );
 }
 
-/// Credentials that count how often they are asked for, and that are others each time if told so.
+/// A provider that counts its calls, and that may return new credentials each time.
 #[derive(Debug)]
 struct Counted {
     asked: Arc<AtomicUsize>,
@@ -250,10 +251,9 @@ impl ProvideCredentials for Counted {
     }
 }
 
-/// A request that says who signed it, and whose credentials the SDK does not tell: a request is signed in
-/// some way of its own.
+/// The request is signed in a way of the application's own.
 #[tokio::test]
-async fn who_is_not_told_is_not_cached_and_told_once() {
+async fn without_an_identity_nothing_is_cached_with_one_warning() {
     use aws_smithy_runtime_api::client::endpoint::EndpointResolverParams;
     let log = Log::default();
     let _guard = tracing::subscriber::set_default(log.clone());
@@ -269,15 +269,13 @@ async fn who_is_not_told_is_not_cached_and_told_once() {
         users(&client).await;
     }
     assert_eq!(aws.requests("ListUsers"), 3);
-    assert_eq!(cached.statistics().passed, 3);
+    assert_eq!(cached.statistics().bypassed, 3);
     assert_eq!(
         log.lines(),
-        [
-            "AWS reads are not cached: the SDK does not say whose credentials a request is signed with"
-        ]
+        ["AWS reads are not cached: the SDK does not say which identity signs a request"]
     );
 
-    /// Takes away what the SDK says.
+    /// Removes the identity from the configuration.
     #[derive(Debug)]
     struct Forgets;
 
@@ -300,9 +298,9 @@ async fn who_is_not_told_is_not_cached_and_told_once() {
     }
 }
 
-/// Neither an account id nor a name of a user is in what is logged about them.
+/// Keys are logged: they have neither account ids nor names of users.
 #[tokio::test]
-async fn keys_say_nothing_of_accounts_and_people() {
+async fn keys_have_no_names_of_accounts_and_users() {
     let w = World::new();
     let user = w.user("ann").await;
     w.described(&user).await;
@@ -313,7 +311,7 @@ async fn keys_say_nothing_of_accounts_and_people() {
         .account_id("222222222222");
     let account = account.instance_arn(bedrock_catalog_tests::fake_aws::INSTANCE);
     account.send().await.unwrap();
-    let namespace = bedrock_catalog::cache::Namespace::of(["aws-client", "aws", ACCOUNT]);
+    let namespace = bedrock_catalog_cache::Namespace::of(["aws-client", ACCOUNT]);
     let recent = w.cached.cache().in_namespace(namespace).recent(10);
     assert_eq!(recent.len(), 3);
     for entry in recent {
@@ -336,9 +334,14 @@ async fn keys_say_nothing_of_accounts_and_people() {
 
 /// Keeps the messages of warnings.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<String>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<String>>>);
 
 impl Log {
+    /// The messages so far, which are then forgotten.
+    pub(crate) fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+
     fn lines(&self) -> Vec<String> {
         self.0.lock().unwrap().clone()
     }

@@ -1,4 +1,4 @@
-//! What an account makes of models in Bedrock, and the guardrails that it enforces.
+//! The rules for the custom models of an account, and for enforced guardrails.
 
 use aws_sdk_bedrock::types::{
     AccountEnforcedGuardrailInferenceInputConfiguration, ModelDataSource, OutputDataConfig,
@@ -122,14 +122,16 @@ async fn a_job_makes_a_custom_model() {
     let w = World::new();
     let list = "ListCustomModels";
     let customized = async || w.customized().await;
-    w.goes_with(list, true, customized, w.customize("one"))
+    w.is_invalidated_by(list, true, customized, w.customize("one"))
         .await;
-    w.goes_with(list, true, customized, w.copy("two")).await;
+    w.is_invalidated_by(list, true, customized, w.copy("two"))
+        .await;
     let job = w.customize("three").await;
     assert!(w.customized_model("three").await.is_some());
-    w.goes_with(list, true, customized, w.stop(&job)).await;
+    w.is_invalidated_by(list, true, customized, w.stop(&job))
+        .await;
     assert_eq!(w.customized_model("three").await, None);
-    w.stays_with(list, customized, w.import("four")).await;
+    w.survives(list, customized, w.import("four")).await;
 }
 
 #[tokio::test]
@@ -141,39 +143,39 @@ async fn a_deployment() {
         async || w.deployment(&arn).await,
         async || w.deployment("one").await,
     );
-    w.goes_with(LIST_DEPLOYMENTS, true, deployed, w.deploy("two"))
+    w.is_invalidated_by(LIST_DEPLOYMENTS, true, deployed, w.deploy("two"))
         .await;
     // By ARN and by name, whichever of them the change names.
     for (id, model) in [("one", "arn:model/2"), (arn.as_str(), "arn:model/3")] {
         let another = async |model: &str| w.deploy_another(id, model).await;
-        w.goes_with(GET_DEPLOYMENT, true, by_arn, another(model))
+        w.is_invalidated_by(GET_DEPLOYMENT, true, by_arn, another(model))
             .await;
-        w.goes_with(GET_DEPLOYMENT, true, by_name, another("arn:model/4"))
+        w.is_invalidated_by(GET_DEPLOYMENT, true, by_name, another("arn:model/4"))
             .await;
-        w.goes_with(LIST_DEPLOYMENTS, true, deployed, another(model))
+        w.is_invalidated_by(LIST_DEPLOYMENTS, true, deployed, another(model))
             .await;
     }
     let gone = w.withdraw_deployment("one");
-    w.goes_with(LIST_DEPLOYMENTS, true, deployed, gone).await;
-    assert_eq!((by_arn().await, by_name().await), (None, None));
-    w.stays_with(LIST_DEPLOYMENTS, deployed, w.import("m"))
+    w.is_invalidated_by(LIST_DEPLOYMENTS, true, deployed, gone)
         .await;
+    assert_eq!((by_arn().await, by_name().await), (None, None));
+    w.survives(LIST_DEPLOYMENTS, deployed, w.import("m")).await;
 }
 
 #[tokio::test]
 async fn an_imported_model() {
     let w = World::new();
     let imported = async || w.imported().await;
-    w.goes_with("ListImportedModels", true, imported, w.import("one"))
+    w.is_invalidated_by("ListImportedModels", true, imported, w.import("one"))
         .await;
     let arn = w.imported_model("one").await.unwrap();
     assert!(w.imported_model(&arn).await.is_some());
     let gone = w.delete_imported("one");
-    w.goes_with("ListImportedModels", true, imported, gone)
+    w.is_invalidated_by("ListImportedModels", true, imported, gone)
         .await;
     assert_eq!(w.imported_model("one").await, None);
     assert_eq!(w.imported_model(&arn).await, None);
-    w.stays_with("ListImportedModels", imported, w.copy("two"))
+    w.survives("ListImportedModels", imported, w.copy("two"))
         .await;
 }
 
@@ -182,17 +184,17 @@ async fn an_enforced_guardrail() {
     let w = World::new();
     let list = "ListEnforcedGuardrailsConfiguration";
     let enforced = async || w.enforced().await;
-    w.goes_with(list, true, enforced, w.enforce(None, "one"))
+    w.is_invalidated_by(list, true, enforced, w.enforce(None, "one"))
         .await;
     let id = w.enforce(None, "two").await;
-    w.goes_with(list, true, enforced, w.enforce(Some(&id), "three"))
+    w.is_invalidated_by(list, true, enforced, w.enforce(Some(&id), "three"))
         .await;
     let update = w.bedrock.update_guardrail().guardrail_identifier("three");
     let update = update.name("g").blocked_input_messaging("no");
     let update = update.blocked_outputs_messaging("no").send();
-    w.goes_with(list, false, enforced, update).await;
+    w.is_invalidated_by(list, false, enforced, update).await;
     let delete = w.bedrock.delete_enforced_guardrail_configuration();
     let delete = delete.config_id(&id).send();
-    w.goes_with(list, true, enforced, delete).await;
-    w.stays_with(list, enforced, w.copy("two")).await;
+    w.is_invalidated_by(list, true, enforced, delete).await;
+    w.survives(list, enforced, w.copy("two")).await;
 }

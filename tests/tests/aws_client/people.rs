@@ -123,36 +123,36 @@ impl World {
 async fn a_user() {
     let w = World::new();
     let (ann, bob) = (w.user("ann").await, w.user("bob").await);
-    w.goes_with("ListUsers", true, async || w.users().await, w.user("eve"))
+    w.is_invalidated_by("ListUsers", true, async || w.users().await, w.user("eve"))
         .await;
-    w.goes_with(
+    w.is_invalidated_by(
         "ListUsers",
         true,
         async || w.users().await,
         w.rename(&ann, "Ann"),
     )
     .await;
-    w.goes_with(
+    w.is_invalidated_by(
         "DescribeUser",
         true,
         async || w.described(&ann).await,
         w.rename(&ann, "Anna"),
     )
     .await;
-    w.stays_with(
+    w.survives(
         "DescribeUser",
         async || w.described(&bob).await,
         w.rename(&ann, "Ann"),
     )
     .await;
-    w.goes_with(
+    w.is_invalidated_by(
         "GetUserId",
         false,
         async || w.user_named("ann").await,
         w.rename(&ann, "A"),
     )
     .await;
-    w.goes_with(
+    w.is_invalidated_by(
         "ListUsers",
         true,
         async || w.users().await,
@@ -161,11 +161,7 @@ async fn a_user() {
     .await;
     assert_eq!(w.described(&ann).await, None, "gone");
     assert_eq!(w.described(&ann).await, None);
-    assert_eq!(
-        w.aws.requests("DescribeUser"),
-        5,
-        "what is not there is asked each time"
-    );
+    assert_eq!(w.aws.requests("DescribeUser"), 5, "an error is not stored");
 }
 
 #[tokio::test]
@@ -181,48 +177,48 @@ async fn a_user_and_the_memberships_and_assignments() {
     w.assign(&set, &ann, false, OTHER_ACCOUNT).await;
     let user = || PrincipalType::User;
     let renamed = || w.rename(&ann, "Ann");
-    w.goes_with(
+    w.is_invalidated_by(
         "ListGroupMemberships",
         false,
         async || w.members(&staff).await,
         renamed(),
     )
     .await;
-    w.goes_with(
+    w.is_invalidated_by(
         "ListGroupMembershipsForMember",
         false,
         async || w.groups_of(&ann).await,
         renamed(),
     )
     .await;
-    w.goes_with(
+    w.is_invalidated_by(
         "DescribeGroupMembership",
         false,
         async || w.membership(&joined).await,
         renamed(),
     )
     .await;
-    w.goes_with(
+    w.is_invalidated_by(
         "ListAccountAssignments",
         false,
         async || w.assignments(OTHER_ACCOUNT, &set).await,
         renamed(),
     )
     .await;
-    w.goes_with(
+    w.is_invalidated_by(
         "ListAccountAssignmentsForPrincipal",
         false,
         async || w.assignments_of(&ann, user()).await,
         renamed(),
     )
     .await;
-    w.stays_with(
+    w.survives(
         "ListAccountAssignmentsForPrincipal",
         async || w.assignments_of(&bob, user()).await,
         renamed(),
     )
     .await;
-    w.stays_with(
+    w.survives(
         "ListGroupMembershipsForMember",
         async || w.groups_of(&bob).await,
         renamed(),
@@ -250,36 +246,36 @@ async fn a_group() {
     let set = w.permission_set("reader").await;
     w.assign(&set, &staff, true, OTHER_ACCOUNT).await;
     let said = || w.describe_as(&staff, "said");
-    w.goes_with(
+    w.is_invalidated_by(
         "ListGroups",
         true,
         async || w.groups().await,
         w.group("new"),
     )
     .await;
-    w.goes_with("ListGroups", true, async || w.groups().await, said())
+    w.is_invalidated_by("ListGroups", true, async || w.groups().await, said())
         .await;
-    w.goes_with(
+    w.is_invalidated_by(
         "DescribeGroup",
         true,
         async || w.described_group(&staff).await,
         w.describe_as(&staff, "more"),
     )
     .await;
-    w.stays_with(
+    w.survives(
         "DescribeGroup",
         async || w.described_group(&guests).await,
         said(),
     )
     .await;
-    w.goes_with(
+    w.is_invalidated_by(
         "DescribeGroupMembership",
         false,
         async || w.membership(&joined).await,
         said(),
     )
     .await;
-    w.goes_with(
+    w.is_invalidated_by(
         "ListAccountAssignments",
         false,
         async || w.assignments(OTHER_ACCOUNT, &set).await,
@@ -287,7 +283,7 @@ async fn a_group() {
     )
     .await;
     let group = || PrincipalType::Group;
-    w.goes_with(
+    w.is_invalidated_by(
         "ListAccountAssignmentsForPrincipal",
         false,
         async || w.assignments_of(&staff, group()).await,
@@ -295,7 +291,7 @@ async fn a_group() {
     )
     .await;
     // Through the group, a user has them too.
-    w.goes_with(
+    w.is_invalidated_by(
         "ListAccountAssignmentsForPrincipal",
         true,
         async || w.assignments_of(&ann, PrincipalType::User).await,
@@ -317,34 +313,34 @@ async fn a_membership() {
     );
     let set = w.permission_set("reader").await;
     w.assign(&set, &staff, true, OTHER_ACCOUNT).await;
-    w.goes_with(
+    w.is_invalidated_by(
         "ListGroupMemberships",
         true,
         async || w.members(&staff).await,
         w.join(&ann, &staff),
     )
     .await;
-    w.stays_with(
+    w.survives(
         "ListGroupMemberships",
         async || w.members(&guests).await,
         w.join(&bob, &staff),
     )
     .await;
-    w.goes_with(
+    w.is_invalidated_by(
         "ListGroupMembershipsForMember",
         true,
         async || w.groups_of(&ann).await,
         w.join(&ann, &guests),
     )
     .await;
-    w.stays_with(
+    w.survives(
         "ListGroupMembershipsForMember",
         async || w.groups_of(&ann).await,
         w.join(&bob, &guests),
     )
     .await;
     let eve = w.user("eve").await;
-    w.goes_with(
+    w.is_invalidated_by(
         "ListAccountAssignmentsForPrincipal",
         true,
         async || w.assignments_of(&eve, PrincipalType::User).await,
@@ -356,7 +352,7 @@ async fn a_membership() {
     w.leave(&joined).await;
     assert!(!w.membership(&joined).await);
     let joined = w.join(&eve, &guests).await;
-    w.goes_with(
+    w.is_invalidated_by(
         "ListGroupMemberships",
         true,
         async || w.members(&guests).await,
@@ -364,7 +360,7 @@ async fn a_membership() {
     )
     .await;
     let joined = w.join(&eve, &guests).await;
-    w.goes_with(
+    w.is_invalidated_by(
         "ListGroupMembershipsForMember",
         true,
         async || w.groups_of(&eve).await,
@@ -372,12 +368,12 @@ async fn a_membership() {
     )
     .await;
     // A list of users has nothing to do with it.
-    w.stays_with("ListUsers", async || w.users().await, w.join(&bob, &guests))
+    w.survives("ListUsers", async || w.users().await, w.join(&bob, &guests))
         .await;
 }
 
 #[tokio::test]
-async fn what_a_write_dropped_is_counted() {
+async fn invalidated_entries_are_counted() {
     let w = World::new();
     let (ann, bob) = (w.user("ann").await, w.user("bob").await);
     w.users().await;
@@ -387,7 +383,7 @@ async fn what_a_write_dropped_is_counted() {
     w.rename(&ann, "Ann").await;
     let after = w.cached.statistics();
     assert_eq!(
-        after.dropped - before.dropped,
+        after.invalidated - before.invalidated,
         2,
         "the list and the user, not the other user"
     );
@@ -395,6 +391,6 @@ async fn what_a_write_dropped_is_counted() {
     w.users().await;
     let dropped = w
         .cached
-        .forget("identitystore", "DeleteUser", [("UserId", bob.as_str())]);
+        .invalidate("identitystore", "DeleteUser", [("UserId", bob.as_str())]);
     assert_eq!(dropped.await, 2);
 }

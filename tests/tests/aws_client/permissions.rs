@@ -115,7 +115,7 @@ impl World {
 async fn a_permission_set() {
     let w = World::new();
     let ann = w.user("ann").await;
-    w.goes_with(
+    w.is_invalidated_by(
         "ListPermissionSets",
         true,
         async || w.permission_sets().await,
@@ -128,41 +128,41 @@ async fn a_permission_set() {
     );
     w.assign(&reader, &ann, false, OTHER_ACCOUNT).await;
     let said = || w.update_set(&reader, "said");
-    w.goes_with(
+    w.is_invalidated_by(
         "DescribePermissionSet",
         true,
         async || w.described_set(&reader).await,
         w.update_set(&reader, "new"),
     )
     .await;
-    w.stays_with(
+    w.survives(
         "DescribePermissionSet",
         async || w.described_set(&writer).await,
         said(),
     )
     .await;
-    w.goes_with(
+    w.is_invalidated_by(
         "ListPermissionSets",
         false,
         async || w.permission_sets().await,
         said(),
     )
     .await;
-    w.goes_with(
+    w.is_invalidated_by(
         "ListAccountAssignments",
         false,
         async || w.assignments(OTHER_ACCOUNT, &reader).await,
         said(),
     )
     .await;
-    w.goes_with(
+    w.is_invalidated_by(
         "ListPermissionSetsProvisionedToAccount",
         false,
         async || w.provisioned(OTHER_ACCOUNT).await,
         said(),
     )
     .await;
-    w.goes_with(
+    w.is_invalidated_by(
         "ListAccountsForProvisionedPermissionSet",
         false,
         async || w.accounts(&reader).await,
@@ -174,7 +174,7 @@ async fn a_permission_set() {
         .put_inline_policy_to_permission_set()
         .instance_arn(INSTANCE);
     let put = put.permission_set_arn(&reader).inline_policy("{}").send();
-    w.goes_with(
+    w.is_invalidated_by(
         "GetInlinePolicyForPermissionSet",
         true,
         async || w.inline_policy(&reader).await,
@@ -186,7 +186,7 @@ async fn a_permission_set() {
         .delete_inline_policy_from_permission_set()
         .instance_arn(INSTANCE);
     let removed = removed.permission_set_arn(&reader).send();
-    w.goes_with(
+    w.is_invalidated_by(
         "GetInlinePolicyForPermissionSet",
         true,
         async || w.inline_policy(&reader).await,
@@ -199,7 +199,7 @@ async fn a_permission_set() {
         .instance_arn(INSTANCE)
         .permission_set_arn(&reader)
         .send();
-    w.goes_with(
+    w.is_invalidated_by(
         "ListPermissionSets",
         true,
         async || w.permission_sets().await,
@@ -223,42 +223,42 @@ async fn an_assignment() {
     let user = || PrincipalType::User;
     let given = |who| w.assign(&set, who, false, OTHER_ACCOUNT);
     let taken = |who| w.withdraw(&set, who, user(), OTHER_ACCOUNT);
-    w.goes_with(
+    w.is_invalidated_by(
         "ListAccountAssignments",
         true,
         async || w.assignments(OTHER_ACCOUNT, &set).await,
         given(&ann),
     )
     .await;
-    w.goes_with(
+    w.is_invalidated_by(
         "ListAccountAssignments",
         true,
         async || w.assignments(OTHER_ACCOUNT, &set).await,
         taken(&ann),
     )
     .await;
-    w.goes_with(
+    w.is_invalidated_by(
         "ListAccountAssignmentsForPrincipal",
         true,
         async || w.assignments_of(&ann, user()).await,
         given(&ann),
     )
     .await;
-    w.goes_with(
+    w.is_invalidated_by(
         "ListAccountAssignmentsForPrincipal",
         true,
         async || w.assignments_of(&ann, user()).await,
         taken(&ann),
     )
     .await;
-    w.goes_with(
+    w.is_invalidated_by(
         "ListPermissionSetsProvisionedToAccount",
         true,
         async || w.provisioned(OTHER_ACCOUNT).await,
         given(&bob),
     )
     .await;
-    w.goes_with(
+    w.is_invalidated_by(
         "ListAccountsForProvisionedPermissionSet",
         true,
         async || w.accounts(&set).await,
@@ -267,7 +267,7 @@ async fn an_assignment() {
     .await;
     // To a group: its members have it too.
     let to_group = w.assign(&set, &staff, true, OTHER_ACCOUNT);
-    w.goes_with(
+    w.is_invalidated_by(
         "ListAccountAssignmentsForPrincipal",
         true,
         async || w.assignments_of(&ann, user()).await,
@@ -275,13 +275,13 @@ async fn an_assignment() {
     )
     .await;
     // The set itself is as it was, and so is another account.
-    w.stays_with(
+    w.survives(
         "DescribePermissionSet",
         async || w.described_set(&set).await,
         given(&bob),
     )
     .await;
-    w.stays_with(
+    w.survives(
         "ListPermissionSetsProvisionedToAccount",
         async || w.provisioned("333333333333").await,
         taken(&bob),

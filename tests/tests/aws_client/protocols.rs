@@ -1,4 +1,4 @@
-//! The protocols, and what is secret in each.
+//! The protocols, and the secrets in each.
 
 use bedrock_catalog_aws_client::{CachedClient, Rules};
 use bedrock_catalog_tests::fake_aws::FakeAws;
@@ -36,7 +36,7 @@ async fn the_query_protocol() {
 }
 
 #[tokio::test]
-async fn secrets_are_never_kept() {
+async fn secrets_are_never_stored() {
     let (aws, cached) = (FakeAws::start().unwrap(), cached(|builder| builder));
     let client = sts(&aws, &cached);
     for asked in 1..3 {
@@ -66,9 +66,9 @@ async fn secrets_are_never_kept() {
 }
 
 #[tokio::test]
-async fn more_can_be_told_to_be_secret() {
+async fn own_rules_keep_more_out_of_the_cache() {
     let own = Rules::from_json(
-        r#"{ "format": 1, "never": [{ "operations": "sts:GetCallerIdentity" }] }"#,
+        r#"{ "format": 1, "uncached": [{ "why": "test", "operations": ["sts:GetCallerIdentity"] }] }"#,
     );
     let rules = Rules::shipped().and(own.unwrap());
     let (aws, cached) = (

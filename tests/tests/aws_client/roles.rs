@@ -1,4 +1,4 @@
-//! A service without a rule of its own, in the Query protocol: what a write names is in a form.
+//! A service without rules, in the Query protocol: the parameters of a write are in a form.
 
 use crate::stage::World;
 
@@ -41,26 +41,28 @@ impl World {
 }
 
 #[tokio::test]
-async fn a_write_drops_the_lists_and_what_it_names() {
+async fn a_write_invalidates_the_lists_and_its_resource() {
     let w = World::new();
     let list = "ListRoles";
     let roles = async || w.roles().await;
-    w.goes_with(list, true, roles, w.role("reader")).await;
-    w.goes_with(list, true, roles, w.role("writer")).await;
+    w.is_invalidated_by(list, true, roles, w.role("reader"))
+        .await;
+    w.is_invalidated_by(list, true, roles, w.role("writer"))
+        .await;
     let text = "new & 1 + 1 = <2>";
-    w.goes_with(list, true, roles, w.describe_role("reader", text))
+    w.is_invalidated_by(list, true, roles, w.describe_role("reader", text))
         .await;
     assert!(roles().await.contains(&Some(text.to_owned())));
 
     let reader = async || w.described_role("reader").await;
     let writer = async || w.described_role("writer").await;
-    w.goes_with("GetRole", true, reader, w.describe_role("reader", "a"))
+    w.is_invalidated_by("GetRole", true, reader, w.describe_role("reader", "a"))
         .await;
-    w.stays_with("GetRole", writer, w.describe_role("reader", "b"))
+    w.survives("GetRole", writer, w.describe_role("reader", "b"))
         .await;
     assert_eq!(reader().await.as_deref(), Some("b"));
     let policies = async || w.role_policies("reader").await;
-    w.goes_with(
+    w.is_invalidated_by(
         "ListAttachedRolePolicies",
         true,
         policies,
@@ -69,7 +71,7 @@ async fn a_write_drops_the_lists_and_what_it_names() {
     .await;
 
     let delete = w.iam.delete_role().role_name("reader").send();
-    w.goes_with(list, true, roles, delete).await;
+    w.is_invalidated_by(list, true, roles, delete).await;
     assert_eq!(reader().await, None);
     assert!(writer().await.is_some());
 }
@@ -88,7 +90,8 @@ async fn a_refused_write_leaves_the_answers_true() {
                 .is_no_such_entity_exception()
         );
     };
-    w.goes_with("ListRoles", false, roles, refused).await;
+    w.is_invalidated_by("ListRoles", false, roles, refused)
+        .await;
     // Another service's write is nothing to it.
-    w.stays_with("ListRoles", roles, w.user("ann")).await;
+    w.survives("ListRoles", roles, w.user("ann")).await;
 }

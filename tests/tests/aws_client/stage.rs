@@ -1,4 +1,4 @@
-//! A server that keeps state, a caching client, and the SDK's clients on both.
+//! A server with state, a caching client, and the SDK's clients on both.
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -8,8 +8,8 @@ use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use bedrock_catalog::cache::{Cache, MemoryLimits};
 use bedrock_catalog_aws_client::{CachedClient, CachedClientBuilder};
+use bedrock_catalog_cache::{Cache, MemoryLimits};
 use bedrock_catalog_tests::fake_aws::{FakeAws, IDENTITY_STORE, INSTANCE};
 
 pub const ACCOUNT: &str = "111111111111";
@@ -110,7 +110,7 @@ impl World {
         }
     }
 
-    /// A user, made without anybody looking.
+    /// A new user.
     pub async fn user(&self, name: &str) -> String {
         let made = self.store.create_user().identity_store_id(IDENTITY_STORE);
         let made = made.user_name(name).display_name(name).send().await;
@@ -159,9 +159,9 @@ impl World {
             .unwrap();
     }
 
-    /// Asks, and again, without a request; changes; asks, with a request, and again, without. `changed` says
-    /// whether the answer is another one.
-    pub async fn goes_with<T: PartialEq + Debug, W>(
+    /// Reads twice with one request; changes; reads twice with one request. `changed` says whether the answer
+    /// is another one.
+    pub async fn is_invalidated_by<T: PartialEq + Debug, W>(
         &self,
         operation: &str,
         changed: bool,
@@ -183,8 +183,8 @@ impl World {
         assert_eq!(again, before + 1, "{operation} after the write, again");
     }
 
-    /// Asks, changes, asks: the second time without a request.
-    pub async fn stays_with<T: PartialEq + Debug, W>(
+    /// Reads, changes, reads: the second time without a request.
+    pub async fn survives<T: PartialEq + Debug, W>(
         &self,
         operation: &str,
         read: impl AsyncFn() -> T,

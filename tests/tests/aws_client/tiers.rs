@@ -1,17 +1,12 @@
-//! Time, and tiers that outlive a process.
+//! Time, and tiers that processes share.
 
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use bedrock_catalog::cache::tier::disk::{DiskTier, Locations};
-use bedrock_catalog::cache::tier::sqlite::SqliteTier;
-use bedrock_catalog::cache::{
-    Cache, Codec, Key, ManualClock, MemoryLimits, Namespace, Terms, Tier,
-};
 use bedrock_catalog_aws_client::CachedClient;
-use bedrock_catalog_tests::fake_aws::{FakeAws, Fault, IDENTITY_STORE};
+use bedrock_catalog_cache::{Cache, EntryOptions, Key, ManualClock, MemoryLimits, Namespace};
+use bedrock_catalog_test_support::FaultyTier;
+use bedrock_catalog_tests::fake_aws::{FakeAws, IDENTITY_STORE};
 
-use crate::doubt::Gate;
 use crate::stage::{ACCOUNT, World, cached, config, credentials, store};
 
 #[tokio::test]
@@ -57,7 +52,7 @@ async fn a_read_is_fresh_for_its_time() {
     assert_eq!(read().await, (3, 2, 5));
 }
 
-/// What is out of date is no answer, not even where the service cannot be reached.
+/// Not even if the service cannot be reached.
 #[tokio::test]
 async fn nothing_stale_is_served() {
     let clock = ManualClock::at(SystemTime::now());
@@ -82,15 +77,14 @@ async fn nothing_stale_is_served() {
     assert!(read().await.is_err());
 }
 
-/// Each client has a cache of its own over one folder, as processes have.
+/// Each client has a memory of its own over the tier, as processes have.
 #[tokio::test]
-async fn another_process_reads_what_one_kept() {
-    let folder = tempfile::tempdir().unwrap();
+async fn another_process_reads_the_stored_response() {
+    let tier = FaultyTier::new("shared");
     let process = || {
-        let disk = DiskTier::new(Locations::given([folder.path()]), Codec::new("0.1.0"));
         let cache = Cache::builder()
             .memory(MemoryLimits::default())
-            .tier(Arc::new(disk) as Arc<dyn Tier>);
+            .tier(tier.clone());
         cached(|builder| builder.cache(cache.build().unwrap()))
     };
     let w = World::with(process());
@@ -101,8 +95,8 @@ async fn another_process_reads_what_one_kept() {
     let client = store(&config, &other);
     let read = || client.list_users().identity_store_id(IDENTITY_STORE).send();
     assert_eq!(read().await.unwrap().users.len(), 1);
-    assert_eq!(w.aws.requests("ListUsers"), 1, "from the folder");
-    // A write drops it from the folder: a third process does not find it.
+    assert_eq!(w.aws.requests("ListUsers"), 1, "from the tier");
+    // A write removes it from the tier: a third process does not find it.
     w.rename(&user, "Ann").await;
     let third = store(&config, &process());
     let users = third
@@ -131,70 +125,33 @@ async fn another_process_reads_what_one_kept() {
     assert_eq!(
         w.aws.requests("ListUsers"),
         3,
-        "the folder is shared, the entries are not"
+        "the tier is shared, the entries are not"
     );
 }
 
-/// A read failed a moment ago, so the next one asks by itself; another process writes before its answer is
-/// here. By the clock of who reads, the write would be the older: the number it drew says that it is not.
+/// The entry of another program is replaced.
 #[tokio::test]
-async fn a_read_that_asks_by_itself_and_is_overtaken_by_another_process_is_not_kept() {
-    let folder = tempfile::tempdir().unwrap();
-    let process = |ahead: u64| {
-        let clock = ManualClock::at(SystemTime::now() + Duration::from_secs(ahead));
-        let file = folder.path().join("cache.sqlite");
-        let tier = SqliteTier::new(file, Codec::new("0.1.0")).with_clock(Arc::new(clock.clone()));
-        let cache = Cache::builder().tier(Arc::new(tier) as Arc<dyn Tier>);
-        let cache = cache.clock(clock.clone()).build().unwrap();
-        (cached(|builder| builder.cache(cache)), clock)
-    };
-    let (w, gate) = (World::with(process(0).0), Gate::of_answers());
-    let (reader, clock) = process(60);
-    let user = w.user("ann").await;
-    let config = config(&w.aws.url(), credentials("AKIDONE", Some(ACCOUNT)));
-    let read = |client: &aws_sdk_identitystore::Client| {
-        let read = client.describe_user().identity_store_id(IDENTITY_STORE);
-        read.user_id(&user).send()
-    };
-    let refused = Fault::Refused(403, "AccessDeniedException");
-    w.aws.fail_next("DescribeUser", refused);
-    assert!(read(&store(&config, &reader)).await.is_err());
-    clock.advance(Duration::from_millis(1));
-    let old = tokio::spawn(read(&gate.before(&config, &reader)));
-    gate.waiting.notified().await;
-    w.rename(&user, "Ann").await;
-    gate.open.notify_one();
-    let old = old.await.unwrap().unwrap();
-    assert_eq!(old.display_name.as_deref(), Some("ann"), "as it was asked");
-    assert_eq!(w.described(&user).await.as_deref(), Some("Ann"));
-    let kept = read(&store(&config, &process(0).0)).await.unwrap();
-    assert_eq!(kept.display_name.as_deref(), Some("Ann"));
-    assert_eq!(w.aws.requests("DescribeUser"), 3, "from the file");
-}
-
-/// What somebody else put in an entry's place is asked anew, and mended.
-#[tokio::test]
-async fn an_entry_that_is_no_answer_of_ours_is_asked() {
+async fn an_entry_that_is_no_response_is_a_miss() {
     let w = World::new();
     w.user("ann").await;
     w.users().await;
     let cache = w
         .cached
         .cache()
-        .in_namespace(Namespace::of(["aws-client", "aws", ACCOUNT]));
+        .in_namespace(Namespace::of(["aws-client", ACCOUNT]));
     let key: Key = cache.recent(1)[0].key.clone();
     let good = cache.get(&key).into_hit().unwrap().data;
     let mut cut = good.to_vec();
     cut.truncate(12);
     for poison in [
         b"".to_vec(),
-        b"reply2".to_vec(),
+        b"aws-response/1\n".to_vec(),
         b"{}".to_vec(),
-        b"reply2\xf4\x01\0\0error".to_vec(),
+        b"aws-response/2\n\n{}".to_vec(),
         cut,
     ] {
         let before = w.aws.requests("ListUsers");
-        cache.put(&key, poison, &Terms::source("somebody"));
+        cache.put(&key, poison, &EntryOptions::source("somebody"));
         assert_eq!(w.users().await.len(), 1);
         assert_eq!(w.users().await.len(), 1);
         assert_eq!(w.aws.requests("ListUsers"), before + 1);

@@ -1,4 +1,4 @@
-//! Many at once: callers, those who give up, processes.
+//! Many callers and many processes at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -6,13 +6,13 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use bedrock_catalog::LiveCatalog;
-use bedrock_catalog_tests::count;
 use bedrock_catalog_tests::fake_bedrock::{FakeBedrock, Fault, Memory, Operation, Rule};
+use bedrock_catalog_tests::{count, skip};
 
 use crate::stage::*;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ten_thousand_first_loads_ask_once() {
+async fn ten_thousand_first_loads_fetch_once() {
     let wire = Memory::new(stage().latency(Duration::from_millis(20)));
     let live = in_memory(&wire, &clock()).build().unwrap();
     let all: Vec<_> = (0..10_000)
@@ -36,7 +36,7 @@ async fn ten_thousand_first_loads_ask_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_thousand_leaders_give_up_and_nobody_is_stuck() {
+async fn a_thousand_cancelled_leaders_leave_no_caller_stuck() {
     let wire = Memory::new(stage().latency(Duration::from_secs(1)));
     let live = in_memory(&wire, &clock()).build().unwrap();
     for _ in 0..1000 {
@@ -44,8 +44,8 @@ async fn a_thousand_leaders_give_up_and_nobody_is_stuck() {
         assert!(tokio::time::timeout(patience, live.load()).await.is_err());
     }
     settle().await;
-    assert_eq!(wire.stage().open(), 0, "who gives up leaves nothing behind");
-    // A crowd of which the first half gives up, each in its turn to lead.
+    assert_eq!(wire.stage().open(), 0, "a cancelled load leaves no request");
+    // The first half of a crowd is cancelled, each while it leads.
     let crowd: Vec<_> = (0..100)
         .map(|nth| {
             let live = live.clone();
@@ -65,9 +65,9 @@ async fn a_thousand_leaders_give_up_and_nobody_is_stuck() {
     assert_eq!(live.load().await.unwrap().source().as_str(), "api");
 }
 
-/// Who asks while others ask is told what was found out after that, and asks for all who wait.
+/// A refresh shares a fetch that starts after its call.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ten_thousand_refreshes_ask_a_few_times() {
+async fn ten_thousand_refreshes_fetch_a_few_times() {
     let wire = Memory::new(stage().latency(Duration::from_millis(200)));
     let live = in_memory(&wire, &clock()).build().unwrap();
     let all: Vec<_> = (0..10_000)
@@ -79,23 +79,23 @@ async fn ten_thousand_refreshes_ask_a_few_times() {
     for one in all {
         assert_eq!(one.await.unwrap().source().as_str(), "api");
     }
-    // One round, and one for those who came while it was at work; a slow machine may need more.
+    // One fetch, and one for the calls during it; a slow machine may need more.
     assert!(
         wire.stage().requests() <= 4 * 10,
         "{}",
         wire.stage().requests()
     );
-    let asked = wire.stage().requests();
+    let requests = wire.stage().requests();
     live.refresh().await.unwrap();
     assert_eq!(
         wire.stage().requests(),
-        asked + 4,
-        "what was found before does not do"
+        requests + 4,
+        "an earlier fetch is not shared"
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn many_who_refresh_give_up_and_nobody_is_stuck() {
+async fn cancelled_refreshes_leave_no_caller_stuck() {
     let wire = Memory::new(stage().latency(Duration::from_secs(1)));
     let live = in_memory(&wire, &clock()).build().unwrap();
     for _ in 0..100 {
@@ -110,7 +110,7 @@ async fn many_who_refresh_give_up_and_nobody_is_stuck() {
 
 const JOB: &str = "LIVE_TEST_JOB";
 
-/// What each of the processes does; nothing where it is run as a test.
+/// The work of one process; nothing when it runs as a test.
 #[tokio::test]
 async fn child() {
     let Ok(job) = std::env::var(JOB) else {
@@ -126,10 +126,10 @@ async fn child() {
         .cache_dirs([folder])
         .build()
         .unwrap();
-    // Alone in its process, so that the threads that block are heard too.
+    // The log of all threads of the process.
     let lines = Lines::default();
     tracing::subscriber::set_global_default(lines.clone()).unwrap();
-    // All at the same moment.
+    // All processes start at once.
     println!("ready");
     std::io::stdin().read_line(&mut String::new()).unwrap();
     let called = std::time::SystemTime::now();
@@ -150,12 +150,12 @@ async fn child() {
         Err(error) => format!("error {error}"),
     };
     for line in lines.all() {
-        println!("{source} said {line}");
+        println!("{source} logged {line}");
     }
     println!("source={source}");
 }
 
-/// Runs so many processes at once: from where each has its catalog, how often, and what they said.
+/// Runs this many processes at once: how often each source served, and the logs.
 fn processes(
     many: usize,
     verb: &str,
@@ -200,61 +200,114 @@ fn processes(
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{errors}");
     }
-    told(texts)
+    results(texts)
 }
 
-fn told(texts: Vec<String>) -> (BTreeMap<String, usize>, BTreeSet<String>) {
-    let (mut sources, mut said) = (BTreeMap::new(), BTreeSet::new());
+/// A refresh writes three entries, each with a sync of its file and its folder.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_refresh_syncs_eight_times_at_most() {
+    let name = "a_refresh_syncs_eight_times_at_most";
+    let strace = Command::new("strace").arg("-V").output();
+    if !strace.is_ok_and(|output| output.status.success()) {
+        return skip(name, "there is no strace");
+    }
+    let (folder, log) = (
+        tempfile::tempdir().unwrap(),
+        tempfile::NamedTempFile::new().unwrap(),
+    );
+    let fake = FakeBedrock::start(stage()).unwrap();
+    let cache = folder.path().join("cache");
+    let syncs = |verb: &str| {
+        let mut strace = Command::new("strace");
+        strace.args(["-f", "-qq", "-e", "trace=fsync,fdatasync,syncfs,sync", "-o"]);
+        strace.arg(log.path()).arg(std::env::current_exe().unwrap());
+        strace.args(["crowd::child", "--exact", "--nocapture"]);
+        strace.env(JOB, format!("{verb} {} {}", fake.url(), cache.display()));
+        let mut child = strace
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(b"go\n").unwrap();
+        let output = child.wait_with_output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(
+            output.status.success() && text.contains("source=api"),
+            "{text}"
+        );
+        std::fs::read_to_string(log.path()).unwrap().lines().count()
+    };
+    let (first, second) = (syncs("load"), syncs("refresh"));
+    count(
+        "fsyncs of a first load and a refresh",
+        format_args!("{first}, {second}"),
+    );
+    assert!(
+        (1..=12).contains(&first),
+        "{first}: folders are created, too"
+    );
+    assert!((1..=8).contains(&second), "{second}");
+    assert_eq!(
+        files(&cache)
+            .iter()
+            .filter(|path| path.extension().is_some_and(|end| end == "jsonl"))
+            .count(),
+        3
+    );
+}
+
+fn results(texts: Vec<String>) -> (BTreeMap<String, usize>, BTreeSet<String>) {
+    let (mut sources, mut logs) = (BTreeMap::new(), BTreeSet::new());
     for text in texts {
         let (log, end): (Vec<&str>, Vec<&str>) =
-            text.lines().partition(|line| line.contains(" said "));
-        said.extend(log.into_iter().map(str::to_owned));
+            text.lines().partition(|line| line.contains(" logged "));
+        logs.extend(log.into_iter().map(str::to_owned));
         let source = end.iter().find_map(|line| line.split_once("source="));
         let (_, source) = source.unwrap_or_else(|| panic!("{text}"));
         *sources.entry(source.to_owned()).or_default() += 1;
     }
-    (sources, said)
+    (sources, logs)
 }
 
 #[test]
-fn sixty_four_processes_on_one_folder_ask_once() {
+fn sixty_four_processes_on_one_folder_fetch_once() {
     let folder = tempfile::tempdir().unwrap();
     let slow = Rule::new(Fault::Latency(Duration::from_millis(300)));
     let fake = FakeBedrock::start(stage().rule(slow)).unwrap();
-    let (sources, said) = processes(64, "load", &fake.url(), folder.path());
-    assert_eq!(sources.get("api"), Some(&1), "{sources:?} {said:#?}");
-    assert_eq!(sources.get("cache"), Some(&63), "{sources:?} {said:#?}");
+    let (sources, logs) = processes(64, "load", &fake.url(), folder.path());
+    assert_eq!(sources.get("api"), Some(&1), "{sources:?} {logs:#?}");
+    assert_eq!(sources.get("cache"), Some(&63), "{sources:?} {logs:#?}");
     assert_eq!(fake.stage().requests(), 4);
 }
 
-/// Each wants to know what AWS says now: one asks, the others wait, and use what was asked after they
-/// wanted to know.
+/// Of many processes that refresh at once a few fetch; the others use a fetch that started after their call.
 #[test]
-fn processes_that_refresh_are_no_storm() {
+fn refreshes_of_many_processes_are_no_storm() {
     let many = if long_lane() { 64 } else { 24 };
     let folder = tempfile::tempdir().unwrap();
     let slow = Rule::new(Fault::Latency(Duration::from_millis(300)));
     let fake = FakeBedrock::start(stage().rule(slow)).unwrap();
-    let (sources, said) = processes(many, "refresh", &fake.url(), folder.path());
+    let (sources, logs) = processes(many, "refresh", &fake.url(), folder.path());
     let (api, cache) = (sources.get("api"), sources.get("cache"));
     let (api, cache) = (api.copied().unwrap_or(0), cache.copied().unwrap_or(0));
-    assert_eq!(api + cache, many, "{sources:?} {said:#?}");
-    let told = format_args!("{many} processes, {api} asked, {cache} used what these cached");
-    count("files, refreshed by a crowd", told);
+    assert_eq!(api + cache, many, "{sources:?} {logs:#?}");
+    let result = format_args!("{many} processes, {api} fetched, {cache} used their catalogs");
+    count("files, refreshed by a crowd", result);
     assert!((1..=12).contains(&api), "{sources:?}");
     assert_eq!(fake.stage().requests(), 4 * api);
 }
 
-/// Nor where AWS fails: what one was told the others need not find out.
+/// A failure is shared, too.
 #[test]
-fn processes_that_refresh_in_vain_are_no_storm_either() {
+fn failed_refreshes_of_many_processes_are_no_storm() {
     let folder = tempfile::tempdir().unwrap();
     let failing = Rule::new(Fault::html());
     let slow = Rule::new(Fault::Latency(Duration::from_millis(300)));
     let fake = FakeBedrock::start(stage().rule(slow).rule(failing)).unwrap();
     let (sources, _) = processes(24, "refresh", &fake.url(), folder.path());
-    let told = format_args!("24 processes, {} requests", fake.stage().requests());
-    count("files, refreshed by a crowd in vain", told);
+    let result = format_args!("24 processes, {} requests", fake.stage().requests());
+    count("files, refreshed by a crowd in vain", result);
     for (source, times) in &sources {
         assert!(source.contains("no region answered"), "{source}: {times}");
     }

@@ -1,8 +1,7 @@
-//! Every case of the strategy, against a table that says the same in other words: what is cached, what
-//! AWS does, and what is allowed decide which source is served.
+//! Every case of a load against a table: the cached catalog, AWS and the settings decide the source.
 
-use bedrock_catalog::cache::{Horizons, Key, Terms};
-use bedrock_catalog::{Catalog, LiveCatalog, PartialPolicy, Timestamp, catalog_to_json, transform};
+use bedrock_catalog::{Catalog, LiveCatalog, PartialPolicy, Timestamp, catalog_to_json};
+use bedrock_catalog_recording::transform;
 use bedrock_catalog_tests::fake_bedrock::{Fault, Memory, Rule};
 
 use crate::stage::*;
@@ -40,11 +39,11 @@ struct Case {
     forced: bool,
 }
 
-/// The sources in order; `None` is an error.
+/// The source; `None` is an error.
 fn expected(case: Case) -> Option<&'static str> {
     let usable = match case.cached {
         Cached::Fresh | Cached::FreshInPart | Cached::Stale => true,
-        // Better than nothing, where there is nothing newer.
+        // Served where no bundle is newer.
         Cached::OlderThanTheBundle => !case.bundle,
         _ => false,
     };
@@ -62,7 +61,7 @@ fn expected(case: Case) -> Option<&'static str> {
     }
 }
 
-/// Whether what is cached is served, and nobody asked.
+/// Whether the cached catalog is served without a request.
 fn as_cached(case: Case) -> bool {
     match case.cached {
         Cached::Fresh => !case.forced,
@@ -71,11 +70,11 @@ fn as_cached(case: Case) -> bool {
     }
 }
 
-/// Whether it is less than what was asked for: where nobody is to be asked, what there is is all.
+/// Whether the catalog is degraded. Without a way to AWS, a fallback is what was requested.
 fn degraded(case: Case) -> bool {
     let from_aws = expected(case) == Some("api");
     match case.aws {
-        // A region is missing, whoever could ask for it.
+        // A region is missing, whether or not it can be fetched.
         _ if case.cached == Cached::FreshInPart && !from_aws => true,
         Aws::NotGiven | Aws::Offline => false,
         _ if as_cached(case) => false,
@@ -93,7 +92,7 @@ fn wire_for(aws: Aws) -> Memory {
     })
 }
 
-fn build(case: Case) -> (LiveCatalog, Memory) {
+async fn build(case: Case) -> (LiveCatalog, Memory) {
     let (clock, wire) = (clock(), wire_for(case.aws));
     let builder = match case.aws {
         Aws::NotGiven => LiveCatalog::builder().regions(REGIONS),
@@ -142,12 +141,7 @@ fn build(case: Case) -> (LiveCatalog, Memory) {
         _ => catalog_to_json(&Catalog::from_document(&document).unwrap()),
     };
     if case.cached != Cached::Nothing {
-        let terms = Terms::source("api").holding(Horizons {
-            fresh_for: DAY,
-            keep_for: 30 * DAY,
-        });
-        live.cache()
-            .put(&Key::new("catalog", "get", "all"), json, &terms);
+        live.cache().await.put(&catalog_key(), json, &options());
     }
     clock.advance(age);
     (live, wire)
@@ -186,7 +180,7 @@ async fn each_case_has_the_source_of_the_table() {
             bundle: flags & 2 != 0,
             forced: flags & 4 != 0,
         };
-        let (live, wire) = build(case);
+        let (live, wire) = build(case).await;
         let loaded = live.load().await;
         let source = loaded
             .as_ref()
@@ -201,9 +195,9 @@ async fn each_case_has_the_source_of_the_table() {
                 live.status()
             );
         }
-        let asked = wire.stage().requests() > 0;
-        let may_ask = !matches!(aws, Aws::NotGiven | Aws::Offline);
-        assert_eq!(asked, may_ask && !as_cached(case), "{case:?}");
+        let fetched = wire.stage().requests() > 0;
+        let can_fetch = !matches!(aws, Aws::NotGiven | Aws::Offline);
+        assert_eq!(fetched, can_fetch && !as_cached(case), "{case:?}");
         cases += 1;
     }
     assert_eq!(cases, 9 * 5 * 8);

@@ -1,17 +1,15 @@
-//! Clients of the caller's own making, which do not say who asks, nor where.
+//! Clients that the caller makes, which name neither account nor endpoint.
 
 use std::path::Path;
-use std::sync::Arc;
 
-use bedrock_catalog::cache::tier::disk::{DiskTier, Locations};
-use bedrock_catalog::cache::{Codec, Tier};
 use bedrock_catalog::{CacheMode, CatalogErrorKind, LiveCatalog, LiveCatalogBuilder};
+use bedrock_catalog_test_support::FaultyTier;
 use bedrock_catalog_tests::fake_bedrock::Memory;
 use tracing::Level;
 
 use crate::stage::*;
 
-/// A live catalog that asks with clients made here.
+/// A live catalog with clients made here.
 fn made(wire: &Memory) -> LiveCatalogBuilder {
     let config = wire.sdk_config();
     LiveCatalog::builder()
@@ -24,53 +22,50 @@ fn made(wire: &Memory) -> LiveCatalogBuilder {
         })
 }
 
-fn tiers(live: &LiveCatalog) -> Vec<&'static str> {
-    let tiers = live.cache().health();
+async fn tiers(live: &LiveCatalog) -> Vec<&'static str> {
+    let tiers = live.cache().await.health();
     tiers.iter().map(|tier| tier.name).collect()
 }
 
-/// Two processes, or accounts, would take each other's entries of the default folder for their own.
+/// In the default folder, two accounts would share entries.
 #[tokio::test]
 async fn without_a_name_only_memory_caches() {
     let wire = wire();
     let (lines, _guard) = Lines::listen();
     let live = made(&wire).build().unwrap();
-    assert_eq!(tiers(&live), ["memory"]);
-    let said = lines.at(Level::DEBUG);
+    assert_eq!(tiers(&live).await, ["memory"]);
+    let lines = lines.at(Level::DEBUG);
     assert!(
-        said.iter().any(|line| line.contains("namespace")),
-        "{said:?}"
+        lines.iter().any(|line| line.contains("namespace")),
+        "{lines:?}"
     );
     assert_eq!(live.load().await.unwrap().source().as_str(), "api");
-    assert_eq!(live.own_cache().await.namespace(), live.cache().namespace());
     assert_eq!(wire.stage().requests(), 4);
 
-    // An SDK configuration beside it does not say whose its clients are.
+    // An SDK configuration beside it does not name the clients' account.
     let live = made(&wire).sdk_config(&wire.sdk_config()).build().unwrap();
-    assert_eq!(tiers(&live), ["memory"]);
+    assert_eq!(tiers(&live).await, ["memory"]);
     let live = made(&wire).cache_mode(CacheMode::None).build().unwrap();
-    assert!(tiers(&live).is_empty());
+    assert!(tiers(&live).await.is_empty());
 }
 
 #[tokio::test]
-async fn what_others_may_see_needs_a_name() {
+async fn a_shared_cache_needs_a_name() {
     let folder = tempfile::tempdir().unwrap();
     let wire = wire();
-    let disk: Arc<dyn Tier> = Arc::new(DiskTier::new(
-        Locations::given([folder.path()]),
-        Codec::new("0.1.0"),
-    ));
     for builder in [
         made(&wire).cache_dirs([folder.path()]),
-        made(&wire).cache_mode(CacheMode::Memory).tier(disk),
+        made(&wire)
+            .cache_mode(CacheMode::Memory)
+            .tier(FaultyTier::new("shared")),
         made(&wire).offline(true).cache_dirs([folder.path()]),
     ] {
         let error = builder.clone().build().unwrap_err();
         assert_eq!(error.kind(), CatalogErrorKind::InvalidConfiguration);
-        let said = error.to_string();
+        let error = error.to_string();
         assert!(
-            said.contains("namespace") && said.contains("client_factory"),
-            "{said}"
+            error.contains("namespace") && error.contains("client_factory"),
+            "{error}"
         );
         builder.namespace("mine").build().unwrap();
     }
@@ -88,15 +83,15 @@ async fn names_keep_factories_apart() {
     assert_eq!(load("one", folder.path()).await, "api");
     assert_eq!(load("other", folder.path()).await, "api");
     assert_eq!(load("one", folder.path()).await, "cache");
-    // Nor are they those of who asks with a configuration, and names no account.
+    // Nor are they those of a configuration whose credentials name no account.
     let wire = wire();
     let live = in_files(&wire, &clock(), folder.path()).build().unwrap();
     assert_eq!(live.load().await.unwrap().source().as_str(), "api");
 }
 
-/// They name no account wherever they are asked: without a runtime too what is cached is that of the name.
+/// The namespace needs no credentials, so its entries serve outside of Tokio, too.
 #[test]
-fn what_is_cached_under_a_name_is_served_without_a_runtime() {
+fn entries_under_a_name_are_served_outside_of_tokio() {
     let (folder, wire) = (tempfile::tempdir().unwrap(), wire());
     let build = || {
         let named = made(&wire).namespace("ours");
@@ -106,4 +101,18 @@ fn what_is_cached_under_a_name_is_served_without_a_runtime() {
     runtime.block_on(build().load()).unwrap();
     let cached = futures_lite::future::block_on(build().load()).unwrap();
     assert_eq!(cached.source().as_str(), "cache");
+}
+
+/// A fetch needs Tokio, also where the clients are made here.
+#[test]
+fn outside_of_tokio_the_bundle_serves() {
+    let wire = wire();
+    let live = made(&wire).cache_mode(CacheMode::None).build().unwrap();
+    let loaded = futures_lite::future::block_on(live.load()).unwrap();
+    assert_eq!(loaded.source().as_str(), "bundle");
+    assert!(loaded.error().unwrap().contains("Tokio"));
+    let lists = live.discovery();
+    let error = futures_lite::future::block_on(lists.models("us-east-1")).unwrap_err();
+    assert!(error.to_string().contains("Tokio"), "{error}");
+    assert_eq!(wire.stage().requests(), 0);
 }

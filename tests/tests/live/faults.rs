@@ -1,4 +1,4 @@
-//! What AWS may do, through the whole stack; and no credentials.
+//! Faults of AWS through the whole stack, and missing credentials.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use crate::stage::*;
 
 #[tokio::test(start_paused = true)]
-async fn every_fault_of_one_region_is_that_regions_own() {
+async fn a_fault_of_one_region_affects_no_other() {
     for (fault, outcome) in [
         (Fault::access_denied(), "denied"),
         (Fault::unrecognized_client(), "denied"),
@@ -66,7 +66,7 @@ async fn every_fault_of_one_region_is_that_regions_own() {
 }
 
 #[tokio::test]
-async fn an_empty_catalog_is_not_believed_even_where_nothing_is_known() {
+async fn an_answer_without_models_is_suspicious_even_for_new_regions() {
     for fault in [Fault::Empty, Fault::json("{}")] {
         let wire = Memory::new(stage().rule(Rule::new(fault)));
         let live = in_memory(&wire, &clock()).build().unwrap();
@@ -89,9 +89,9 @@ async fn unknown_words_are_kept() {
     assert!(bedrock_catalog::catalog_to_json(&snapshot).contains("INVENTED"));
 }
 
-/// A storm: at most six requests a region, and the last good catalog stays.
+/// At most six requests a region, and the last good catalog stays.
 #[tokio::test(start_paused = true)]
-async fn a_throttling_storm_is_not_answered_with_a_storm() {
+async fn a_throttling_storm_causes_no_storm() {
     let storm = Rule::new(Fault::throttling());
     let recording = Recording::of_catalog(Catalog::bundled());
     let wire = Memory::new(Stage::new(recording).rule(storm));
@@ -158,20 +158,17 @@ async fn no_credentials_and_a_black_hole_end_with_the_bundle_within_five_seconds
             "{:?}",
             status.error
         );
-        assert!(
-            status.error.unwrap().contains("AWS_PROFILE"),
-            "it says what to set"
-        );
+        assert!(status.error.unwrap().contains("AWS_PROFILE"), "what to set");
         assert!(status.degraded);
         assert_eq!(snapshot.error_kind(), Some(CatalogErrorKind::NoCredentials));
     }
 }
 
 proptest! {
-    // All regions each time: 500 are the figure, and take minutes.
+    // All regions each time: 500 cases take minutes.
     #![proptest_config(ProptestConfig { cases: cases(6).cases.min(500), ..cases(6) })]
 
-    /// Whichever regions fail, no model is lost and each failed region is named.
+    /// Any subset of regions may fail: no model is lost, and each failed region is named.
     #[test]
     fn any_subset_of_regions_may_fail(failing in proptest::collection::vec(any::<bool>(), 31)) {
         let bundle = Catalog::bundled();

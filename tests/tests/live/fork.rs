@@ -1,4 +1,4 @@
-//! Built before a fork, loaded after it: in a program of its own, which has one thread when it forks.
+//! A catalog that is built before a fork and loaded after it, in a program of its own with one thread.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use bedrock_catalog_tests::fake_bedrock::{FakeBedrock, Fault, Rule};
 use crate::stage::*;
 
 #[test]
-fn what_was_built_before_a_fork_is_loaded_after_it() {
+fn a_catalog_built_before_a_fork_is_loaded_after_it() {
     let folder = tempfile::tempdir().unwrap();
     let slow = Rule::new(Fault::Latency(Duration::from_millis(100)));
     let fake = FakeBedrock::start(stage().rule(slow)).unwrap();
@@ -19,7 +19,7 @@ fn what_was_built_before_a_fork_is_loaded_after_it() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    // What a lock held across the fork would do is hang.
+    // A lock held across the fork would hang.
     let begun = Instant::now();
     while program.try_wait().unwrap().is_none() {
         if begun.elapsed() > Duration::from_secs(60) {
@@ -35,7 +35,7 @@ fn what_was_built_before_a_fork_is_loaded_after_it() {
     if cfg!(target_os = "linux") {
         assert!(
             said.starts_with("threads 1\n"),
-            "building starts nothing: {said}"
+            "build starts no thread: {said}"
         );
     }
     assert_eq!(times("worker api false"), 1, "{said}");

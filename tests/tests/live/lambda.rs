@@ -1,33 +1,33 @@
-//! A function as Lambda runs it: HOME cannot be written, `/tmp` can, or cannot, or is full.
+//! A function as in Lambda: HOME is read-only; `/tmp` is writable, read-only or full.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use bedrock_catalog::Catalog;
-use bedrock_catalog::cache::{Key, Terms};
+use bedrock_catalog::cache::Key;
 use bedrock_catalog_tests::skip;
 
 use crate::stage::*;
 
-/// Whether this process has a view of the machine of its own, in which it may mount. If not, the test runs in
-/// one that has, and nobody need be root; said by name where a machine allows no such views.
-fn has_a_view_of_its_own(test: &str) -> bool {
-    const THERE: &str = "LAMBDA_HAS_A_VIEW_OF_ITS_OWN";
+/// Whether this process has a mount namespace of its own. If not, the test runs in a child that has one,
+/// without root; it is skipped, by name, where the machine allows none.
+fn has_a_mount_namespace(test: &str) -> bool {
+    const THERE: &str = "LAMBDA_HAS_A_MOUNT_NAMESPACE";
     if std::env::var_os(THERE).is_some() {
         return true;
     }
-    let in_a_view = |program: &Path| {
+    let in_a_namespace = |program: &Path| {
         let mut command = Command::new("unshare");
         command.args(["--mount", "--user", "--map-root-user"]);
         command.arg(program);
         command
     };
-    let tried = in_a_view(Path::new("true")).output();
+    let tried = in_a_namespace(Path::new("true")).output();
     if !tried.as_ref().is_ok_and(|tried| tried.status.success()) {
-        skip(test, format_args!("no mounts of one's own here: {tried:?}"));
+        skip(test, format_args!("no mount namespaces here: {tried:?}"));
         return false;
     }
-    let output = in_a_view(&std::env::current_exe().unwrap())
+    let output = in_a_namespace(&std::env::current_exe().unwrap())
         .args([&format!("lambda::{test}"), "--exact", "--nocapture"])
         .env(THERE, "1")
         .output()
@@ -67,13 +67,13 @@ impl Drop for Mount {
     }
 }
 
-/// Cold start, warm start, freeze: in every one the fetched catalog is served. The log says why nothing
-/// was kept in each of the folders that `refused` it.
+/// Cold start, warm start, freeze: the fetched catalog is served each time. The log says why each of the
+/// `refused` folders stored nothing.
 async fn scenario(
     name: &str,
     home: PathBuf,
     tmp: PathBuf,
-    kept_in: Option<&Path>,
+    stored_in: Option<&Path>,
     refused: &[(&Path, &str)],
 ) {
     let (clock, wire) = (clock(), wire());
@@ -86,13 +86,16 @@ async fn scenario(
     let cold = live.load().await.unwrap();
     assert_eq!(cold.source().as_str(), "api", "{name}");
     assert_eq!(cold.models().count(), 4, "{name}: nothing of the bundle");
-    let kept = files(&home)
+    let stored = files(&home)
         .into_iter()
         .chain(files(&tmp))
         .find(|path| path.ends_with("catalog.jsonl"));
-    match kept_in {
-        Some(folder) => assert!(kept.is_some_and(|path| path.starts_with(folder)), "{name}"),
-        None => assert!(kept.is_none(), "{name}"),
+    match stored_in {
+        Some(folder) => assert!(
+            stored.is_some_and(|path| path.starts_with(folder)),
+            "{name}"
+        ),
+        None => assert!(stored.is_none(), "{name}"),
     }
     let warm = live.load().await.unwrap();
     assert_eq!(warm.observed_at(), cold.observed_at(), "{name}");
@@ -100,7 +103,7 @@ async fn scenario(
     let second = build().load().await.unwrap();
     assert_eq!(
         second.source().as_str(),
-        if kept_in.is_some() { "cache" } else { "api" },
+        if stored_in.is_some() { "cache" } else { "api" },
         "{name}"
     );
     // Thawed a day later: served at once, and renewed.
@@ -118,10 +121,9 @@ async fn scenario(
         "{name}"
     );
     assert_eq!(refreshed.source().as_str(), "api", "{name}");
-    // What one write comes to, on this thread, whose log is kept.
+    // A write on this thread, whose log is collected.
     let key = Key::new("test", "write", name);
-    let terms = Terms::source("test");
-    build().cache().put(&key, "true", &terms);
+    build().cache().await.put(&key, "true", &options());
     for (folder, why) in refused {
         let folder = folder.to_str().unwrap();
         let says = |line: &String| line.contains(folder) && line.contains(why);
@@ -135,7 +137,7 @@ async fn scenario(
 #[tokio::test]
 async fn home_is_read_only_and_tmp_is_not() {
     let name = "home_is_read_only_and_tmp_is_not";
-    if !has_a_view_of_its_own(name) {
+    if !has_a_mount_namespace(name) {
         return;
     }
     let home = Mount::new("ro,size=1m");
@@ -153,7 +155,7 @@ async fn home_is_read_only_and_tmp_is_not() {
 #[tokio::test]
 async fn both_are_read_only() {
     let name = "both_are_read_only";
-    if !has_a_view_of_its_own(name) {
+    if !has_a_mount_namespace(name) {
         return;
     }
     let home = Mount::new("ro,size=1m");
@@ -174,7 +176,7 @@ async fn both_are_read_only() {
 #[tokio::test]
 async fn both_are_full() {
     let name = "both_are_full";
-    if !has_a_view_of_its_own(name) {
+    if !has_a_mount_namespace(name) {
         return;
     }
     let home = Mount::new("size=64k");
@@ -195,7 +197,7 @@ async fn both_are_full() {
     .await;
 }
 
-/// Where nothing can be mounted: a folder that cannot be made.
+/// Folders that cannot be made, without a mount.
 #[tokio::test]
 async fn neither_folder_can_be_made() {
     let file = tempfile::NamedTempFile::new().unwrap();

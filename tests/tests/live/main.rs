@@ -9,8 +9,6 @@
 
 mod accounts;
 mod background;
-mod beside;
-mod counts;
 mod crowd;
 mod decisions;
 mod discovery;
@@ -20,12 +18,13 @@ mod faults;
 mod fork;
 mod hangs;
 mod lambda;
-mod late;
-mod notices;
+mod load;
+mod metrics;
+mod notifications;
 mod overlay;
 mod partial;
 mod partitions;
+mod processes;
 mod properties;
 mod settings;
 mod stage;
-mod strategy;

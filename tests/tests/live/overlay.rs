@@ -1,4 +1,4 @@
-//! The caller's own models and profiles, laid over whatever is served.
+//! Overlays: the caller's own models and profiles, laid over every catalog.
 
 use bedrock_catalog::{CatalogErrorKind, LiveCatalog, Overlay, Policy};
 use tracing::Level;
@@ -51,7 +51,7 @@ async fn an_overlay_lies_over_every_source_and_is_never_cached() {
             path.display()
         );
     }
-    // And the next refresh does not build on it.
+    // The next refresh does not build on it.
     let plain = in_files(&wire, &clock, folder.path()).build().unwrap();
     let plain = plain.refresh().await.unwrap();
     assert!(plain.model("acme.private-v1").is_none());
@@ -70,7 +70,7 @@ async fn a_changed_overlay_file_is_noticed_at_the_next_load() {
         .overlay_file(&path)
         .build()
         .unwrap();
-    // Not there yet: said once, and all else goes on.
+    // Not there yet: one warning, and the catalog is served.
     for _ in 0..5 {
         assert_eq!(live.load().await.unwrap().source().as_str(), "api");
     }
@@ -88,7 +88,7 @@ async fn a_changed_overlay_file_is_noticed_at_the_next_load() {
     );
     assert_eq!(live.status().overlay, 2);
     assert!(!changes.try_next().unwrap().diff().is_empty());
-    // Broken: the last one stays.
+    // Broken: the last overlay stays.
     std::fs::write(&path, "{").unwrap();
     for _ in 0..5 {
         assert!(
@@ -105,7 +105,7 @@ async fn a_changed_overlay_file_is_noticed_at_the_next_load() {
         "{:?}",
         lines.at(Level::WARN)
     );
-    // It does not fit: served without, and said so; then it does.
+    // It does not fit: the catalog is served without it; then it does.
     std::fs::write(
         &path,
         r#"{"models": [{"id": "a.twice"}, {"id": "a.twice"}]}"#,
@@ -136,11 +136,11 @@ async fn a_changed_overlay_file_is_noticed_at_the_next_load() {
             .model("other.private-v1")
             .is_some()
     );
-    assert_eq!(wire.stage().requests(), 8, "an overlay asks nobody");
+    assert_eq!(wire.stage().requests(), 8, "an overlay causes no fetch");
 }
 
 #[tokio::test]
-async fn a_profile_of_ones_own_may_serve_a_model_that_is_not_known_yet() {
+async fn a_profile_may_name_a_model_that_is_not_known_yet() {
     let own = r#"{"profiles": [{"id": "acme.profile", "routes": [{"model": "maker.model-1-v1:0",
         "sources": ["eu-west-1"], "destinations": ["eu-west-1"]}]}]}"#;
     let overlay = Overlay::from_json(own.as_bytes()).unwrap();
@@ -150,7 +150,7 @@ async fn a_profile_of_ones_own_may_serve_a_model_that_is_not_known_yet() {
         assert!(live.snapshot().profile("acme.profile").is_some());
         let snapshot = live.load().await.unwrap();
         let model = snapshot.model("maker.model-1-v1:0").unwrap();
-        assert_eq!(model.name(), Some("Model “1” <b>"), "now it is known");
+        assert_eq!(model.name(), Some("Model “1” <b>"), "known after the load");
         assert!(
             model
                 .profiles()
@@ -173,9 +173,9 @@ fn an_overlay_that_fits_nothing_is_refused_at_build() {
     assert!(Overlay::from_json(b"7").is_err());
 }
 
-/// What a typing mistake makes of an overlay is refused, not taken for one with nothing in it.
+/// A misspelt overlay is refused, not taken for an empty one.
 #[test]
-fn what_is_no_overlay_is_refused_and_told_what_is() {
+fn malformed_overlays_are_refused() {
     for text in [
         "[]",
         " [[], []]",
@@ -188,10 +188,10 @@ fn what_is_no_overlay_is_refused_and_told_what_is() {
     ] {
         let error = Overlay::from_json(text.as_bytes()).unwrap_err();
         assert_eq!(error.kind(), CatalogErrorKind::InvalidCatalog, "{text}");
-        let told = error.to_string();
+        let error = error.to_string();
         assert!(
-            told.contains("`models`, `profiles` or both"),
-            "{text}: {told}"
+            error.contains("`models`, `profiles` or both"),
+            "{text}: {error}"
         );
     }
     assert!(Overlay::from_json(b" {\"models\": []}").unwrap().is_empty());
@@ -221,14 +221,14 @@ async fn a_crowd_has_the_file_s_overlay_and_a_snapshot_needs_no_file() {
     for one in crowd {
         assert!(one.await.unwrap());
     }
-    // What is there is asked without the file.
+    // A snapshot needs no file.
     std::fs::remove_file(&path).unwrap();
     assert!(live.snapshot().model("acme.private-v1").is_some());
 }
 
-/// An overlay that is not used is seen in the status too, and takes no other reason's place there.
+/// The status shows an overlay that is not used, beside the reason of a failed fetch.
 #[tokio::test]
-async fn an_overlay_that_is_not_used_is_seen_in_the_status() {
+async fn the_status_shows_an_overlay_that_is_not_used() {
     let misfit = r#"{"models": [{"id": "a.twice"}, {"id": "a.twice"}]}"#;
     for (written, says) in [
         (None, "overlay.json"),
@@ -246,8 +246,8 @@ async fn an_overlay_that_is_not_used_is_seen_in_the_status() {
             .unwrap();
         live.load().await.unwrap();
         let status = live.status();
-        let told = status.overlay_error.clone().unwrap();
-        assert!(told.contains(says) && status.degraded, "{told}");
+        let shown = status.overlay_error.clone().unwrap();
+        assert!(shown.contains(says) && status.degraded, "{shown}");
         assert_eq!(status.error, status.overlay_error, "nothing else is wrong");
         assert_eq!(status.error_kind, Some("invalid_catalog"));
         clock.advance(HOUR);
@@ -256,14 +256,14 @@ async fn an_overlay_that_is_not_used_is_seen_in_the_status() {
         assert!(status.error.unwrap().contains("denied"));
         assert_eq!(
             (status.error_kind, status.overlay_error),
-            (Some("unavailable"), Some(told))
+            (Some("unavailable"), Some(shown))
         );
         std::fs::write(&path, OWN).unwrap();
         live.load().await.unwrap();
         let status = live.status();
         assert!(status.error.unwrap().contains("denied"));
         assert_eq!((status.overlay, status.overlay_error), (2, None));
-        // Nothing of it is cached, not even that it was there.
+        // Nothing of it is cached.
         for path in files(&folder.path().join("cache")) {
             let text = std::fs::read_to_string(&path).unwrap();
             assert!(!text.contains("overlay"), "{}", path.display());
@@ -271,7 +271,7 @@ async fn an_overlay_that_is_not_used_is_seen_in_the_status() {
     }
 }
 
-/// What is wrong with an overlay may quote it, and it has ARNs.
+/// The error of an overlay may quote its ARNs.
 #[tokio::test]
 async fn account_ids_of_an_overlay_are_not_logged() {
     const ACCOUNT: &str = "999988887777";
@@ -280,7 +280,7 @@ async fn account_ids_of_an_overlay_are_not_logged() {
     let (lines, _guard) = Lines::listen();
     let arn = format!("arn:aws:bedrock:eu-west-1:{ACCOUNT}:provisioned-model/abc");
     for wrong in [
-        // One that is no overlay, one that is no catalog.
+        // No overlay; no catalog.
         format!(r#"{{"models": "{arn}"}}"#),
         format!(r#"{{"models": [{{"id": "{arn}"}}, {{"id": "{arn}"}}]}}"#),
     ] {

@@ -1,9 +1,10 @@
-//! Some regions answer and some do not.
+//! Refreshes in which some regions fail.
 
 use std::time::Duration;
 
 use bedrock_catalog::recording::Recording;
-use bedrock_catalog::{CacheMode, Catalog, LiveCatalog, PartialPolicy, transform};
+use bedrock_catalog::{CacheMode, Catalog, LiveCatalog, PartialPolicy};
+use bedrock_catalog_recording::transform;
 use bedrock_catalog_tests::fake_bedrock::{Fault, Memory, Operation, Rule, Stage};
 
 use crate::stage::*;
@@ -21,7 +22,7 @@ fn all_regions(wire: &Memory) -> bedrock_catalog::LiveCatalogBuilder {
 }
 
 #[tokio::test]
-async fn what_answered_is_merged_onto_the_last_good() {
+async fn answers_are_merged_onto_the_last_good_catalog() {
     let refused = ["eu-west-1", "us-east-1", "ap-south-1"];
     let stage = refused.iter().fold(everything(), |stage, region| {
         stage.rule(Rule::new(Fault::access_denied()).region(region))
@@ -62,13 +63,12 @@ async fn what_answered_is_merged_onto_the_last_good() {
             model.id()
         );
     }
-    // The reasons outlive the process, beside the cached catalog.
-    let key = bedrock_catalog::cache::Key::new("catalog", "failures", "all");
-    assert!(live.cache().get(&key).is_fresh());
+    // The reasons are stored beside the catalog.
+    assert!(live.cache().await.get(&status_key()).is_fresh());
 }
 
 #[tokio::test]
-async fn the_reasons_are_told_from_the_cache_too() {
+async fn a_cached_catalog_has_its_reasons() {
     let folder = tempfile::tempdir().unwrap();
     let (clock, wire) = (
         clock(),
@@ -87,8 +87,8 @@ async fn the_reasons_are_told_from_the_cache_too() {
 }
 
 #[tokio::test]
-async fn regions_that_are_not_enabled_are_no_fault() {
-    // An opt-in region to the credentials of which AWS says nothing better.
+async fn a_region_that_is_not_enabled_is_no_fault() {
+    // AWS's answer in an opt-in region.
     let not_enabled = Rule::new(Fault::unrecognized_client()).region("ap-east-2");
     let folder = tempfile::tempdir().unwrap();
     let wire = Memory::new(everything().rule(not_enabled));
@@ -132,28 +132,20 @@ async fn where_all_regions_are_required_nothing_is_replaced() {
     assert_eq!(now.observed_at(), first.observed_at());
     assert_eq!(now.error(), Some(&*error));
     // Nor in the cache.
-    let other = in_memory(&wire, &clock).build().unwrap();
-    assert_ne!(
-        other.cache().namespace(),
-        bedrock_catalog::cache::Namespace::of([""])
-    );
-    let cached = live
-        .cache()
-        .get(&bedrock_catalog::cache::Key::new("catalog", "get", "all"));
-    let cached = bedrock_catalog::catalog_from_json(&cached.into_hit().unwrap().data).unwrap();
+    let cached = live.cache().await.get(&catalog_key()).into_hit().unwrap();
+    let cached = bedrock_catalog::catalog_from_json(&cached.data).unwrap();
     assert_eq!(cached.observed_at(), first.observed_at());
 }
 
-/// What another process could renew in part only is told as such by who takes it up, though its memory has
-/// the reasons of the last one.
+/// A partial catalog of another process is taken up with its own reasons, not those in memory.
 #[tokio::test]
-async fn the_reasons_are_told_of_what_is_taken_up_later_too() {
+async fn a_catalog_that_is_taken_up_has_its_reasons() {
     let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
     let denied = Rule::new(Fault::access_denied()).region("us-east-1");
     let wire = Memory::new(stage().rule(denied));
     let build = || in_files(&wire, &clock, folder.path());
     build().build().unwrap().load().await.unwrap();
-    let live = build().max_age(HOUR / 6).build().unwrap();
+    let live = build().fresh_for(HOUR / 6).build().unwrap();
     live.load().await.unwrap();
     clock.advance(HOUR / 3);
     let newest = build().build().unwrap().refresh().await.unwrap();
@@ -163,10 +155,9 @@ async fn the_reasons_are_told_of_what_is_taken_up_later_too() {
     assert_eq!(live.snapshot().failed_regions(), newest.failed_regions());
 }
 
-/// A catalog that another process could renew in part only is, for who requires all regions, what a stale
-/// one is: AWS is asked, and where that fails it serves, with the reason.
+/// A partial catalog of another process is stale for a process that requires all regions.
 #[tokio::test]
-async fn where_all_regions_are_required_a_part_is_not_fresh() {
+async fn where_all_regions_are_required_a_partial_catalog_is_stale() {
     let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
     let failing = Rule::new(Fault::html()).region("us-east-1");
     let failing = failing.operation(Operation::Models).requests(1..=3);
@@ -180,11 +171,8 @@ async fn where_all_regions_are_required_a_part_is_not_fresh() {
     assert_eq!(snapshot.source().as_str(), "cache");
     assert_eq!(snapshot.observed_at(), partial.observed_at());
     let why = snapshot.error().unwrap();
-    assert!(
-        why.contains("cache: not renewed in us-east-1") && why.contains("all regions are required"),
-        "{why}"
-    );
-    // A minute later all are asked again, also where another process has a newer part.
+    assert!(why.contains("all regions are required"), "{why}");
+    // A minute later all are fetched again, though another process has a newer partial catalog.
     clock.advance(Duration::from_secs(30));
     build().build().unwrap().refresh().await.unwrap();
     clock.advance(Duration::from_secs(40));
@@ -197,9 +185,9 @@ async fn where_all_regions_are_required_a_part_is_not_fresh() {
     );
 }
 
-/// A model that the API lists no more, and one of which only a profile is left, keep their facts.
+/// A model that the API no longer lists keeps its data.
 #[tokio::test]
-async fn facts_that_the_api_does_not_repeat_survive() {
+async fn a_retired_model_keeps_its_data() {
     let mut recording = Recording::of_catalog(Catalog::bundled());
     let gone = "amazon.nova-pro-v1:0";
     for answers in recording.regions.values_mut() {
@@ -231,9 +219,9 @@ async fn pass(clock: &bedrock_catalog::cache::ManualClock, time: Duration) {
     settle().await;
 }
 
-/// What failed is asked again after a minute, without what did not; the catalog is then the whole one.
+/// A failed region is fetched again after a minute without the others; the catalog is then whole.
 #[tokio::test(start_paused = true)]
-async fn failed_regions_are_asked_again_alone() {
+async fn failed_regions_are_retried_alone() {
     let clock = clock();
     let once = Rule::new(Fault::html()).operation(Operation::Models);
     let wire = Memory::new(stage().rule(once.region("us-east-1").requests(1..=1)));
@@ -242,15 +230,19 @@ async fn failed_regions_are_asked_again_alone() {
     assert_eq!(partial.failed_regions().len(), 1);
     let before = wire.stage().requests_of("us-east-1", Operation::Models);
     pass(&clock, Duration::from_secs(59)).await;
-    let asked = |region, operation| wire.stage().requests_of(region, operation);
-    assert_eq!(asked("us-east-1", Operation::Models), before, "not at once");
+    let requests = |region, operation| wire.stage().requests_of(region, operation);
+    assert_eq!(
+        requests("us-east-1", Operation::Models),
+        before,
+        "not at once"
+    );
     pass(&clock, Duration::from_secs(8)).await;
-    assert_eq!(asked("us-east-1", Operation::Models), before + 1);
+    assert_eq!(requests("us-east-1", Operation::Models), before + 1);
     for operation in [Operation::Models, Operation::Profiles] {
         assert_eq!(
-            asked("eu-west-1", operation),
+            requests("eu-west-1", operation),
             1,
-            "the others are left alone"
+            "the other region is not fetched"
         );
     }
     let snapshot = live.snapshot();
@@ -262,27 +254,27 @@ async fn failed_regions_are_asked_again_alone() {
     assert_eq!(
         snapshot.to_document(),
         expected,
-        "as if it had answered at once"
+        "as if no region had failed"
     );
-    // And so it is cached, with its reasons.
-    let key = |operation| bedrock_catalog::cache::Key::new("catalog", operation, "all");
-    let cached = live.cache().get(&key("get")).into_hit().unwrap();
+    // So are the entries.
+    let cache = live.cache().await;
+    let cached = cache.get(&catalog_key()).into_hit().unwrap();
     let cached = bedrock_catalog::catalog_from_json(&cached.data).unwrap();
     assert_eq!(cached.to_document(), expected);
-    let reasons = live.cache().get(&key("failures")).into_hit().unwrap();
-    assert!(!String::from_utf8_lossy(&reasons.data).contains("us-east-1"));
-    // A day after all were asked, all are asked.
+    let status = cache.get(&status_key()).into_hit().unwrap();
+    assert!(!String::from_utf8_lossy(&status.data).contains("us-east-1"));
+    // A day after the fetch, all regions are fetched.
     for _ in 0..54 {
         pass(&clock, HOUR / 2).await;
     }
-    assert_eq!(asked("eu-west-1", Operation::Models), 2);
-    assert_eq!(asked("us-east-1", Operation::Models), before + 2);
+    assert_eq!(requests("eu-west-1", Operation::Models), 2);
+    assert_eq!(requests("us-east-1", Operation::Models), before + 2);
     assert!(live.snapshot().observed_at() > snapshot.observed_at());
 }
 
-/// Where another process has asked for all meanwhile, its catalog is taken, and nobody is asked.
+/// A newer catalog of another process takes the place of a retry.
 #[tokio::test]
-async fn what_another_process_asked_for_is_not_asked_again() {
+async fn a_newer_catalog_of_another_process_replaces_a_retry() {
     let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
     let once = Rule::new(Fault::html()).operation(Operation::Models);
     let wire = Memory::new(stage().rule(once.region("us-east-1").requests(1..=1)));
@@ -291,7 +283,7 @@ async fn what_another_process_asked_for_is_not_asked_again() {
     assert!(live.load().await.unwrap().is_degraded());
     clock.advance(Duration::from_secs(30));
     other.refresh().await.unwrap();
-    let asked = wire.stage().requests();
+    let requests = wire.stage().requests();
     clock.advance(Duration::from_secs(60));
     assert!(live.load().await.unwrap().is_degraded(), "served meanwhile");
     let changed = async {
@@ -300,18 +292,18 @@ async fn what_another_process_asked_for_is_not_asked_again() {
         }
     };
     let changed = tokio::time::timeout(Duration::from_secs(30), changed);
-    changed.await.expect("it is taken up");
+    changed.await.expect("taken up");
     assert_eq!(live.status().source, "cache");
     assert_eq!(
         live.snapshot().observed_at(),
         other.snapshot().observed_at()
     );
-    assert_eq!(wire.stage().requests(), asked);
+    assert_eq!(wire.stage().requests(), requests);
 }
 
-/// Who goes on failing is asked less and less often; who was denied, only with the rest.
+/// A region that keeps failing is retried less and less often; one that denies, not at all.
 #[tokio::test(start_paused = true)]
-async fn who_goes_on_failing_is_asked_less_and_less() {
+async fn retries_become_less_frequent() {
     for (fault, tries) in [(Fault::html(), 5..=7), (Fault::access_denied(), 0..=0)] {
         let clock = clock();
         let failing = Rule::new(fault.clone()).region("us-east-1");
@@ -322,10 +314,10 @@ async fn who_goes_on_failing_is_asked_less_and_less() {
         for _ in 0..70 {
             pass(&clock, Duration::from_secs(60)).await;
         }
-        let asked = wire.stage().requests_of("us-east-1", Operation::Models);
+        let requests = wire.stage().requests_of("us-east-1", Operation::Models);
         assert!(
-            tries.contains(&asked),
-            "{fault:?}: {asked} times in 70 minutes"
+            tries.contains(&requests),
+            "{fault:?}: {requests} times in 70 minutes"
         );
         assert_eq!(wire.stage().requests_of("eu-west-1", Operation::Models), 0);
         assert!(live.is_degraded());
@@ -333,10 +325,9 @@ async fn who_goes_on_failing_is_asked_less_and_less() {
     }
 }
 
-/// What a process that is gone could not get is asked for by those who read its catalog: by one of them,
-/// and less and less often, however many they are.
+/// Processes that read a partial catalog retry its failed regions: one of them, less and less often.
 #[tokio::test]
-async fn who_reads_a_partial_catalog_has_its_failed_regions_asked_again() {
+async fn readers_of_a_partial_catalog_share_its_retries() {
     let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
     let failing = Rule::new(Fault::html()).operation(Operation::Models);
     let failing = failing.region("us-east-1").requests(1..=2);
@@ -351,11 +342,11 @@ async fn who_reads_a_partial_catalog_has_its_failed_regions_asked_again() {
         let live = in_files(&wire, &clock, folder.path()).regions(regions);
         live.build().unwrap()
     };
-    let asked = |region| wire.stage().requests_of(region, Operation::Models);
+    let requests = |region| wire.stage().requests_of(region, Operation::Models);
     let failed =
         |live: &LiveCatalog| -> Vec<String> { live.status().regions.failed.into_keys().collect() };
     build().load().await.unwrap();
-    assert_eq!(asked("us-east-1"), 1);
+    assert_eq!(requests("us-east-1"), 1);
     let (one, other) = (build(), build());
     let (lines, _guard) = Lines::listen();
     let taken_up = || {
@@ -372,54 +363,57 @@ async fn who_reads_a_partial_catalog_has_its_failed_regions_asked_again() {
     clock.advance(Duration::from_secs(50));
     one.load().await.unwrap();
     settle().await;
-    assert_eq!(asked("us-east-1"), 1, "not at once");
-    // One asks, in vain; the other sees it.
+    assert_eq!(requests("us-east-1"), 1, "not at once");
+    // One retries without success; the other one takes the result up.
     clock.advance(Duration::from_secs(20));
     one.load().await.unwrap();
     until(|| one.status().asked_at.is_some()).await;
-    assert_eq!(asked("us-east-1"), 2);
+    assert_eq!(requests("us-east-1"), 2);
     let before = taken_up();
     other.load().await.unwrap();
     until(|| taken_up() > before).await;
-    assert_eq!((asked("us-east-1"), other.status().asked_at), (2, None));
-    // Not after a minute, but after two.
+    assert_eq!((requests("us-east-1"), other.status().asked_at), (2, None));
+    // The next retry is after two minutes.
     clock.advance(Duration::from_secs(100));
     for live in [&one, &other] {
         live.load().await.unwrap();
     }
     settle().await;
-    assert_eq!(asked("us-east-1"), 2);
+    assert_eq!(requests("us-east-1"), 2);
     clock.advance(Duration::from_secs(40));
     for live in [&other, &one] {
         live.load().await.unwrap();
         until(|| failed(live) == ["eu-west-1"]).await;
     }
     assert_eq!(
-        (asked("us-east-1"), asked("eu-west-1"), asked("us-west-2")),
+        (
+            requests("us-east-1"),
+            requests("eu-west-1"),
+            requests("us-west-2")
+        ),
         (3, 1, 1)
     );
     assert_eq!(one.status().observed_at, timestamp(later()));
 }
 
-/// What was cached by an earlier version, which kept no such list, is served as before.
+/// A status without some members, as of an earlier version, is read.
 #[tokio::test]
-async fn reasons_of_an_earlier_version_are_told() {
+async fn a_status_of_an_earlier_version_is_read() {
     let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
     let wire = Memory::new(stage().rule(Rule::new(Fault::html()).region("us-east-1")));
     let build = || in_files(&wire, &clock, folder.path()).build().unwrap();
     let first = build();
     first.load().await.unwrap();
-    let key = bedrock_catalog::cache::Key::new("catalog", "failures", "all");
-    let written = first.cache().get(&key).into_hit().unwrap();
-    let mut reasons: serde_json::Value = serde_json::from_slice(&written.data).unwrap();
-    for new in ["again", "tries", "asked_at"] {
+    let cache = first.cache().await;
+    let written = cache.get(&status_key()).into_hit().unwrap();
+    let mut status: serde_json::Value = serde_json::from_slice(&written.data).unwrap();
+    for new in ["retryable", "tries", "fetched_at", "failure"] {
         assert!(
-            reasons.as_object_mut().unwrap().remove(new).is_some(),
+            status.as_object_mut().unwrap().remove(new).is_some(),
             "{new}"
         );
     }
-    let terms = bedrock_catalog::cache::Terms::source("api");
-    first.cache().put(&key, reasons.to_string(), &terms);
+    cache.put(&status_key(), status.to_string(), &options());
     let second = build();
     second.load().await.unwrap();
     assert_eq!(second.status().source, "cache");

@@ -1,7 +1,9 @@
-//! Another partition than that of the bundle: what serves there is of that partition, or nothing does.
+//! Partitions other than the bundle's, and bundles other than the built-in one.
 
-use bedrock_catalog::cache::{Horizons, Key, Terms};
-use bedrock_catalog::{CacheMode, Catalog, LiveCatalog, Timestamp, catalog_to_json, transform};
+use std::sync::LazyLock;
+
+use bedrock_catalog::{CacheMode, Catalog, LiveCatalog, Timestamp, catalog_to_json};
+use bedrock_catalog_recording::transform;
 use bedrock_catalog_tests::synthetic;
 
 use crate::stage::*;
@@ -23,7 +25,7 @@ async fn the_bundle_does_not_serve_another_partition() {
     let error = live.load().await.unwrap_err().to_string();
     for tried in [
         "cache: nothing usable",
-        "AWS: nobody is asked offline",
+        "AWS: nothing is fetched offline",
         "bundle: of partition aws, not aws-us-gov",
     ] {
         assert!(error.contains(tried), "{error}");
@@ -31,7 +33,7 @@ async fn the_bundle_does_not_serve_another_partition() {
     assert_eq!(live.status().partition, "aws-us-gov");
 }
 
-/// Which of the two was observed later says nothing: they are of different partitions.
+/// A bundle of another partition is no measure for the age of a cached catalog.
 #[tokio::test]
 async fn a_catalog_older_than_the_bundle_of_another_partition_serves() {
     let live = gov();
@@ -40,13 +42,57 @@ async fn a_catalog_older_than_the_bundle_of_another_partition_serves() {
     let bundle = Catalog::bundled().observed_at().unix();
     recording.observed_at = Timestamp::from_unix(bundle - 1).unwrap();
     let catalog = Catalog::from_document(&transform(&recording, None).0).unwrap();
-    let terms = Terms::source("api").holding(Horizons {
-        fresh_for: DAY,
-        keep_for: 30 * DAY,
-    });
-    let key = Key::new("catalog", "get", "all");
-    live.cache().put(&key, catalog_to_json(&catalog), &terms);
+    live.cache()
+        .await
+        .put(&catalog_key(), catalog_to_json(&catalog), &options());
     let snapshot = live.load().await.unwrap();
     assert_eq!(snapshot.source().as_str(), "cache");
     assert_eq!(**snapshot, catalog);
+}
+
+/// A catalog that the caller's own build script baked.
+static OWN: LazyLock<Catalog> = LazyLock::new(|| {
+    let mut recording = synthetic::recording(&["us-gov-west-1"], 4, 3);
+    recording.partition = "aws-us-gov".to_owned();
+    recording.observed_at = timestamp(later() - 10 * DAY);
+    Catalog::from_document(&transform(&recording, None).0).unwrap()
+});
+
+/// A bundle of the caller's own takes the place of the built-in one: it serves, decides the partition, and
+/// is newer than older cached catalogs.
+#[tokio::test]
+async fn a_bundle_of_the_callers_own_is_the_fallback() {
+    let build = || {
+        let live = LiveCatalog::builder().bundle(&OWN).offline(true);
+        live.cache_mode(CacheMode::Memory)
+            .clock(clock())
+            .build()
+            .unwrap()
+    };
+    let live = build();
+    assert_eq!(live.snapshot().partition(), "aws-us-gov");
+    let snapshot = live.load().await.unwrap();
+    assert_eq!(snapshot.source().as_str(), "bundle");
+    assert_eq!(**snapshot, *OWN);
+    let mut recording = synthetic::recording(&["us-gov-west-1"], 2, 1);
+    recording.partition = "aws-us-gov".to_owned();
+    for (observed_at, source) in [(later() - 11 * DAY, "bundle"), (later() - 9 * DAY, "cache")] {
+        recording.observed_at = timestamp(observed_at);
+        let catalog = Catalog::from_document(&transform(&recording, None).0).unwrap();
+        let live = build();
+        live.cache()
+            .await
+            .put(&catalog_key(), catalog_to_json(&catalog), &options());
+        assert_eq!(live.load().await.unwrap().source().as_str(), source);
+    }
+    // It serves no other partition.
+    let other = LiveCatalog::builder()
+        .bundle(&OWN)
+        .partition("aws")
+        .offline(true);
+    let error = other.build().unwrap().load().await.unwrap_err().to_string();
+    assert!(
+        error.contains("bundle: of partition aws-us-gov, not aws"),
+        "{error}"
+    );
 }

@@ -1,11 +1,12 @@
-//! The named properties of the seeds.
+//! The numbered properties of the seeds.
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use bedrock_catalog::{
-    CacheMode, Catalog, LiveCatalog, PartialPolicy, catalog_from_json, catalog_to_json, transform,
+    CacheMode, Catalog, LiveCatalog, PartialPolicy, catalog_from_json, catalog_to_json,
 };
+use bedrock_catalog_recording::transform;
 use bedrock_catalog_tests::fake_bedrock::{Fault, Memory, Rule, Stage};
 use bedrock_catalog_tests::synthetic;
 use proptest::prelude::*;
@@ -23,7 +24,7 @@ fn mode() -> impl Strategy<Value = CacheMode> {
     prop::sample::select(vec![CacheMode::File, CacheMode::Memory, CacheMode::None])
 }
 
-/// Folders in which nothing can be kept: below a file, and below a pipe or a device.
+/// Folders that can store nothing: below a file, a device and `/proc`.
 fn unusable() -> impl Strategy<Value = Vec<PathBuf>> {
     let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
     let some = vec![
@@ -61,8 +62,8 @@ proptest! {
         let mut recording = wire.stage().recording().clone();
         recording.observed_at = timestamp(later());
         let (expected, _) = transform(&recording, None);
-        prop_assert_eq!(loaded.to_document(), expected, "what was retrieved is what is returned");
-        prop_assert!(**live.snapshot() == **loaded, "and what is kept");
+        prop_assert_eq!(loaded.to_document(), expected, "the retrieved catalog is returned");
+        prop_assert!(**live.snapshot() == **loaded, "and is in service");
         prop_assert_eq!(loaded.source().as_str(), "api");
     }
 
@@ -106,7 +107,7 @@ proptest! {
             .offline(offline)
             .force_refresh(forced)
             .partial(if all { PartialPolicy::RequireAllRegions } else { PartialPolicy::Merge })
-            .max_age(HOUR * u32::try_from(hours).unwrap())
+            .fresh_for(HOUR * u32::try_from(hours).unwrap())
             .deadline(Duration::from_secs(deadline))
             .build()
             .unwrap();
@@ -127,7 +128,7 @@ proptest! {
             });
         }
         let expected = match mode {
-            // One refresh serves them all.
+            // One fetch serves all.
             CacheMode::File => 4,
             _ => 4 * loads,
         };
@@ -191,7 +192,7 @@ proptest! {
     }
 }
 
-/// One example per mode: what is on disk, and where a second process has its catalog from.
+/// One example per mode: the files, and the source of a second process.
 #[test]
 fn each_mode_uses_files_as_it_says() {
     for (mode, names, second) in [

@@ -1,16 +1,15 @@
-//! What may be said of a live catalog, by its builder and by the environment, and what is refused.
+//! Settings, by the builder and by the environment, and their bounds.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use bedrock_catalog::cache::tier::disk::{DiskTier, Locations};
-use bedrock_catalog::cache::{Codec, Key, Terms, Tier};
+use bedrock_catalog::cache::Key;
 use bedrock_catalog::{CacheMode, CatalogErrorKind, LiveCatalog};
+use bedrock_catalog_test_support::FaultyTier;
 
 use crate::stage::*;
 
 #[test]
-fn wrong_settings_fail_at_build_and_say_which_what_and_what_is_allowed() {
+fn wrong_settings_fail_at_build_with_the_value_and_what_is_allowed() {
     let wire = wire();
     let base = || LiveCatalog::builder().sdk_config(&wire.sdk_config());
     let at = |url: &str| {
@@ -30,14 +29,14 @@ fn wrong_settings_fail_at_build_and_say_which_what_and_what_is_allowed() {
         ),
         (base().deadline(HOUR), "deadline", "3600s", "1ms to 10min"),
         (
-            base().max_age(Duration::ZERO),
-            "max age",
+            base().fresh_for(Duration::ZERO),
+            "fresh for",
             "0ns",
             "1s to 365d",
         ),
         (
-            base().max_age(2 * year),
-            "max age",
+            base().fresh_for(2 * year),
+            "fresh for",
             "63072000s",
             "1s to 365d",
         ),
@@ -165,10 +164,10 @@ fn wrong_settings_fail_at_build_and_say_which_what_and_what_is_allowed() {
         ),
         (
             base()
-                .tier(Arc::new(nobodys_disk()) as Arc<dyn Tier>)
+                .tier(FaultyTier::new("files"))
                 .cache_dirs(["/nowhere"]),
             "tiers",
-            "disk",
+            "files",
             "each name once",
         ),
     ] {
@@ -195,17 +194,13 @@ fn wrong_settings_fail_at_build_and_say_which_what_and_what_is_allowed() {
             .build()
             .unwrap();
     }
-    // Where there are no files, nobody misses their folder.
+    // Without files no folder is needed.
     let memory = base().cache_mode(CacheMode::Memory).cache_dirs(nowhere);
     memory.build().unwrap();
 }
 
-fn nobodys_disk() -> DiskTier {
-    DiskTier::new(Locations::given(["/nowhere"]), Codec::new("0.1.0"))
-}
-
-#[test]
-fn the_environment_changes_only_what_it_names() {
+#[tokio::test]
+async fn the_environment_changes_only_what_it_names() {
     use bedrock_catalog::cache::Environment;
     let env = |pairs: &'static [(&str, &str)]| {
         Environment::new("BEDROCK_CATALOG", move |name| {
@@ -224,26 +219,25 @@ fn the_environment_changes_only_what_it_names() {
             .build()
             .unwrap()
     };
-    let put = |live: &LiveCatalog| {
-        live.cache()
-            .put(&Key::new("a", "b", "c"), "1", &Terms::source("x"))
-            .tiers
+    let put = async |live: &LiveCatalog| {
+        let cache = live.cache().await;
+        cache.put(&Key::new("a", "b", "c"), "1", &options()).tiers
     };
     assert_eq!(
-        put(&live(&[])),
+        put(&live(&[])).await,
         [""; 0],
-        "nothing is named: nothing is changed"
+        "without variables nothing changes"
     );
     assert_eq!(
-        put(&live(&[("BEDROCK_CATALOG_CACHE", "memory")])),
+        put(&live(&[("BEDROCK_CATALOG_CACHE", "memory")])).await,
         ["memory"]
     );
     assert!(files(folder.path()).is_empty());
-    let kept = LiveCatalog::builder().max_age(HOUR);
+    let kept = LiveCatalog::builder().fresh_for(HOUR);
     let kept = kept.from_environment(&env(&[("BEDROCK_CATALOG_KEEP_FOR", "7d")]));
     let live = kept.unwrap().cache_mode(CacheMode::Memory).build().unwrap();
-    let horizons = live.cache().settings().horizons;
-    assert_eq!((horizons.fresh_for, horizons.keep_for), (HOUR, 7 * DAY));
+    let ttl = live.cache().await.settings().ttl;
+    assert_eq!((ttl.fresh_for, ttl.keep_for), (HOUR, 7 * DAY));
     let none = LiveCatalog::builder().from_environment(&env(&[("BEDROCK_CATALOG_REGIONS", ",")]));
     assert!(none.unwrap_err().to_string().contains("REGIONS"));
     let wrong = LiveCatalog::builder().from_environment(&env(&[("BEDROCK_CATALOG_CACHE", "disc")]));
@@ -255,11 +249,11 @@ fn the_environment_changes_only_what_it_names() {
     );
 }
 
-/// Of a value out of range the variable is named, as it was written, and what is allowed.
+/// The error names the variable, its value as written, and what is allowed.
 #[test]
 fn a_variable_out_of_range_is_named() {
     use bedrock_catalog::cache::Environment;
-    for (variable, value, told) in [
+    for (variable, value, expected) in [
         (
             "FRESH_FOR",
             "0s",
@@ -293,16 +287,16 @@ fn a_variable_out_of_range_is_named() {
         });
         let error = LiveCatalog::builder().from_environment(&env).unwrap_err();
         assert_eq!(error.kind(), CatalogErrorKind::InvalidConfiguration);
-        assert_eq!(error.to_string(), format!("BEDROCK_CATALOG_{told}"));
+        assert_eq!(error.to_string(), format!("BEDROCK_CATALOG_{expected}"));
     }
 }
 
-/// Whether a region is one of the partition is known only when all is said; whose word it was is known still.
+/// A region of another partition is found at build, and still named with its variable.
 #[test]
-fn a_region_that_cannot_be_asked_is_named_with_its_variable() {
+fn a_region_that_cannot_be_fetched_is_named_with_its_variable() {
     use bedrock_catalog::cache::Environment;
     let wire = wire();
-    let said = |region: &'static str| {
+    let with = |region: &'static str| {
         let env = Environment::new("BEDROCK_CATALOG", move |name| {
             (name == "BEDROCK_CATALOG_REGIONS").then(|| region.into())
         });
@@ -313,15 +307,15 @@ fn a_region_that_cannot_be_asked_is_named_with_its_variable() {
         ("us-gov-west-1", "regions of the partition aws"),
         ("europe", "ids of regions, like eu-west-1"),
     ] {
-        let error = said(region).build().unwrap_err().to_string();
-        let told = format!("BEDROCK_CATALOG_REGIONS is {region:?}; allowed: {allowed}");
-        assert_eq!(error, told);
+        let error = with(region).build().unwrap_err().to_string();
+        let expected = format!("BEDROCK_CATALOG_REGIONS is {region:?}; allowed: {allowed}");
+        assert_eq!(error, expected);
     }
-    // One that the program names is the program's.
-    let named = said("us-gov-west-1").regions(["cn-north-1"]);
+    // A region of the builder is named as such.
+    let named = with("us-gov-west-1").regions(["cn-north-1"]);
     let error = named.build().unwrap_err().to_string();
     assert!(error.starts_with("regions is \"cn-north-1\""), "{error}");
-    said("us-gov-west-1")
+    with("us-gov-west-1")
         .partition("aws-us-gov")
         .build()
         .unwrap();

@@ -1,17 +1,28 @@
-//! What these tests share: a small recording behind the SDK, a clock that is moved, a folder, a log.
+//! Shared by these tests: a small recording behind the SDK, a manual clock, folders, the log.
 
 use std::fmt::{Debug, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bedrock_catalog::cache::ManualClock;
+use aws_config::SdkConfig;
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use bedrock_catalog::cache::{EntryOptions, Key, ManualClock, Ttl};
 use bedrock_catalog::recording::Recording;
-use bedrock_catalog::{CacheMode, Catalog, LiveCatalog, LiveCatalogBuilder, Timestamp};
+use bedrock_catalog::{
+    CacheMode, Catalog, LiveCatalog, LiveCatalogBuilder, Timestamp, catalog_to_json,
+};
+use bedrock_catalog_recording::transform;
 use bedrock_catalog_test_support::{FaultyTier, Op};
 use bedrock_catalog_tests::fake_bedrock::{Fault, Memory, Rule, Stage};
 use bedrock_catalog_tests::synthetic;
 use proptest::prelude::ProptestConfig;
+use tokio::sync::Semaphore;
 use tracing::field::{Field, Visit};
 use tracing::{Level, Metadata, Subscriber, span};
 
@@ -23,11 +34,40 @@ pub fn long_lane() -> bool {
     std::env::var_os("BEDROCK_CATALOG_LONG").is_some_and(|set| set == "1")
 }
 
-/// So many cases, each of which loads a catalog; in the long lane as many as `PROPTEST_CASES` says.
+/// This many cases, each of which loads a catalog; in the long lane `PROPTEST_CASES`.
 pub fn cases(short: u32) -> ProptestConfig {
-    let said = ProptestConfig::default();
-    let cases = if long_lane() { said.cases } else { short };
-    ProptestConfig { cases, ..said }
+    let default = ProptestConfig::default();
+    let cases = if long_lane() { default.cases } else { short };
+    ProptestConfig { cases, ..default }
+}
+
+/// The key of the catalog.
+pub fn catalog_key() -> Key {
+    Key::new("catalog", "get", "all")
+}
+
+/// The key of the status beside it.
+pub fn status_key() -> Key {
+    Key::new("catalog", "status", "all")
+}
+
+/// Fresh for a day, kept for thirty.
+pub fn options() -> EntryOptions {
+    EntryOptions::source("api").ttl(Ttl {
+        fresh_for: DAY,
+        keep_for: 30 * DAY,
+    })
+}
+
+/// Puts a catalog of this observation into the cache, as a fresh entry.
+pub async fn plant(live: &LiveCatalog, observed_at: Timestamp) {
+    let mut recording = small();
+    recording.observed_at = observed_at;
+    let (document, _) = transform(&recording, None);
+    let catalog = Catalog::from_document(&document).unwrap();
+    let cache = live.cache().await;
+    let stored = cache.put(&catalog_key(), catalog_to_json(&catalog), &options());
+    assert!(!stored.tiers.is_empty());
 }
 
 /// Three months after the bundle.
@@ -53,7 +93,7 @@ pub fn stage() -> Stage {
     Stage::new(small())
 }
 
-/// Of these regions.
+/// A stage with these regions.
 pub fn stage_of(regions: &[&str]) -> Stage {
     Stage::new(synthetic::recording(regions, 4, 3))
 }
@@ -62,7 +102,7 @@ pub fn wire() -> Memory {
     Memory::new(stage())
 }
 
-/// Answers the first so many requests of each list, and fails afterwards.
+/// Answers this many requests of each list, and denies the later ones.
 pub fn answers_then_fails(times: u64) -> Memory {
     Memory::new(stage().rule(Rule::new(Fault::access_denied()).requests(times + 1..=u64::MAX)))
 }
@@ -83,17 +123,17 @@ pub fn in_files(wire: &Memory, clock: &ManualClock, folder: &Path) -> LiveCatalo
         .cache_dirs([folder])
 }
 
-/// A tier of which calls of one kind hang while its gate is closed.
+/// The gate of a tier: calls of one kind hang while it is closed.
 #[derive(Clone)]
 pub struct Gate(Arc<(Mutex<(bool, usize)>, Condvar)>);
 
 impl Gate {
-    /// An open one.
+    /// A tier and its gate, which is open.
     pub fn of(op: Op) -> (FaultyTier, Self) {
         Self::after(0, op)
     }
 
-    /// The same, which lets the first calls through.
+    /// The same, which lets the first calls pass even when it is closed.
     pub fn after(first: u64, op: Op) -> (FaultyTier, Self) {
         let gate = Self(Arc::new((Mutex::new((true, 0)), Condvar::new())));
         let (tier, passed) = (FaultyTier::new("slow"), gate.clone());
@@ -115,20 +155,85 @@ impl Gate {
         self.0.1.notify_all();
     }
 
-    /// How many hang.
+    /// The number of calls that hang.
     pub fn waiting(&self) -> usize {
         self.0.0.lock().unwrap().1
     }
 }
 
-/// Lets tasks run until they have nothing to do at this moment.
+/// Calls pass while it is open; the others wait for a permit.
+#[derive(Debug)]
+pub struct Turnstile {
+    open: AtomicBool,
+    /// One permit for each call that waits.
+    pub waiting: Semaphore,
+    /// One permit lets one call pass.
+    pub pass: Semaphore,
+}
+
+impl Turnstile {
+    pub fn new(open: bool) -> Arc<Self> {
+        Arc::new(Self {
+            open: AtomicBool::new(open),
+            waiting: Semaphore::new(0),
+            pass: Semaphore::new(0),
+        })
+    }
+
+    pub fn close(&self) {
+        self.open.store(false, Ordering::SeqCst);
+    }
+
+    pub async fn enter(&self) {
+        if !self.open.load(Ordering::SeqCst) {
+            self.waiting.add_permits(1);
+            self.pass.acquire().await.unwrap().forget();
+        }
+    }
+}
+
+/// An HTTP client whose requests pass a turnstile.
+#[derive(Debug, Clone)]
+struct HeldRequests(Memory, Arc<Turnstile>);
+
+impl HttpClient for HeldRequests {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        let inner = self.0.http_connector(settings, components);
+        SharedHttpConnector::new(HeldConnector(inner, Arc::clone(&self.1)))
+    }
+}
+
+#[derive(Debug)]
+struct HeldConnector(SharedHttpConnector, Arc<Turnstile>);
+
+impl HttpConnector for HeldConnector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let (inner, turnstile) = (self.0.clone(), Arc::clone(&self.1));
+        HttpConnectorFuture::new(async move {
+            turnstile.enter().await;
+            inner.call(request).await
+        })
+    }
+}
+
+/// An SDK configuration whose requests pass this turnstile.
+pub fn held_requests(wire: &Memory, config: &SdkConfig, turnstile: &Arc<Turnstile>) -> SdkConfig {
+    let client = HeldRequests(wire.clone(), Arc::clone(turnstile));
+    config.clone().into_builder().http_client(client).build()
+}
+
+/// Lets tasks run until they are idle.
 pub async fn settle() {
     for _ in 0..200 {
         tokio::task::yield_now().await;
     }
 }
 
-/// Waits for what other threads do: a matter of milliseconds.
+/// Waits for other threads.
 pub async fn until(done: impl Fn() -> bool) {
     let look = async {
         while !done() {
@@ -136,7 +241,7 @@ pub async fn until(done: impl Fn() -> bool) {
         }
     };
     let looked = tokio::time::timeout(Duration::from_secs(30), look);
-    looked.await.expect("it comes to be");
+    looked.await.expect("within half a minute");
 }
 
 /// All files below a folder.
@@ -154,15 +259,14 @@ pub fn files(folder: &Path) -> Vec<std::path::PathBuf> {
     found
 }
 
-/// Keeps what is logged on this thread.
+/// Collects the log of this thread.
 #[derive(Clone, Default)]
 pub struct Lines(Arc<Mutex<Vec<(Level, String)>>>);
 
 impl Lines {
-    /// From now on until the guard is dropped.
+    /// Collects until the guard is dropped.
     pub fn listen() -> (Self, tracing::subscriber::DefaultGuard) {
-        // Beside a second one: with a single listener, a line that another thread comes upon first counts
-        // as one that nobody wants, on this thread too.
+        // With a single dispatcher, a call site that another thread reaches first is disabled for all.
         static SECOND: OnceLock<tracing::Dispatch> = OnceLock::new();
         SECOND.get_or_init(|| tracing::Dispatch::new(Self::default()));
         let lines = Self::default();
@@ -174,6 +278,10 @@ impl Lines {
         let lines = self.0.lock().unwrap();
         let at = lines.iter().filter(|(at, _)| *at == level);
         at.map(|(_, line)| line.clone()).collect()
+    }
+
+    pub fn clear(&self) {
+        self.0.lock().unwrap().clear();
     }
 
     pub fn all(&self) -> Vec<String> {

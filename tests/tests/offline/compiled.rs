@@ -5,8 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use bedrock_catalog::{Catalog, catalog_from_json, catalog_to_json, transform};
+use bedrock_catalog::{Catalog, catalog_from_json, catalog_to_json};
 use bedrock_catalog_gen::{BuildScript, bake, name_constants};
+use bedrock_catalog_recording::transform;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use syn::{Item, Visibility};

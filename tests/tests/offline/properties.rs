@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use bedrock_catalog::recording::Recording;
 use bedrock_catalog::{
     Catalog, Customization, Date, Filter, Modality, Policy, QueryErrorKind, RegionId, Status,
-    catalog_from_json, catalog_to_json, catalog_to_json_pretty, transform,
+    catalog_from_json, catalog_to_json,
 };
 use bedrock_catalog_gen::{baked_in_memory, name_constants};
+use bedrock_catalog_recording::{catalog_to_json_pretty, transform};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use bedrock_catalog::cache::ManualClock;
-use bedrock_catalog::cache::tier::redis::RedisOptions;
+use bedrock_catalog::cache::{ManualClock, RedisOptions};
 use bedrock_catalog::{CacheMode, Catalog, LiveCatalog};
 use bedrock_catalog_tests::fake_bedrock::{FakeBedrock, Stage, sdk_config};
 use bedrock_catalog_tests::synthetic;
@@ -26,7 +25,7 @@ fn live(fake: &FakeBedrock, url: &str, clock: &ManualClock) -> LiveCatalog {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_live_catalog_takes_up_what_another_one_fetched() {
+async fn a_live_catalog_takes_up_the_catalog_of_another_one() {
     let Some(server) = server() else { return };
     let observed = Catalog::bundled().observed_at().unix();
     let observed = Duration::from_secs(u64::try_from(observed).unwrap());
@@ -54,7 +53,6 @@ async fn a_live_catalog_takes_up_what_another_one_fetched() {
         clock.advance(Duration::from_secs(60));
         let newest = one.refresh().await.unwrap().observed_at();
         refreshed += 1;
-        // It takes a moment to get there.
         for _ in 0..40 {
             tokio::time::sleep(Duration::from_millis(5)).await;
             if other.snapshot().observed_at() == newest {
@@ -62,7 +60,7 @@ async fn a_live_catalog_takes_up_what_another_one_fetched() {
                 assert_eq!(
                     fake.stage().requests(),
                     4 + 4 * refreshed,
-                    "the other asked AWS"
+                    "the other fetched"
                 );
                 return;
             }
@@ -90,12 +88,8 @@ async fn the_environment_names_a_redis() {
     assert_eq!(build().load().await.unwrap().source().as_str(), "api");
     let shared = build();
     assert_eq!(shared.load().await.unwrap().source().as_str(), "cache");
-    let tiers: Vec<&str> = shared
-        .cache()
-        .health()
-        .iter()
-        .map(|tier| tier.name)
-        .collect();
+    let health = shared.cache().await.health();
+    let tiers: Vec<&str> = health.iter().map(|tier| tier.name).collect();
     assert_eq!(tiers, ["memory", "redis"]);
 
     let wrong = Environment::new("BEDROCK_CATALOG", |name| {

@@ -72,7 +72,7 @@ pub(crate) fn run(args: &Args) -> Verdict {
     }
     project::write(&folder, &baked, &differing)?;
     let (models, profiles) = (catalog.models().count(), catalog.profiles().count());
-    crate::say!(
+    crate::print_line!(
         "{models} models, {profiles} profiles, {} regions, {} access rows, observed at {}",
         catalog.regions().count(),
         catalog.accesses().len(),
@@ -80,14 +80,14 @@ pub(crate) fn run(args: &Args) -> Verdict {
     );
     for region in catalog.regions() {
         if let Some(since) = region.stale_since() {
-            crate::say!("kept the rows of {} from {since}", plain(region.id()));
+            crate::print_line!("kept the rows of {} from {since}", plain(region.id()));
         }
     }
     match differing.as_slice() {
-        [] => crate::say!("nothing changed in {}", folder.display()),
+        [] => crate::print_line!("nothing changed in {}", folder.display()),
         files => {
             for file in files {
-                crate::say!("wrote {}", folder.join(file).display());
+                crate::print_line!("wrote {}", folder.join(file).display());
             }
         }
     }
@@ -169,7 +169,7 @@ fn transformed(
 fn check(folder: &Path, baked: &Baked, differing: &[&str]) -> Verdict {
     const MAX_LINES: usize = 20;
     if differing.is_empty() {
-        crate::say!("{} is what its catalog.json bakes to", folder.display());
+        crate::print_line!("{} is what its catalog.json bakes to", folder.display());
         return Ok(Outcome::Done);
     }
     for &file in differing {
@@ -179,7 +179,7 @@ fn check(folder: &Path, baked: &Baked, differing: &[&str]) -> Verdict {
             .get(file)
             .map(String::as_str)
             .unwrap_or_default();
-        crate::say!("{} differs:", folder.join(file).display());
+        crate::print_line!("{} differs:", folder.join(file).display());
         let present = String::from_utf8_lossy(&present);
         let diff = TextDiff::from_lines(&*present, baked);
         let changes = diff
@@ -191,9 +191,9 @@ fn check(folder: &Path, baked: &Baked, differing: &[&str]) -> Verdict {
             } else {
                 '+'
             };
-            crate::say!("  {sign} {}", change.value().trim_end().escape_debug());
+            crate::print_line!("  {sign} {}", change.value().trim_end().escape_debug());
         }
     }
-    crate::say!("mend it with: cargo gen build");
+    crate::print_line!("mend it with: cargo gen build");
     Ok(Outcome::Failed)
 }

@@ -107,17 +107,17 @@ pub(crate) fn run(args: &Args) -> Verdict {
             "age_seconds": observed_at.map(|at| now.unix() - at.unix()),
             "problems": problems,
         });
-        crate::say!("{document}");
+        crate::print_line!("{document}");
     } else {
         for problem in &problems {
             eprintln!("{}: {}", problem.kind, plain(&problem.message));
         }
         match (ok, observed_at) {
-            (true, Some(at)) => crate::say!(
+            (true, Some(at)) => crate::print_line!(
                 "ok: observed at {at}, {} ago",
                 duration((now.unix() - at.unix()).unsigned_abs())
             ),
-            _ => crate::say!("not ok: {} problems", problems.len()),
+            _ => crate::print_line!("not ok: {} problems", problems.len()),
         }
     }
     Ok(if ok { Outcome::Done } else { Outcome::Failed })

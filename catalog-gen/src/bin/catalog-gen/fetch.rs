@@ -13,7 +13,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{Outcome, Verdict, moment, now, plain, project};
 
-/// Reads AWS credentials as the AWS tools do. Regions that fail are told and left out.
+/// Reads AWS credentials as the AWS tools do. Regions that fail are named and left out.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The recording folder to make; it must not exist yet, or be empty

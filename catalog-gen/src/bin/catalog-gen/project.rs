@@ -75,7 +75,7 @@ pub(crate) fn print(text: &str) -> Result<()> {
 
 /// Prints a line with [`print()`].
 #[macro_export]
-macro_rules! say {
+macro_rules! print_line {
     ($($arg:tt)*) => {
         $crate::project::print(&format!("{}\n", format_args!($($arg)*)))?
     };

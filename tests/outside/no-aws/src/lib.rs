@@ -1,3 +1,3 @@
-//! Compiles where the runtime crate has no feature at all.
+//! Compiles where the runtime crate has the feature `live` alone.
 
 pub use bedrock_catalog::{Catalog, LiveCatalog};

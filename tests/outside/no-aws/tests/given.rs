@@ -1,6 +1,6 @@
-//! With no features, and with the defaults: a catalog that is given as JSON is served.
+//! With `live` alone, and with the defaults: a catalog that is given as JSON is served.
 
-use bedrock_catalog::cache::{Key, Terms};
+use bedrock_catalog::cache::{EntryOptions, Key};
 use bedrock_catalog::{
     CacheMode, CatalogErrorKind, LiveCatalog, Overlay, Policy, catalog_from_json, catalog_to_json,
 };
@@ -47,10 +47,10 @@ fn a_live_catalog_serves_the_json_it_was_given() {
 
     // As the cache would have it.
     let given = catalog_to_json(&catalog_from_json(&json()).unwrap());
-    live.cache().put(
+    block_on(live.cache()).put(
         &Key::new("catalog", "get", "all"),
         given,
-        &Terms::source("given"),
+        &EntryOptions::source("given"),
     );
     let snapshot = block_on(live.load()).unwrap();
     let status = live.status();
