@@ -4,6 +4,7 @@
 
 mod answers;
 mod args;
+mod facts;
 mod live;
 mod output;
 mod questions;

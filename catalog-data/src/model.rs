@@ -103,7 +103,8 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// The status on a day: [`Status::Retired`] if it is retired, else [`Lifecycle::status_at`].
+    /// The status on a day: [`Status::Retired`] if it is retired, else [`Lifecycle::status_at`]. Where the
+    /// listing has no end of life, that of the facts counts; [`Model::end_of_life`] names its source.
     ///
     /// ```
     /// # #[cfg(feature = "bundle")] {
@@ -116,9 +117,11 @@ impl<'a> Model<'a> {
     /// ```
     pub fn status_at(&self, day: Date) -> Status {
         if self.row.retired {
-            Status::Retired
-        } else {
-            self.lifecycle().status_at(day)
+            return Status::Retired;
+        }
+        match self.end_day() {
+            Some(end) if end <= day => Status::Ended,
+            _ => self.lifecycle().status_at(day),
         }
     }
 
@@ -239,6 +242,16 @@ impl<'a> Model<'a> {
 
     pub(crate) fn row(&self) -> &'a ModelRow {
         self.row
+    }
+
+    #[inline]
+    pub(crate) fn catalog(&self) -> &'a Catalog {
+        self.catalog
+    }
+
+    #[inline]
+    pub(crate) fn number(&self) -> u16 {
+        self.number
     }
 }
 

@@ -97,6 +97,7 @@ pub(crate) fn emit(tables: &Tables, digest: &str) -> TokenStream {
             #models_index,
             #profiles_index,
             #regions_index,
+            super::facts::FACTS,
         );
 
         #models
@@ -120,7 +121,7 @@ pub(crate) fn brand(digest: &str) -> u64 {
     u64::from_str_radix(head, 16).unwrap_or_default().max(1)
 }
 
-fn statics(
+pub(crate) fn statics(
     name: &str,
     of: TokenStream,
     rows: impl ExactSizeIterator<Item = TokenStream>,
@@ -130,12 +131,16 @@ fn statics(
     quote!(static #name: [#of; #len] = [#(#rows),*];)
 }
 
-fn numbers<N: Display + Copy>(name: &str, of: TokenStream, numbers: &[N]) -> TokenStream {
+pub(crate) fn numbers<N: Display + Copy>(
+    name: &str,
+    of: TokenStream,
+    numbers: &[N],
+) -> TokenStream {
     statics(name, of, numbers.iter().map(|&value| number(value)))
 }
 
 /// A number without a suffix.
-fn number(value: impl Display) -> TokenStream {
+pub(crate) fn number(value: impl Display) -> TokenStream {
     let text = value.to_string();
     text.parse().unwrap_or_default()
 }
@@ -242,12 +247,12 @@ fn region(row: &RegionRow) -> TokenStream {
     }
 }
 
-fn run(run: Run) -> TokenStream {
+pub(crate) fn run(run: Run) -> TokenStream {
     let (start, len) = (number(run.start), number(run.len));
     quote!(Run::new(#start, #len))
 }
 
-fn date(date: Date) -> TokenStream {
+pub(crate) fn date(date: Date) -> TokenStream {
     let year = number(date.year());
     let (month, day) = (number(date.month()), number(date.day()));
     quote!(Date::baked(#year, #month, #day))
@@ -291,7 +296,7 @@ fn texts(tables: &Tables) -> TokenStream {
 }
 
 /// A value of an open enum: its variant, or `Other` with the text.
-fn open_enum<E: OpenEnum>(value: &E) -> TokenStream {
+pub(crate) fn open_enum<E: OpenEnum>(value: &E) -> TokenStream {
     let of = quote::format_ident!("{}", E::NAME);
     match value.variant() {
         Some(variant) => {

@@ -37,15 +37,18 @@ pub enum RecordingErrorKind {
     InvalidRecording,
     /// A text is no valid catalog.
     InvalidCatalog,
+    /// An input of facts, or a text of facts, is malformed.
+    InvalidFacts,
 }
 
 impl RecordingErrorKind {
-    /// The kind in snake case: `io`, `invalid_recording`, `invalid_catalog`.
+    /// The kind in snake case: `io`, `invalid_recording`, `invalid_catalog`, `invalid_facts`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Io => "io",
             Self::InvalidRecording => "invalid_recording",
             Self::InvalidCatalog => "invalid_catalog",
+            Self::InvalidFacts => "invalid_facts",
         }
     }
 }
@@ -94,10 +97,9 @@ impl RecordingError {
         self.kind() == RecordingErrorKind::Io
     }
 
-    /// Whether a recording or a catalog is malformed.
+    /// Whether a recording, a catalog or facts are malformed.
     pub fn is_invalid(&self) -> bool {
-        use RecordingErrorKind::{InvalidCatalog, InvalidRecording};
-        matches!(self.kind(), InvalidRecording | InvalidCatalog)
+        self.kind() != RecordingErrorKind::Io
     }
 }
 

@@ -363,10 +363,121 @@ fn models_are_filtered() {
             with_way_in(Some(region))
         );
     }
-    // The status is the day's: all that have an end have ended long after it.
-    let end = |m: &Value| !m["lifecycle"]["end_of_life"].is_null();
+    // The status is the day's: all that have an end have ended long after it, also one that facts alone
+    // announce.
+    let end = |m: &Value| {
+        let announced = m["facts"].get("end_of_life").is_some();
+        announced || !m["lifecycle"]["end_of_life"].is_null()
+    };
     let answer = json("models --all --status ended --at 9999-12-31");
     assert_eq!(answer.as_array().unwrap().len(), those(&end).len());
+}
+
+#[test]
+fn models_are_filtered_by_facts() {
+    let all = json("models --all --at 2026-10-07");
+    let all = all.as_array().unwrap();
+    let those = |wanted: &dyn Fn(&Value) -> bool| -> Vec<&str> {
+        let found = all.iter().filter(|model| wanted(model));
+        found.map(|model| model["id"].as_str().unwrap()).collect()
+    };
+    let answer = |line: &str| json(&format!("models --all --at 2026-10-07 {line}"));
+    let ids = |answer: &Value| -> Vec<String> {
+        let models = answer.as_array().unwrap().iter();
+        models
+            .map(|model| model["id"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let value = |model: &Value, fact: &str| model["facts"][fact]["value"].clone();
+    let long = answer("--min-context 500000");
+    assert_eq!(
+        ids(&long),
+        those(&|m| value(m, "context_window")
+            .as_u64()
+            .is_some_and(|tokens| tokens >= 500_000))
+    );
+    let both = answer("--capability tools --capability prompt-caching");
+    assert_eq!(
+        ids(&both),
+        those(&|m| value(m, "tools") == true && value(m, "prompt_caching") == true)
+    );
+    // From 2026-10-07 to 2027-01-05, by the listing or a fact.
+    let ending = answer("--ends-within 90d");
+    let end = |m: &Value| match m["lifecycle"]["end_of_life"].as_str() {
+        Some(day) => day.to_owned(),
+        None => value(m, "end_of_life")
+            .as_str()
+            .unwrap_or_default()
+            .to_owned(),
+    };
+    assert_eq!(
+        ids(&ending),
+        those(&|m| ("2026-10-07".to_owned()..="2027-01-05".to_owned()).contains(&end(m)))
+    );
+    assert!(!ids(&ending).is_empty());
+}
+
+#[test]
+fn facts_are_told_with_their_sources() {
+    if !is_known_bundle("facts_are_told_with_their_sources") {
+        return;
+    }
+    let haiku = json("model anthropic.claude-3-haiku-20240307-v1:0");
+    assert_eq!(haiku["status"], "ended");
+    let end = &haiku["facts"]["end_of_life"];
+    assert_eq!(
+        (&end["value"], &end["source"]),
+        (&"2026-09-10".into(), &"card".into())
+    );
+    assert_eq!(end["as_of"], "2026-08-22");
+    let route = json("route anthropic.claude-sonnet-4-20250514-v1:0 us-east-1");
+    assert_eq!(route["end_of_life"], "2026-10-14");
+    assert_eq!(route["successor"], "anthropic.claude-sonnet-5");
+    let oss = json("model openai.gpt-oss-120b-1:0");
+    let endpoints = oss["endpoints"].as_array().unwrap();
+    assert_eq!(endpoints[0]["endpoint"], "bedrock-runtime");
+    assert_eq!(endpoints[1]["id"], "openai.gpt-oss-120b");
+    let prices = oss["facts"]["prices"]["value"].as_array().unwrap();
+    let amounts = prices
+        .iter()
+        .find(|price| price["tier"] == "standard")
+        .unwrap();
+    assert_eq!(amounts["amounts"][0]["prices"]["input"], "0.15");
+    for (line, kind, message) in [
+        ("model anthropic.claude-v2", "ended", "2026-02-20"),
+        (
+            "model anthropic.claude-3-5-haiku-20241022-v1:0",
+            "ended",
+            "2026-06-19",
+        ),
+        (
+            "route us.anthropic.claude-opus-4-20250514-v1:0 us-east-1",
+            "ended",
+            "2026-06-20",
+        ),
+        ("model google.gemma-4-31b", "mantle_only", "us-west-2"),
+    ] {
+        let error = json(line);
+        assert_eq!(error["error"]["kind"], kind, "{line}");
+        let text = error["error"]["message"].as_str().unwrap();
+        assert!(text.contains(message), "{text}");
+        assert!(error["error"]["suggestions"].as_array().unwrap().is_empty());
+    }
+    let text = call("model amazon.nova-pro-v1:0").stdout;
+    for line in [
+        "context        300,000 tokens (card, 2026-08-22)",
+        "prices, USD (litellm, 2026-11-20)",
+        "in-region us-east-1, us-east-2, us-west-2, standard; per million tokens: cache read 0.2 input 0.8",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    for line in [
+        "--capability flying",
+        "--ends-within soon",
+        "--min-context many",
+    ] {
+        assert_eq!(call(&format!("models {line}")).code, 2, "{line}");
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@
 
 mod check;
 mod diff;
+mod facts;
 #[cfg(feature = "fetch")]
 mod fetch;
 mod guards;
@@ -78,10 +79,13 @@ fn stage() -> tempfile::TempDir {
 }
 
 /// The generated files.
-const FILES: [&str; 7] = [
+const FILES: [&str; 10] = [
     "catalog.json",
     "catalog.schema.json",
+    "facts.json",
+    "facts.schema.json",
     "fingerprints.csv",
+    "src/bundle/facts.rs",
     "src/bundle/models.rs",
     "src/bundle/profiles.rs",
     "src/bundle/regions.rs",

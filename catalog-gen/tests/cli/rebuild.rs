@@ -90,6 +90,8 @@ fn twenty_shuffled_builds_are_the_committed_bytes() {
         let output = command(&folder)
             .args(["build", "--recording", "r", "--out", "data"])
             .args(["--previous", "before/catalog.json"])
+            .arg("--facts")
+            .arg(committed().join("facts.json"))
             .env("LANG", language)
             .env("LC_ALL", language)
             .env("TZ", zone)
@@ -149,12 +151,16 @@ fn building_a_changed_recording_twice_changes_nothing() {
 fn catalog_to_recording_to_catalog_is_equal() {
     let stage = tempfile::tempdir().unwrap();
     recording(&stage.path().join("r"), |_| ());
-    let words = ["build", "--recording", "r", "--out", "data", "--previous"];
+    let words = ["build", "--recording", "r", "--out", "data"];
     let previous = committed().join("catalog.json");
-    let built = call(
-        stage.path(),
-        &[&words[..], &[previous.to_str().unwrap()]].concat(),
-    );
+    let facts = committed().join("facts.json");
+    let given = [
+        "--previous",
+        previous.to_str().unwrap(),
+        "--facts",
+        facts.to_str().unwrap(),
+    ];
+    let built = call(stage.path(), &[&words[..], &given].concat());
     assert_eq!(built.code, 0, "{}", built.stderr);
     assert_committed(&stage.path().join("data"));
 }
@@ -179,6 +185,8 @@ fn the_real_recordings_give_the_bundle() {
     let shared = package.ancestors().nth(2).unwrap();
     let shared = shared.join("shared/recordings");
     let stage = tempfile::tempdir().unwrap();
+    let facts = committed().join("facts.json");
+    let facts = facts.to_str().unwrap();
     let mut previous = "none".to_owned();
     for (name, observed_at, counts) in RECORDINGS {
         let folder = shared.join(name);
@@ -193,6 +201,8 @@ fn the_real_recordings_give_the_bundle() {
             folder,
             "--previous",
             &previous,
+            "--facts",
+            facts,
             "--out",
             name,
         ];
