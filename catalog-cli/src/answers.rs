@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
 use bedrock_catalog::cache::{Cache, Codec};
-use bedrock_catalog::facts::{Endpoint, Facts};
 use bedrock_catalog::{
     Access, Customization, Date, Destinations, Geography, InferenceType, LifecycleStatus, Modality,
     Model, Policy, Profile, Region, Route, RouteKind, Status, Timestamp,
@@ -28,20 +27,6 @@ pub(crate) struct ModelAnswer<'a> {
     last_seen: Date,
     regions: Vec<&'a str>,
     profiles: Vec<&'a str>,
-    endpoints: Vec<Endpoint<'a>>,
-    facts: FactsAnswer<'a>,
-}
-
-/// The facts of a model; an empty object if nothing is known.
-struct FactsAnswer<'a>(Option<Facts<'a>>);
-
-impl Serialize for FactsAnswer<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match &self.0 {
-            Some(facts) => facts.serialize(serializer),
-            None => BTreeMap::<&str, ()>::new().serialize(serializer),
-        }
-    }
 }
 
 #[derive(Serialize)]
@@ -51,7 +36,6 @@ struct LifecycleAnswer<'a> {
     legacy: Option<Date>,
     extended_access: Option<Date>,
     end_of_life: Option<Date>,
-    no_sooner_than: Option<Date>,
 }
 
 pub(crate) fn model(model: Model<'_>, day: Date) -> ModelAnswer<'_> {
@@ -71,20 +55,12 @@ pub(crate) fn model(model: Model<'_>, day: Date) -> ModelAnswer<'_> {
             legacy: lifecycle.legacy(),
             extended_access: lifecycle.extended_access(),
             end_of_life: lifecycle.end_of_life(),
-            no_sooner_than: model.no_sooner_than().map(|fact| fact.value),
         },
-        status: status(model, day),
+        status: Some(model.status_at(day)).filter(|status| *status != Status::Unknown),
         last_seen: model.last_seen(),
         regions: model.regions().map(|region| region.id()).collect(),
         profiles: model.profiles().map(|profile| profile.id()).collect(),
-        endpoints: model.endpoints().collect(),
-        facts: FactsAnswer(model.facts()),
     }
-}
-
-/// The status on a day; `None` if it is unknown.
-fn status(model: Model<'_>, day: Date) -> Option<Status> {
-    Some(model.status_at(day)).filter(|status| *status != Status::Unknown)
 }
 
 /// A sorted list, or `"global"`.
@@ -146,13 +122,9 @@ pub(crate) struct RouteAnswer<'a> {
     kind: RouteKind,
     geography: Option<&'a Geography>,
     destinations: DestinationsAnswer<'a>,
-    status: Option<Status>,
-    end_of_life: Option<Date>,
-    successor: Option<&'a str>,
 }
 
-pub(crate) fn route<'a>(route: Route<'a>, policy: Policy<'a>, day: Date) -> RouteAnswer<'a> {
-    let model = route.model();
+pub(crate) fn route<'a>(route: Route<'a>, policy: Policy<'a>) -> RouteAnswer<'a> {
     RouteAnswer {
         model: route.model().id(),
         region: route.region().id(),
@@ -161,9 +133,6 @@ pub(crate) fn route<'a>(route: Route<'a>, policy: Policy<'a>, day: Date) -> Rout
         kind: route.kind(),
         geography: route.geography(),
         destinations: route.destinations().into(),
-        status: status(model, day),
-        end_of_life: model.end_of_life().map(|end| end.value),
-        successor: model.successor().map(|successor| successor.value),
     }
 }
 

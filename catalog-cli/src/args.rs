@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use bedrock_catalog::facts::Capability;
 use bedrock_catalog::{Date, Policy, Status};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand, ValueEnum};
@@ -198,15 +197,6 @@ pub(crate) struct Models {
     /// The day of the status [default: today]
     #[arg(long, value_name = "DATE")]
     pub(crate) at: Option<Date>,
-    /// With an end of life on the day of the status or within this many days after it
-    #[arg(long, value_name = "180d", value_parser = days)]
-    pub(crate) ends_within: Option<u32>,
-    /// With a context window of at least this many tokens
-    #[arg(long, value_name = "TOKENS")]
-    pub(crate) min_context: Option<u32>,
-    /// With this capability: tools, reasoning, prompt_caching, … May be repeated
-    #[arg(long, value_name = "CAPABILITY", value_parser = capability)]
-    pub(crate) capability: Vec<Capability>,
     /// Those without a way in too
     #[arg(long)]
     pub(crate) all: bool,
@@ -232,23 +222,6 @@ fn policy() -> impl TypedValueParser<Value = Policy<'static>> {
 fn status() -> impl TypedValueParser<Value = Status> {
     let words = Status::ALL.iter().map(|status| status.as_str());
     PossibleValuesParser::new(words).try_map(|word| word.parse::<Status>())
-}
-
-/// A known capability, with `-` or `_` between its words.
-fn capability(text: &str) -> Result<Capability, String> {
-    let name = text.replace('-', "_");
-    match Capability::NAMES.contains(&name.as_str()) {
-        true => Ok(Capability::from(&*name)),
-        false => Err(format!("expected one of {}", Capability::NAMES.join(", "))),
-    }
-}
-
-/// A number of days: `180d` or `180`.
-fn days(text: &str) -> Result<u32, String> {
-    let digits = text.strip_suffix('d').unwrap_or(text);
-    let all_digits = digits.bytes().all(|byte| byte.is_ascii_digit());
-    let days = all_digits.then(|| digits.parse().ok()).flatten();
-    days.ok_or_else(|| "expected a number of days like 180d".to_owned())
 }
 
 impl Command {

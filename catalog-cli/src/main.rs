@@ -4,7 +4,6 @@
 
 mod answers;
 mod args;
-mod facts;
 mod live;
 mod output;
 mod questions;

@@ -76,7 +76,7 @@ pub(crate) fn answer(
                 }
             };
             match output.is_json() {
-                true => output.json(&answers::route(route, policy, today)),
+                true => output.json(&answers::route(route, policy)),
                 false => output.text(&text::route(route)),
             }
             if let Some(warning) = text::ending(route.model(), today) {
@@ -212,15 +212,6 @@ fn filter(catalog: &Catalog, models: &Models, day: Date) -> Result<Filter, Query
     }
     if let Some(status) = models.status {
         filter = filter.status(status, day);
-    }
-    if let Some(days) = models.ends_within {
-        filter = filter.ends_within(day, days);
-    }
-    if let Some(tokens) = models.min_context {
-        filter = filter.min_context(tokens);
-    }
-    for capability in &models.capability {
-        filter = filter.capability(capability.clone());
     }
     if models.all {
         filter = filter.include_uncallable();

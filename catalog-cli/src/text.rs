@@ -9,7 +9,6 @@ use comfy_table::presets::NOTHING;
 use bedrock_catalog::StatusReport;
 
 use crate::answers::CacheAnswer;
-use crate::facts;
 use crate::output::plain;
 
 /// A table with headings and no lines.
@@ -30,7 +29,7 @@ fn table(headings: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
 }
 
 /// Lines of a name and a value, the values below each other; lines without a value are left out.
-pub(crate) fn lines(lines: &[(&str, String)]) -> String {
+fn lines(lines: &[(&str, String)]) -> String {
     let mut text = String::new();
     let present = lines.iter().filter(|(_, value)| !value.is_empty());
     for (name, value) in present {
@@ -102,7 +101,7 @@ pub(crate) fn model(model: Model<'_>, day: Date) -> String {
         ("launched", date(lifecycle.start())),
         ("legacy", date(lifecycle.legacy())),
         ("extended", date(lifecycle.extended_access())),
-        ("end of life", facts::end(model)),
+        ("end of life", date(lifecycle.end_of_life())),
         ("last seen", model.last_seen().to_string()),
         ("regions", ids(model.regions().map(|region| region.id()))),
         (
@@ -110,7 +109,6 @@ pub(crate) fn model(model: Model<'_>, day: Date) -> String {
             ids(model.profiles().map(|profile| profile.id())),
         ),
     ]));
-    text.push_str(&facts::model(model));
     text
 }
 
@@ -176,15 +174,11 @@ pub(crate) fn ending(model: Model<'_>, day: Date) -> Option<String> {
         Status::Legacy | Status::Ended => status,
         _ => return None,
     };
-    let end = model.end_of_life();
+    let end = model.lifecycle().end_of_life();
     let when = end
-        .map(|end| format!("; its end of life is {}", end.value))
+        .map(|date| format!("; its end of life is {date}"))
         .unwrap_or_default();
-    let successor = model.successor();
-    let successor = successor
-        .map(|successor| format!("; its successor is {}", successor.value))
-        .unwrap_or_default();
-    Some(format!("{} is {word}{when}{successor}", model.id()))
+    Some(format!("{} is {word}{when}", model.id()))
 }
 
 pub(crate) fn profiles(profiles: &[Profile<'_>]) -> String {

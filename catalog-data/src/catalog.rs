@@ -8,8 +8,6 @@ use core::fmt;
 use crate::Timestamp;
 use crate::access::Access;
 use crate::error::QueryError;
-use crate::facts::FactsOfCatalog;
-use crate::facts::rows::BakedFacts;
 use crate::id::sealed::{Claim, Named};
 use crate::id::{IntoModelId, IntoProfileId, IntoRegionId};
 use crate::index::{BuiltIndex, Index, PerfectHash};
@@ -48,7 +46,6 @@ pub struct Catalog {
     profiles: Index,
     regions: Index,
     aliases: Aliases,
-    pub(crate) facts: FactsOfCatalog,
 }
 
 /// Maps the row numbers in the constants of another catalog to rows of this one.
@@ -87,7 +84,6 @@ impl Catalog {
         models: PerfectHash,
         profiles: PerfectHash,
         regions: PerfectHash,
-        facts: BakedFacts,
     ) -> Self {
         Self {
             tables,
@@ -100,13 +96,12 @@ impl Catalog {
                 profiles: StaticList::Borrowed(&[]),
                 regions: StaticList::Borrowed(&[]),
             },
-            facts: FactsOfCatalog::baked(facts),
         }
     }
 
-    /// A catalog of checked tables with the indexes of models, profiles and regions, and its facts.
-    /// Constants of the bundle are mapped.
-    pub(crate) fn built(tables: Tables, indexes: [BuiltIndex; 3], facts: FactsOfCatalog) -> Self {
+    /// A catalog of checked tables with the indexes of models, profiles and regions. Constants of the
+    /// bundle are mapped.
+    pub(crate) fn built(tables: Tables, indexes: [BuiltIndex; 3]) -> Self {
         let [models, profiles, regions] = indexes.map(Index::Built);
         #[allow(unused_mut)]
         let mut catalog = Self {
@@ -115,7 +110,6 @@ impl Catalog {
             profiles,
             regions,
             aliases: Aliases::default(),
-            facts,
         };
         #[cfg(feature = "bundle")]
         {

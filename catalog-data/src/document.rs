@@ -7,7 +7,6 @@ use alloc::vec::Vec;
 #[cfg(doc)]
 use crate::Catalog;
 use crate::enums::{Customization, Geography, InferenceType, LifecycleStatus, Modality};
-use crate::facts::FactsDocument;
 use crate::text::Text;
 use crate::{Date, Timestamp};
 
@@ -63,12 +62,6 @@ pub struct Document<'a> {
     pub models: Vec<ModelEntry<'a>>,
     /// The inference profiles.
     pub profiles: Vec<ProfileEntry<'a>>,
-    /// The facts; absent for those of the bundle.
-    #[cfg_attr(
-        feature = "serde",
-        serde(default, skip_serializing_if = "Option::is_none")
-    )]
-    pub facts: Option<FactsDocument<'a>>,
 }
 
 impl<'a> Document<'a> {
@@ -89,7 +82,6 @@ impl<'a> Document<'a> {
             former_regions: Vec::new(),
             models: Vec::new(),
             profiles: Vec::new(),
-            facts: None,
         }
     }
 }

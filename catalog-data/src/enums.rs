@@ -140,8 +140,6 @@ macro_rules! open_enum {
     };
 }
 
-pub(crate) use open_enum;
-
 open_enum! {
     /// A kind of content that a model accepts as input or produces as output.
     ///

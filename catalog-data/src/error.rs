@@ -58,11 +58,6 @@ pub enum QueryErrorKind {
     NotASource,
     /// Neither a listing nor a profile names the model or profile any more.
     Retired,
-    /// The model or profile ended before the first recording of the catalog. Suggestions: its successor,
-    /// where a source names one.
-    Ended,
-    /// The endpoint bedrock-mantle alone serves the model.
-    MantleOnly,
     /// The policy allows none of the routes. Suggestions: the policies that allow one; none for
     /// [`Policy::Within`](crate::Policy::Within), because each would leave the residency set.
     PolicyForbids,
@@ -87,8 +82,6 @@ impl QueryErrorKind {
             Self::NotInRegion => "not_in_region",
             Self::NotASource => "not_a_source",
             Self::Retired => "retired",
-            Self::Ended => "ended",
-            Self::MantleOnly => "mantle_only",
             Self::PolicyForbids => "policy_forbids",
             Self::ProvisionedOnly => "provisioned_only",
             Self::NoWayIn => "no_way_in",

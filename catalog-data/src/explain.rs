@@ -34,9 +34,6 @@ impl Catalog {
         if let Some(profile) = self.profile(id) {
             return self.profile_instead_of_model(profile);
         }
-        if let Some(error) = self.known_to_facts(id) {
-            return error;
-        }
         let mut ids = self.models().map(|model| model.id());
         let closest = suggest::closest(id, &mut ids);
         let marked = |id| (id, self.model(id).map(|model| self.end_mark(model)));
@@ -50,9 +47,6 @@ impl Catalog {
     /// The error for an id that is no inference profile of this catalog, with the closest ids.
     #[cold]
     pub fn unknown_profile(&self, id: &str) -> QueryError {
-        if let Some(former) = self.former(id) {
-            return self.ended(former);
-        }
         let mut ids = self.profiles().map(|profile| profile.id());
         let closest = suggest::closest(id, &mut ids);
         let marked = |id| {
@@ -288,7 +282,7 @@ impl Catalog {
     /// How the end of a model is shown next to its id, as of the day of the recording.
     fn end_mark(&self, model: Model<'_>) -> EndMark {
         let status = model.status_at(self.observed_at().date());
-        let end = model.end_of_life().map(|end| end.value);
+        let end = model.lifecycle().end_of_life();
         let text = match (status, end) {
             (Status::Ended, Some(day)) => format!("ended {day}"),
             (Status::Legacy, Some(day)) => format!("legacy, ends {day}"),

@@ -5,7 +5,6 @@ use alloc::vec::Vec;
 use crate::Date;
 use crate::catalog::Catalog;
 use crate::enums::{Customization, Modality, Status};
-use crate::facts::Capability;
 use crate::id::RegionId;
 use crate::model::Model;
 use crate::rows::{ModelRow, NONE};
@@ -35,9 +34,6 @@ pub struct Filter {
     streaming: Option<bool>,
     customization: Option<Customization>,
     status: Option<(Status, Date)>,
-    min_context: Option<u32>,
-    capabilities: Vec<Capability>,
-    ends_within: Option<(Date, u32)>,
     uncallable: bool,
 }
 
@@ -152,36 +148,6 @@ impl Filter {
         self
     }
 
-    /// Has a context window of at least this many tokens.
-    ///
-    /// ```
-    /// # #[cfg(all(feature = "bundle", feature = "facts"))] {
-    /// use bedrock_catalog_data::facts::Capability;
-    /// use bedrock_catalog_data::{Catalog, Filter};
-    ///
-    /// let long = Filter::new().min_context(500_000).capability(Capability::Tools);
-    /// let mut ids = Catalog::bundled().select(&long).map(|model| model.id());
-    /// assert!(ids.any(|id| id == "anthropic.claude-sonnet-4-6"));
-    /// # }
-    /// ```
-    pub fn min_context(mut self, tokens: u32) -> Self {
-        self.min_context = Some(tokens);
-        self
-    }
-
-    /// Is known to have this capability. Several must all hold.
-    pub fn capability(mut self, capability: Capability) -> Self {
-        self.capabilities.push(capability);
-        self
-    }
-
-    /// Ends on this day or within this many days after it, see
-    /// [`Model::ends_within`](crate::Model::ends_within).
-    pub fn ends_within(mut self, day: Date, days: u32) -> Self {
-        self.ends_within = Some((day, days));
-        self
-    }
-
     /// Includes models that cannot be called, from the region if one is given.
     pub fn include_uncallable(mut self) -> Self {
         self.uncallable = true;
@@ -233,18 +199,6 @@ impl Filter {
             && self
                 .status
                 .is_none_or(|(status, day)| model.status_at(day) == status)
-            && self.min_context.is_none_or(|tokens| {
-                model
-                    .context_window()
-                    .is_some_and(|context| context >= tokens)
-            })
-            && self
-                .capabilities
-                .iter()
-                .all(|capability| model.supports(capability) == Some(true))
-            && self
-                .ends_within
-                .is_none_or(|(day, days)| model.ends_within(day, days))
     }
 }
 
@@ -300,9 +254,6 @@ impl Filter {
         let unknown = |value: &Option<Modality>| value.as_ref().is_some_and(|v| v.bit().is_none());
         self.provider.is_none()
             && self.status.is_none()
-            && self.min_context.is_none()
-            && self.capabilities.is_empty()
-            && self.ends_within.is_none()
             && !unknown(&self.input)
             && !unknown(&self.output)
             && self

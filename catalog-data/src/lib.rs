@@ -31,7 +31,6 @@
 //!
 //! - `bundle` (default): [`Catalog::bundled`] and the typed constants. Without it, a catalog is built at
 //!   run time from a [`Document`].
-//! - `facts` (default): the facts of the bundle, see [`facts`].
 //! - `serde`: `Serialize` and `Deserialize` for ids, enums, dates and the [`Document`]; `Serialize` for
 //!   [`Status`], [`RouteKind`] and [`Policy`].
 //!
@@ -49,7 +48,6 @@ mod document;
 mod enums;
 mod error;
 mod explain;
-pub mod facts;
 mod filter;
 mod from_document;
 mod id;
@@ -94,13 +92,6 @@ pub use time::{Date, ParseTimeError, Timestamp};
 #[doc(hidden)]
 pub mod baked_v1 {
     pub use crate::enums::OpenEnum;
-    pub use crate::facts::rows::{
-        AmountRow, BakedFacts, FactKind, FactRow, FactTables, MemberRow, PriceRow, QuotaRow, Scope,
-        SourceRow, TermRow, ValueRow,
-    };
-    pub use crate::facts::{
-        Api, Capability, PriceKind, PriceUnit, QuotaMetric, ReasoningLevel, Tier,
-    };
     pub use crate::index::{KeyHash, Line, PerfectHash};
     pub use crate::rows::{
         AccessRow, LifecycleRow, LinkRow, ModelRow, NONE, ProfileRow, RegionRow, Run, Tables,

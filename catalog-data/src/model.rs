@@ -103,8 +103,7 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// The status on a day: [`Status::Retired`] if it is retired, else [`Lifecycle::status_at`]. Where the
-    /// listing has no end of life, that of the facts counts; [`Model::end_of_life`] names its source.
+    /// The status on a day: [`Status::Retired`] if it is retired, else [`Lifecycle::status_at`].
     ///
     /// ```
     /// # #[cfg(feature = "bundle")] {
@@ -117,11 +116,9 @@ impl<'a> Model<'a> {
     /// ```
     pub fn status_at(&self, day: Date) -> Status {
         if self.row.retired {
-            return Status::Retired;
-        }
-        match self.end_day() {
-            Some(end) if end <= day => Status::Ended,
-            _ => self.lifecycle().status_at(day),
+            Status::Retired
+        } else {
+            self.lifecycle().status_at(day)
         }
     }
 
@@ -242,16 +239,6 @@ impl<'a> Model<'a> {
 
     pub(crate) fn row(&self) -> &'a ModelRow {
         self.row
-    }
-
-    #[inline]
-    pub(crate) fn catalog(&self) -> &'a Catalog {
-        self.catalog
-    }
-
-    #[inline]
-    pub(crate) fn number(&self) -> u16 {
-        self.number
     }
 }
 

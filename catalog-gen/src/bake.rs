@@ -3,16 +3,15 @@
 #[cfg(feature = "bundle")]
 use std::collections::BTreeMap;
 
-use bedrock_catalog_data::baked_v1::{BakedFacts, Run, Tables};
-use bedrock_catalog_data::facts::FactsDocument;
-use bedrock_catalog_data::{Catalog, Document, QueryError};
+use bedrock_catalog_data::baked_v1::{Run, Tables};
+use bedrock_catalog_data::{Catalog, Document};
 use bedrock_catalog_recording::catalog_to_json;
 use proc_macro2::TokenStream;
 use quote::quote;
 
 use crate::error::{GenError, GenErrorKind};
 use crate::print::{Origin, file};
-use crate::{constants, facts, names, perfect_hash, tables};
+use crate::{constants, names, perfect_hash, tables};
 
 /// The generated files of a catalog. Equal catalogs give equal bytes.
 #[cfg(feature = "bundle")]
@@ -69,37 +68,15 @@ fn check_hashes(tables: &Tables) -> Result<(), GenError> {
     }
 }
 
-/// A catalog in two forms: without facts of its own, which are separate files, and with exactly these,
-/// never with those of a bundle. They decide which constants are deprecated.
-fn separated(catalog: &Catalog) -> Result<(Catalog, Catalog, FactsDocument<'_>), GenError> {
-    let facts = catalog.own_facts().unwrap_or_default();
-    let mut document = catalog.to_document();
-    document.facts = None;
-    let plain = Catalog::from_document(&document);
-    document.facts = Some(facts.clone());
-    let informed = Catalog::from_document(&document);
-    let invalid = |error: QueryError| GenError::new(GenErrorKind::InvalidInput, error.to_string());
-    Ok((plain.map_err(invalid)?, informed.map_err(invalid)?, facts))
-}
-
-/// The files of the data crate: `catalog.json`, `facts.json` with the catalog's own facts, their schemas,
-/// `fingerprints.csv`, and the tables and constants in `src/bundle/`.
+/// The files of the data crate: `catalog.json`, its schema, `fingerprints.csv`, and the tables and constants
+/// in `src/bundle/`.
 ///
 /// # Errors
 /// A constant has an invalid or duplicate name, or the generated code does not parse as intended.
 #[cfg(feature = "bundle")]
 pub fn bake(catalog: &Catalog) -> Result<Baked, GenError> {
-    let (catalog, informed, facts) = separated(catalog)?;
-    let digest = digest(&catalog);
-    let origin = origin(&catalog, &digest, "cargo gen build");
-    let facts_json = bedrock_catalog_recording::facts_to_json(&facts);
-    let facts_digest = sha256(facts_json.as_bytes());
-    let facts_origin = Origin {
-        what: "facts",
-        digest: &facts_digest,
-        ..origin.clone()
-    };
-    let fact_items = facts::emit(&informed);
+    let digest = digest(catalog);
+    let origin = origin(catalog, &digest, "cargo gen build");
     let table_items = tables::emit(catalog.tables(), &digest);
     let imports = quote! { use crate::baked_v1::*; };
     let constants = |items: TokenStream, id: TokenStream| {
@@ -116,31 +93,25 @@ pub fn bake(catalog: &Catalog) -> Result<Baked, GenError> {
     let files = BTreeMap::from([
         (
             "catalog.json",
-            bedrock_catalog_recording::catalog_to_json_pretty(&catalog),
+            bedrock_catalog_recording::catalog_to_json_pretty(catalog),
         ),
-        ("facts.json", facts_json),
-        ("facts.schema.json", FactsDocument::JSON_SCHEMA.to_owned()),
         ("catalog.schema.json", Document::JSON_SCHEMA.to_owned()),
-        ("fingerprints.csv", crate::fingerprints::csv(&catalog)?),
+        ("fingerprints.csv", crate::fingerprints::csv(catalog)?),
         (
             "src/bundle/tables.rs",
             file(&origin, quote!(#imports #table_items))?,
         ),
         (
-            "src/bundle/facts.rs",
-            file(&facts_origin, quote!(#imports #fact_items))?,
-        ),
-        (
             "src/bundle/models.rs",
-            constants(constants::models(&informed)?, quote!(ModelId))?,
+            constants(constants::models(catalog)?, quote!(ModelId))?,
         ),
         (
             "src/bundle/profiles.rs",
-            constants(constants::profiles(&informed)?, quote!(ProfileId))?,
+            constants(constants::profiles(catalog)?, quote!(ProfileId))?,
         ),
         (
             "src/bundle/regions.rs",
-            constants(constants::regions(&informed)?, quote!(RegionId))?,
+            constants(constants::regions(catalog)?, quote!(RegionId))?,
         ),
     ]);
     Ok(Baked { files })
@@ -149,10 +120,8 @@ pub fn bake(catalog: &Catalog) -> Result<Baked, GenError> {
 /// One file for `include!`: `CATALOG` and the modules `models`, `profiles` and `regions`. `root` is the path
 /// of the crate with the types.
 pub(crate) fn one_file(catalog: &Catalog, root: &TokenStream) -> Result<String, GenError> {
-    let (catalog, informed, _) = separated(catalog)?;
-    let digest = digest(&catalog);
-    let origin = origin(&catalog, &digest, "the build script");
-    let fact_items = facts::emit(&informed);
+    let digest = digest(catalog);
+    let origin = origin(catalog, &digest, "the build script");
     let items = tables::emit(catalog.tables(), &digest);
     let module = |name: &str, docs: &str, items: TokenStream| {
         let name = quote::format_ident!("{name}");
@@ -166,27 +135,22 @@ pub(crate) fn one_file(catalog: &Catalog, root: &TokenStream) -> Result<String, 
             }
         }
     };
-    let models = module("models", " The models' ids.", constants::models(&informed)?);
+    let models = module("models", " The models' ids.", constants::models(catalog)?);
     let profiles = module(
         "profiles",
         " The inference profiles' ids.",
-        constants::profiles(&informed)?,
+        constants::profiles(catalog)?,
     );
     let regions = module(
         "regions",
         " The regions' ids.",
-        constants::regions(&informed)?,
+        constants::regions(catalog)?,
     );
     let items = quote! {
         #[allow(unused_imports, clippy::all)]
         mod tables {
             use #root::baked_v1::*;
             #items
-        }
-        #[allow(unused_imports, clippy::all)]
-        mod facts {
-            use #root::baked_v1::*;
-            #fact_items
         }
         pub use tables::CATALOG;
         #models
@@ -199,7 +163,6 @@ pub(crate) fn one_file(catalog: &Catalog, root: &TokenStream) -> Result<String, 
 fn origin<'a>(catalog: &Catalog, digest: &'a str, command: &'a str) -> Origin<'a> {
     Origin {
         command,
-        what: "catalog",
         observed_at: catalog.observed_at().to_string(),
         digest,
     }
@@ -211,5 +174,5 @@ pub fn baked_in_memory(catalog: &Catalog) -> Catalog {
     let mut tables = catalog.tables().clone();
     tables.brand = tables::brand(&digest(catalog));
     let [models, profiles, regions] = ids(&tables).map(|ids| perfect_hash::solve(&ids));
-    Catalog::baked(tables, models, profiles, regions, BakedFacts::NONE)
+    Catalog::baked(tables, models, profiles, regions)
 }

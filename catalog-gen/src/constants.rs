@@ -91,8 +91,6 @@ fn model_docs(model: Model<'_>) -> Vec<String> {
         false => format!("In {}: {}.", counted(regions.len()), regions.join(", ")),
     });
     lines.extend(lifecycle(model));
-    let successor = model.successor().map(|successor| doc_text(successor.value));
-    lines.extend(successor.map(|successor| format!("Successor: {successor}")));
     lines
 }
 
@@ -110,7 +108,7 @@ fn lifecycle(model: Model<'_>) -> Option<String> {
     match (status, dates.is_empty()) {
         (None, true) => None,
         (status, _) => {
-            let status = status.unwrap_or_else(|| "unknown".to_owned());
+            let status = status.unwrap_or_else(|| "not told".to_owned());
             Some(format!(
                 "Lifecycle: {}.",
                 [vec![status], dates].concat().join(", ")
@@ -131,11 +129,7 @@ fn dates(model: Model<'_>) -> Vec<String> {
     let known = dates
         .into_iter()
         .filter_map(|(event, date)| Some(format!("{event} {}", date?)));
-    // An end that the listing does not state names its source.
-    let announced = model.end_of_life();
-    let announced = announced.filter(|_| lifecycle.end_of_life().is_none());
-    let announced = announced.map(|end| format!("ends {} ({})", end.value, end.source.title));
-    known.chain(announced).collect()
+    known.collect()
 }
 
 fn profile_docs(profile: Profile<'_>) -> Vec<String> {
@@ -174,11 +168,7 @@ fn model_end(model: Model<'_>, day: Date) -> Option<String> {
         Status::Retired => format!("retired, last seen {}", model.last_seen()),
         _ => return None,
     };
-    let mut note = [vec![state], dates(model)].concat().join(", ");
-    if let Some(successor) = model.successor() {
-        note.push_str(&format!("; its successor is {}", successor.value));
-    }
-    Some(note)
+    Some([vec![state], dates(model)].concat().join(", "))
 }
 
 /// The reason to deprecate the constant of a profile: every model that it serves has one.

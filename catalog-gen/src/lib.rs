@@ -38,7 +38,6 @@ mod constants;
 mod error;
 #[cfg(feature = "bundle")]
 mod escape;
-mod facts;
 #[cfg(feature = "bundle")]
 mod fingerprints;
 mod names;

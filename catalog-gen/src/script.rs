@@ -3,11 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use bedrock_catalog_data::facts::FactsDocument;
 use bedrock_catalog_data::{Catalog, Timestamp};
 use bedrock_catalog_recording::{
-    LARGEST_FACTS_INPUT, LARGEST_JSON, Recording, catalog_from_json, facts_from_json, read_bounded,
-    transform,
+    LARGEST_JSON, Recording, catalog_from_json, read_bounded, transform,
 };
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -33,7 +31,6 @@ use crate::error::{GenError, GenErrorKind};
 pub struct BuildScript {
     input: PathBuf,
     observed_at: Option<Timestamp>,
-    facts: Option<PathBuf>,
     file_name: String,
     root: &'static str,
 }
@@ -44,7 +41,6 @@ impl BuildScript {
         Self {
             input: input.into(),
             observed_at: None,
-            facts: None,
             file_name: "bedrock_catalog.rs".to_owned(),
             root: "bedrock_catalog",
         }
@@ -53,13 +49,6 @@ impl BuildScript {
     /// The time of the recording, for a folder made with the AWS CLI alone.
     pub fn observed_at(mut self, observed_at: Timestamp) -> Self {
         self.observed_at = Some(observed_at);
-        self
-    }
-
-    /// Bakes the facts of a facts JSON file, such as `facts.json` of the data crate. By default the catalog
-    /// has the facts of its JSON, if there are any.
-    pub fn facts(mut self, input: impl Into<PathBuf>) -> Self {
-        self.facts = Some(input.into());
         self
     }
 
@@ -86,9 +75,6 @@ impl BuildScript {
             return Err(GenError::new(GenErrorKind::Io, message));
         };
         println!("cargo::rerun-if-changed={}", self.input.display());
-        if let Some(facts) = &self.facts {
-            println!("cargo::rerun-if-changed={}", facts.display());
-        }
         let (text, warnings) = self.text()?;
         for warning in warnings {
             println!("cargo::warning={}", warning.escape_debug());
@@ -111,34 +97,19 @@ impl BuildScript {
         Ok((one_file(&catalog, &root)?, warnings))
     }
 
-    /// The facts of the given file; `None` if there is none.
-    fn read_facts(&self) -> Result<Option<FactsDocument<'static>>, GenError> {
-        let Some(input) = &self.facts else {
-            return Ok(None);
-        };
-        let json = read_bounded(input, LARGEST_FACTS_INPUT)
-            .map_err(|error| GenError::io("read", input, error))?;
-        let facts = facts_from_json(&json);
-        Ok(Some(facts.map_err(|error| GenError::input(input, error))?))
-    }
-
     fn catalog(&self) -> Result<(Catalog, Vec<String>), GenError> {
         let input = &self.input;
         if input.is_dir() {
             let recording = Recording::read(input, self.observed_at)
                 .map_err(|error| GenError::input(input, error))?;
-            let (mut document, problems) = transform(&recording, None);
-            document.facts = self.read_facts()?;
+            let (document, problems) = transform(&recording, None);
             let warnings = problems.iter().map(ToString::to_string).collect();
             return Ok((name_constants(document, None)?, warnings));
         }
         let json = read_bounded(input, LARGEST_JSON)
             .map_err(|error| GenError::io("read", input, error))?;
         let catalog = catalog_from_json(&json).map_err(|error| GenError::input(input, error))?;
-        let mut document = catalog.to_document();
-        // A catalog can have facts of its own.
-        document.facts = self.read_facts()?.or(document.facts);
-        let named = name_constants(document, Some(&catalog))?;
+        let named = name_constants(catalog.to_document(), Some(&catalog))?;
         Ok((named, Vec::new()))
     }
 }

@@ -97,7 +97,6 @@ pub(crate) fn emit(tables: &Tables, digest: &str) -> TokenStream {
             #models_index,
             #profiles_index,
             #regions_index,
-            super::facts::FACTS,
         );
 
         #models
@@ -121,7 +120,7 @@ pub(crate) fn brand(digest: &str) -> u64 {
     u64::from_str_radix(head, 16).unwrap_or_default().max(1)
 }
 
-pub(crate) fn statics(
+fn statics(
     name: &str,
     of: TokenStream,
     rows: impl ExactSizeIterator<Item = TokenStream>,
@@ -131,16 +130,12 @@ pub(crate) fn statics(
     quote!(static #name: [#of; #len] = [#(#rows),*];)
 }
 
-pub(crate) fn numbers<N: Display + Copy>(
-    name: &str,
-    of: TokenStream,
-    numbers: &[N],
-) -> TokenStream {
+fn numbers<N: Display + Copy>(name: &str, of: TokenStream, numbers: &[N]) -> TokenStream {
     statics(name, of, numbers.iter().map(|&value| number(value)))
 }
 
 /// A number without a suffix.
-pub(crate) fn number(value: impl Display) -> TokenStream {
+fn number(value: impl Display) -> TokenStream {
     let text = value.to_string();
     text.parse().unwrap_or_default()
 }
@@ -247,12 +242,12 @@ fn region(row: &RegionRow) -> TokenStream {
     }
 }
 
-pub(crate) fn run(run: Run) -> TokenStream {
+fn run(run: Run) -> TokenStream {
     let (start, len) = (number(run.start), number(run.len));
     quote!(Run::new(#start, #len))
 }
 
-pub(crate) fn date(date: Date) -> TokenStream {
+fn date(date: Date) -> TokenStream {
     let year = number(date.year());
     let (month, day) = (number(date.month()), number(date.day()));
     quote!(Date::baked(#year, #month, #day))
@@ -296,7 +291,7 @@ fn texts(tables: &Tables) -> TokenStream {
 }
 
 /// A value of an open enum: its variant, or `Other` with the text.
-pub(crate) fn open_enum<E: OpenEnum>(value: &E) -> TokenStream {
+fn open_enum<E: OpenEnum>(value: &E) -> TokenStream {
     let of = quote::format_ident!("{}", E::NAME);
     match value.variant() {
         Some(variant) => {

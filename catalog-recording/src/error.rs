@@ -37,18 +37,15 @@ pub enum RecordingErrorKind {
     InvalidRecording,
     /// A text is no valid catalog.
     InvalidCatalog,
-    /// An input of facts, or a text of facts, is malformed.
-    InvalidFacts,
 }
 
 impl RecordingErrorKind {
-    /// The kind in snake case: `io`, `invalid_recording`, `invalid_catalog`, `invalid_facts`.
+    /// The kind in snake case: `io`, `invalid_recording`, `invalid_catalog`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Io => "io",
             Self::InvalidRecording => "invalid_recording",
             Self::InvalidCatalog => "invalid_catalog",
-            Self::InvalidFacts => "invalid_facts",
         }
     }
 }
@@ -97,9 +94,10 @@ impl RecordingError {
         self.kind() == RecordingErrorKind::Io
     }
 
-    /// Whether a recording, a catalog or facts are malformed.
+    /// Whether a recording or a catalog is malformed.
     pub fn is_invalid(&self) -> bool {
-        self.kind() != RecordingErrorKind::Io
+        use RecordingErrorKind::{InvalidCatalog, InvalidRecording};
+        matches!(self.kind(), InvalidRecording | InvalidCatalog)
     }
 }
 

@@ -29,7 +29,6 @@
 //! | transform them | [`transform()`] |
 //! | read and write catalogs | [`catalog_from_json`], [`catalog_to_json`], [`catalog_to_json_pretty`] |
 //! | compare catalogs | [`CatalogDiff`] |
-//! | make facts | [`make_facts`], [`facts_from_json`], [`facts_to_json`] |
 //!
 //! Pure and synchronous: no network, no clock, no AWS crate. Only [`Recording::read`],
 //! [`Recording::write`] and [`read_bounded`] access files. There are no features.
@@ -37,7 +36,6 @@
 mod arn;
 mod diff;
 mod error;
-mod facts;
 mod guards;
 mod json;
 mod majority;
@@ -52,10 +50,6 @@ pub use diff::{
     ProfileNote, SetChange, StaleNote, StatusChange,
 };
 pub use error::{RecordingError, RecordingErrorKind};
-pub use facts::{
-    Coverage, Disagreement, FactsInput, FactsInputs, LARGEST_FACTS_INPUT, LeftOut, MadeFacts,
-    facts_from_json, facts_to_json, make_facts,
-};
 pub use guards::guard_violations;
 pub use json::{LARGEST_JSON, catalog_from_json, catalog_to_json, catalog_to_json_pretty};
 pub use read::read_bounded;

@@ -19,8 +19,7 @@ use rows::Rows;
 /// - the rows of regions that failed, and the missing rows of regions with skipped rows, marked as stale;
 /// - models and profiles that are gone, with the day they were last seen, as retired if the recording is
 ///   complete;
-/// - the ids of regions, for their constants;
-/// - facts of its own.
+/// - the ids of regions, for their constants.
 ///
 /// A second transform of the same recording changes nothing. Regions that were not asked are dropped.
 ///
@@ -66,9 +65,6 @@ pub fn transform(
     document.stale = stale;
     document.models = merge::models(&rows, previous, complete);
     document.profiles = merge::profiles(&rows, previous, complete);
-    // Facts do not come from the API. Those of the bundle need no copy.
-    let facts = previous.and_then(Catalog::own_facts);
-    document.facts = facts.map(|facts| facts.to_static());
     (document, problems)
 }
 

@@ -31,7 +31,6 @@
 //! # Features
 //! Additive; one that is off costs nothing to build.
 //! - `bundle` (default): the catalog baked into the binary, and its typed constants.
-//! - `facts` (default): the facts of the bundle, see [`facts`].
 //! - `live` (with `files`): [`LiveCatalog`], the cache, and the transform of recordings.
 //! - `files` (default): the file tier of the cache.
 //! - `aws`: fetch from AWS. Without it no AWS crate, no HTTP and no tokio is built.
@@ -61,7 +60,7 @@ pub use bedrock_catalog_data::{
     IntoRegionId, Lifecycle, LifecycleEntry, LifecycleStatus, Modality, Model, ModelEntry, ModelId,
     ParseEnumError, ParseTimeError, Policy, Profile, ProfileEntry, ProfileId, ProfileRoute,
     QueryError, QueryErrorKind, Region, RegionId, Route, RouteEntry, RouteKind, Status, Text,
-    Timestamp, facts, residency,
+    Timestamp, residency,
 };
 #[cfg(feature = "bundle")]
 pub use bedrock_catalog_data::{models, profiles, regions};

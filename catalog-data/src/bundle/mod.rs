@@ -23,17 +23,4 @@ pub mod profiles;
 #[rustfmt::skip]
 pub mod regions;
 
-/// The facts that `catalog-gen build` baked.
-#[cfg(feature = "facts")]
-#[rustfmt::skip]
-#[allow(unreachable_pub)]
-mod facts;
-
-/// A bundle without facts.
-#[cfg(not(feature = "facts"))]
-mod facts {
-    pub(crate) const FACTS: crate::baked_v1::BakedFacts = crate::baked_v1::BakedFacts::NONE;
-}
-
-pub(crate) use facts::FACTS;
 pub(crate) use tables::CATALOG;

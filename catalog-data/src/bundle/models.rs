@@ -476,12 +476,7 @@ pub const ANTHROPIC_CLAUDE_3_7_SONNET_20250219_V1_0: ModelId = ModelId::baked(
 ///
 /// In 14 regions: ap-northeast-1, ap-northeast-2, ap-south-1, ap-southeast-1, ap-southeast-2, ca-central-1, eu-central-1, eu-central-2, eu-west-1, eu-west-3, sa-east-1, us-east-1, us-east-2, us-west-2.
 ///
-/// Lifecycle: ACTIVE, launched 2024-03-13, ends 2026-09-10 (AWS model cards).
-///
-/// Successor: anthropic.claude-haiku-4-5-20251001-v1:0
-#[deprecated(
-    note = "ended, launched 2024-03-13, ends 2026-09-10 (AWS model cards); its successor is anthropic.claude-haiku-4-5-20251001-v1:0"
-)]
+/// Lifecycle: ACTIVE, launched 2024-03-13.
 pub const ANTHROPIC_CLAUDE_3_HAIKU_20240307_V1_0: ModelId = ModelId::baked(
     "anthropic.claude-3-haiku-20240307-v1:0",
     Brand,
@@ -494,10 +489,8 @@ pub const ANTHROPIC_CLAUDE_3_HAIKU_20240307_V1_0: ModelId = ModelId::baked(
 /// In 1 region: ap-northeast-2.
 ///
 /// Lifecycle: LEGACY, launched 2024-03-13, legacy from 2026-03-10, extended access from 2026-06-10, ends 2026-09-10.
-///
-/// Successor: anthropic.claude-haiku-4-5-20251001-v1:0
 #[deprecated(
-    note = "ended, launched 2024-03-13, legacy from 2026-03-10, extended access from 2026-06-10, ends 2026-09-10; its successor is anthropic.claude-haiku-4-5-20251001-v1:0"
+    note = "ended, launched 2024-03-13, legacy from 2026-03-10, extended access from 2026-06-10, ends 2026-09-10"
 )]
 pub const ANTHROPIC_CLAUDE_3_HAIKU_20240307_V1_0_200K: ModelId = ModelId::baked(
     "anthropic.claude-3-haiku-20240307-v1:0:200k",
@@ -510,12 +503,7 @@ pub const ANTHROPIC_CLAUDE_3_HAIKU_20240307_V1_0_200K: ModelId = ModelId::baked(
 ///
 /// In 1 region: ap-south-1.
 ///
-/// Lifecycle: ACTIVE, launched 2024-03-13, ends 2026-09-10 (AWS model cards).
-///
-/// Successor: anthropic.claude-haiku-4-5-20251001-v1:0
-#[deprecated(
-    note = "ended, launched 2024-03-13, ends 2026-09-10 (AWS model cards); its successor is anthropic.claude-haiku-4-5-20251001-v1:0"
-)]
+/// Lifecycle: ACTIVE, launched 2024-03-13.
 pub const ANTHROPIC_CLAUDE_3_HAIKU_20240307_V1_0_48K: ModelId = ModelId::baked(
     "anthropic.claude-3-haiku-20240307-v1:0:48k",
     Brand,
@@ -687,10 +675,8 @@ pub const ANTHROPIC_CLAUDE_OPUS_5_5: ModelId = ModelId::baked(
 /// In 23 regions: ap-east-2, ap-northeast-1, ap-northeast-2, ap-northeast-3, ap-south-1, ap-south-2, ap-southeast-1, ap-southeast-2, ap-southeast-3, ap-southeast-4, ap-southeast-5, ap-southeast-7, eu-central-1, eu-north-1, eu-south-1, eu-south-2, eu-west-1, eu-west-3, il-central-1, us-east-1, us-east-2, us-west-1, us-west-2.
 ///
 /// Lifecycle: LEGACY, launched 2025-05-22, legacy from 2026-04-14, extended access from 2026-07-14, ends 2026-10-14.
-///
-/// Successor: anthropic.claude-sonnet-5
 #[deprecated(
-    note = "legacy, launched 2025-05-22, legacy from 2026-04-14, extended access from 2026-07-14, ends 2026-10-14; its successor is anthropic.claude-sonnet-5"
+    note = "legacy, launched 2025-05-22, legacy from 2026-04-14, extended access from 2026-07-14, ends 2026-10-14"
 )]
 pub const ANTHROPIC_CLAUDE_SONNET_4_20250514_V1_0: ModelId = ModelId::baked(
     "anthropic.claude-sonnet-4-20250514-v1:0",
@@ -704,10 +690,8 @@ pub const ANTHROPIC_CLAUDE_SONNET_4_20250514_V1_0: ModelId = ModelId::baked(
 /// In 1 region: us-west-1.
 ///
 /// Lifecycle: LEGACY, launched 2025-05-22, legacy from 2026-04-14, extended access from 2026-07-14, ends 2026-10-14.
-///
-/// Successor: anthropic.claude-sonnet-5
 #[deprecated(
-    note = "legacy, launched 2025-05-22, legacy from 2026-04-14, extended access from 2026-07-14, ends 2026-10-14; its successor is anthropic.claude-sonnet-5"
+    note = "legacy, launched 2025-05-22, legacy from 2026-04-14, extended access from 2026-07-14, ends 2026-10-14"
 )]
 pub const ANTHROPIC_CLAUDE_SONNET_4_20250514_V1_0_200K: ModelId = ModelId::baked(
     "anthropic.claude-sonnet-4-20250514-v1:0:200k",
@@ -721,10 +705,8 @@ pub const ANTHROPIC_CLAUDE_SONNET_4_20250514_V1_0_200K: ModelId = ModelId::baked
 /// In 1 region: us-west-1.
 ///
 /// Lifecycle: LEGACY, launched 2025-05-22, legacy from 2026-04-14, extended access from 2026-07-14, ends 2026-10-14.
-///
-/// Successor: anthropic.claude-sonnet-5
 #[deprecated(
-    note = "legacy, launched 2025-05-22, legacy from 2026-04-14, extended access from 2026-07-14, ends 2026-10-14; its successor is anthropic.claude-sonnet-5"
+    note = "legacy, launched 2025-05-22, legacy from 2026-04-14, extended access from 2026-07-14, ends 2026-10-14"
 )]
 pub const ANTHROPIC_CLAUDE_SONNET_4_20250514_V1_0_32K: ModelId = ModelId::baked(
     "anthropic.claude-sonnet-4-20250514-v1:0:32k",
@@ -737,9 +719,7 @@ pub const ANTHROPIC_CLAUDE_SONNET_4_20250514_V1_0_32K: ModelId = ModelId::baked(
 ///
 /// In 31 regions: af-south-1, ap-east-2, ap-northeast-1, ap-northeast-2, ap-northeast-3, ap-south-1, ap-south-2, ap-southeast-1, ap-southeast-2, ap-southeast-3, ap-southeast-4, ap-southeast-5, ap-southeast-6, ap-southeast-7, ca-central-1, ca-west-1, eu-central-1, eu-central-2, eu-north-1, eu-south-1, eu-south-2, eu-west-1, eu-west-2, eu-west-3, il-central-1, mx-central-1, sa-east-1, us-east-1, us-east-2, us-west-1, us-west-2.
 ///
-/// Lifecycle: ACTIVE, launched 2025-09-29, ends 2027-04-08 (LiteLLM price map).
-///
-/// Successor: anthropic.claude-sonnet-5-5
+/// Lifecycle: ACTIVE, launched 2025-09-29.
 pub const ANTHROPIC_CLAUDE_SONNET_4_5_20250929_V1_0: ModelId = ModelId::baked(
     "anthropic.claude-sonnet-4-5-20250929-v1:0",
     Brand,
@@ -855,7 +835,7 @@ pub const COHERE_RERANK_V3_5_0: ModelId = ModelId::baked(
 ///
 /// In 3 regions: us-east-1, us-east-2, us-west-2.
 ///
-/// Lifecycle: ACTIVE, launched 2025-03-10, ends 2027-03-30 (LiteLLM price map).
+/// Lifecycle: ACTIVE, launched 2025-03-10.
 pub const DEEPSEEK_R1_V1_0: ModelId = ModelId::baked("deepseek.r1-v1:0", Brand, 65u16);
 /// DeepSeek-V3.1, of DeepSeek.
 ///
@@ -863,7 +843,7 @@ pub const DEEPSEEK_R1_V1_0: ModelId = ModelId::baked("deepseek.r1-v1:0", Brand, 
 ///
 /// In 8 regions: ap-northeast-1, ap-south-1, ap-southeast-2, ap-southeast-3, eu-north-1, eu-west-2, us-east-2, us-west-2.
 ///
-/// Lifecycle: ACTIVE, launched 2025-09-15, ends 2027-03-30 (LiteLLM price map).
+/// Lifecycle: ACTIVE, launched 2025-09-15.
 pub const DEEPSEEK_V3_V1_0: ModelId = ModelId::baked("deepseek.v3-v1:0", Brand, 66u16);
 /// DeepSeek V3.2, of DeepSeek.
 ///
@@ -879,7 +859,7 @@ pub const DEEPSEEK_V3_2: ModelId = ModelId::baked("deepseek.v3.2", Brand, 67u16)
 ///
 /// In 10 regions: ap-northeast-1, ap-south-1, ap-southeast-2, eu-south-1, eu-west-1, eu-west-2, sa-east-1, us-east-1, us-east-2, us-west-2.
 ///
-/// Lifecycle: ACTIVE, launched 2025-12-02, ends 2027-03-30 (LiteLLM price map).
+/// Lifecycle: ACTIVE, launched 2025-12-02.
 pub const GOOGLE_GEMMA_3_12B_IT: ModelId = ModelId::baked(
     "google.gemma-3-12b-it",
     Brand,
@@ -891,7 +871,7 @@ pub const GOOGLE_GEMMA_3_12B_IT: ModelId = ModelId::baked(
 ///
 /// In 10 regions: ap-northeast-1, ap-south-1, ap-southeast-2, eu-south-1, eu-west-1, eu-west-2, sa-east-1, us-east-1, us-east-2, us-west-2.
 ///
-/// Lifecycle: ACTIVE, launched 2025-12-02, ends 2027-03-30 (LiteLLM price map).
+/// Lifecycle: ACTIVE, launched 2025-12-02.
 pub const GOOGLE_GEMMA_3_27B_IT: ModelId = ModelId::baked(
     "google.gemma-3-27b-it",
     Brand,
@@ -903,7 +883,7 @@ pub const GOOGLE_GEMMA_3_27B_IT: ModelId = ModelId::baked(
 ///
 /// In 10 regions: ap-northeast-1, ap-south-1, ap-southeast-2, eu-south-1, eu-west-1, eu-west-2, sa-east-1, us-east-1, us-east-2, us-west-2.
 ///
-/// Lifecycle: ACTIVE, launched 2025-12-02, ends 2027-03-30 (LiteLLM price map).
+/// Lifecycle: ACTIVE, launched 2025-12-02.
 pub const GOOGLE_GEMMA_3_4B_IT: ModelId = ModelId::baked(
     "google.gemma-3-4b-it",
     Brand,
@@ -922,9 +902,6 @@ pub const LUMA_RAY_V2_0: ModelId = ModelId::baked("luma.ray-v2:0", Brand, 71u16)
 /// Id: meta.llama3-1-405b-instruct-v1:0
 ///
 /// In 1 region: us-east-2.
-///
-/// Lifecycle: unknown, ends 2026-07-07 (AWS model cards).
-#[deprecated(note = "ended, ends 2026-07-07 (AWS model cards)")]
 pub const META_LLAMA3_1_405B_INSTRUCT_V1_0: ModelId = ModelId::baked(
     "meta.llama3-1-405b-instruct-v1:0",
     Brand,
@@ -936,7 +913,7 @@ pub const META_LLAMA3_1_405B_INSTRUCT_V1_0: ModelId = ModelId::baked(
 ///
 /// In 3 regions: us-east-1, us-east-2, us-west-2.
 ///
-/// Lifecycle: ACTIVE, launched 2024-07-23, ends 2027-03-30 (LiteLLM price map).
+/// Lifecycle: ACTIVE, launched 2024-07-23.
 pub const META_LLAMA3_1_70B_INSTRUCT_V1_0: ModelId = ModelId::baked(
     "meta.llama3-1-70b-instruct-v1:0",
     Brand,
@@ -948,7 +925,7 @@ pub const META_LLAMA3_1_70B_INSTRUCT_V1_0: ModelId = ModelId::baked(
 ///
 /// In 2 regions: us-east-2, us-west-2.
 ///
-/// Lifecycle: ACTIVE, launched 2024-07-23, ends 2027-03-30 (LiteLLM price map).
+/// Lifecycle: ACTIVE, launched 2024-07-23.
 pub const META_LLAMA3_1_70B_INSTRUCT_V1_0_128K: ModelId = ModelId::baked(
     "meta.llama3-1-70b-instruct-v1:0:128k",
     Brand,
@@ -960,7 +937,7 @@ pub const META_LLAMA3_1_70B_INSTRUCT_V1_0_128K: ModelId = ModelId::baked(
 ///
 /// In 3 regions: us-east-1, us-east-2, us-west-2.
 ///
-/// Lifecycle: ACTIVE, launched 2024-07-23, ends 2027-03-30 (LiteLLM price map).
+/// Lifecycle: ACTIVE, launched 2024-07-23.
 pub const META_LLAMA3_1_8B_INSTRUCT_V1_0: ModelId = ModelId::baked(
     "meta.llama3-1-8b-instruct-v1:0",
     Brand,
@@ -972,7 +949,7 @@ pub const META_LLAMA3_1_8B_INSTRUCT_V1_0: ModelId = ModelId::baked(
 ///
 /// In 2 regions: us-east-2, us-west-2.
 ///
-/// Lifecycle: ACTIVE, launched 2024-07-23, ends 2027-03-30 (LiteLLM price map).
+/// Lifecycle: ACTIVE, launched 2024-07-23.
 pub const META_LLAMA3_1_8B_INSTRUCT_V1_0_128K: ModelId = ModelId::baked(
     "meta.llama3-1-8b-instruct-v1:0:128k",
     Brand,
@@ -983,9 +960,6 @@ pub const META_LLAMA3_1_8B_INSTRUCT_V1_0_128K: ModelId = ModelId::baked(
 /// Id: meta.llama3-2-11b-instruct-v1:0
 ///
 /// In 3 regions: us-east-1, us-east-2, us-west-2.
-///
-/// Lifecycle: unknown, ends 2026-07-07 (AWS model cards).
-#[deprecated(note = "ended, ends 2026-07-07 (AWS model cards)")]
 pub const META_LLAMA3_2_11B_INSTRUCT_V1_0: ModelId = ModelId::baked(
     "meta.llama3-2-11b-instruct-v1:0",
     Brand,
@@ -996,9 +970,6 @@ pub const META_LLAMA3_2_11B_INSTRUCT_V1_0: ModelId = ModelId::baked(
 /// Id: meta.llama3-2-1b-instruct-v1:0
 ///
 /// In 6 regions: eu-central-1, eu-west-1, eu-west-3, us-east-1, us-east-2, us-west-2.
-///
-/// Lifecycle: unknown, ends 2026-07-07 (AWS model cards).
-#[deprecated(note = "ended, ends 2026-07-07 (AWS model cards)")]
 pub const META_LLAMA3_2_1B_INSTRUCT_V1_0: ModelId = ModelId::baked(
     "meta.llama3-2-1b-instruct-v1:0",
     Brand,
@@ -1009,9 +980,6 @@ pub const META_LLAMA3_2_1B_INSTRUCT_V1_0: ModelId = ModelId::baked(
 /// Id: meta.llama3-2-3b-instruct-v1:0
 ///
 /// In 6 regions: eu-central-1, eu-west-1, eu-west-3, us-east-1, us-east-2, us-west-2.
-///
-/// Lifecycle: unknown, ends 2026-07-07 (AWS model cards).
-#[deprecated(note = "ended, ends 2026-07-07 (AWS model cards)")]
 pub const META_LLAMA3_2_3B_INSTRUCT_V1_0: ModelId = ModelId::baked(
     "meta.llama3-2-3b-instruct-v1:0",
     Brand,
@@ -1022,9 +990,6 @@ pub const META_LLAMA3_2_3B_INSTRUCT_V1_0: ModelId = ModelId::baked(
 /// Id: meta.llama3-2-90b-instruct-v1:0
 ///
 /// In 3 regions: us-east-1, us-east-2, us-west-2.
-///
-/// Lifecycle: unknown, ends 2026-07-07 (AWS model cards).
-#[deprecated(note = "ended, ends 2026-07-07 (AWS model cards)")]
 pub const META_LLAMA3_2_90B_INSTRUCT_V1_0: ModelId = ModelId::baked(
     "meta.llama3-2-90b-instruct-v1:0",
     Brand,
@@ -1036,7 +1001,7 @@ pub const META_LLAMA3_2_90B_INSTRUCT_V1_0: ModelId = ModelId::baked(
 ///
 /// In 3 regions: us-east-1, us-east-2, us-west-2.
 ///
-/// Lifecycle: ACTIVE, launched 2024-12-19, ends 2027-03-30 (LiteLLM price map).
+/// Lifecycle: ACTIVE, launched 2024-12-19.
 pub const META_LLAMA3_3_70B_INSTRUCT_V1_0: ModelId = ModelId::baked(
     "meta.llama3-3-70b-instruct-v1:0",
     Brand,
@@ -1048,7 +1013,7 @@ pub const META_LLAMA3_3_70B_INSTRUCT_V1_0: ModelId = ModelId::baked(
 ///
 /// In 1 region: us-west-2.
 ///
-/// Lifecycle: ACTIVE, launched 2024-12-19, ends 2027-03-30 (LiteLLM price map).
+/// Lifecycle: ACTIVE, launched 2024-12-19.
 pub const META_LLAMA3_3_70B_INSTRUCT_V1_0_128K: ModelId = ModelId::baked(
     "meta.llama3-3-70b-instruct-v1:0:128k",
     Brand,
@@ -1060,7 +1025,7 @@ pub const META_LLAMA3_3_70B_INSTRUCT_V1_0_128K: ModelId = ModelId::baked(
 ///
 /// In 5 regions: ap-south-1, ca-central-1, eu-west-2, us-east-1, us-west-2.
 ///
-/// Lifecycle: ACTIVE, launched 2024-04-23, ends 2027-03-30 (LiteLLM price map).
+/// Lifecycle: ACTIVE, launched 2024-04-23.
 pub const META_LLAMA3_70B_INSTRUCT_V1_0: ModelId = ModelId::baked(
     "meta.llama3-70b-instruct-v1:0",
     Brand,
@@ -1072,7 +1037,7 @@ pub const META_LLAMA3_70B_INSTRUCT_V1_0: ModelId = ModelId::baked(
 ///
 /// In 5 regions: ap-south-1, ca-central-1, eu-west-2, us-east-1, us-west-2.
 ///
-/// Lifecycle: ACTIVE, launched 2024-04-23, ends 2027-03-30 (LiteLLM price map).
+/// Lifecycle: ACTIVE, launched 2024-04-23.
 pub const META_LLAMA3_8B_INSTRUCT_V1_0: ModelId = ModelId::baked(
     "meta.llama3-8b-instruct-v1:0",
     Brand,
@@ -1084,7 +1049,7 @@ pub const META_LLAMA3_8B_INSTRUCT_V1_0: ModelId = ModelId::baked(
 ///
 /// In 4 regions: us-east-1, us-east-2, us-west-1, us-west-2.
 ///
-/// Lifecycle: ACTIVE, launched 2025-04-28, ends 2027-03-30 (LiteLLM price map).
+/// Lifecycle: ACTIVE, launched 2025-04-28.
 pub const META_LLAMA4_MAVERICK_17B_INSTRUCT_V1_0: ModelId = ModelId::baked(
     "meta.llama4-maverick-17b-instruct-v1:0",
     Brand,
@@ -1096,7 +1061,7 @@ pub const META_LLAMA4_MAVERICK_17B_INSTRUCT_V1_0: ModelId = ModelId::baked(
 ///
 /// In 1 region: us-west-1.
 ///
-/// Lifecycle: ACTIVE, launched 2025-04-28, ends 2027-03-30 (LiteLLM price map).
+/// Lifecycle: ACTIVE, launched 2025-04-28.
 pub const META_LLAMA4_MAVERICK_17B_INSTRUCT_V1_0_128K: ModelId = ModelId::baked(
     "meta.llama4-maverick-17b-instruct-v1:0:128k",
     Brand,
@@ -1108,7 +1073,7 @@ pub const META_LLAMA4_MAVERICK_17B_INSTRUCT_V1_0_128K: ModelId = ModelId::baked(
 ///
 /// In 1 region: us-west-1.
 ///
-/// Lifecycle: ACTIVE, launched 2025-04-28, ends 2027-03-30 (LiteLLM price map).
+/// Lifecycle: ACTIVE, launched 2025-04-28.
 pub const META_LLAMA4_MAVERICK_17B_INSTRUCT_V1_0_1M: ModelId = ModelId::baked(
     "meta.llama4-maverick-17b-instruct-v1:0:1m",
     Brand,
@@ -1120,7 +1085,7 @@ pub const META_LLAMA4_MAVERICK_17B_INSTRUCT_V1_0_1M: ModelId = ModelId::baked(
 ///
 /// In 4 regions: us-east-1, us-east-2, us-west-1, us-west-2.
 ///
-/// Lifecycle: ACTIVE, launched 2025-04-28, ends 2027-03-30 (LiteLLM price map).
+/// Lifecycle: ACTIVE, launched 2025-04-28.
 pub const META_LLAMA4_SCOUT_17B_INSTRUCT_V1_0: ModelId = ModelId::baked(
     "meta.llama4-scout-17b-instruct-v1:0",
     Brand,
@@ -1132,7 +1097,7 @@ pub const META_LLAMA4_SCOUT_17B_INSTRUCT_V1_0: ModelId = ModelId::baked(
 ///
 /// In 1 region: us-west-1.
 ///
-/// Lifecycle: ACTIVE, launched 2025-04-28, ends 2027-03-30 (LiteLLM price map).
+/// Lifecycle: ACTIVE, launched 2025-04-28.
 pub const META_LLAMA4_SCOUT_17B_INSTRUCT_V1_0_10M: ModelId = ModelId::baked(
     "meta.llama4-scout-17b-instruct-v1:0:10m",
     Brand,
@@ -1144,7 +1109,7 @@ pub const META_LLAMA4_SCOUT_17B_INSTRUCT_V1_0_10M: ModelId = ModelId::baked(
 ///
 /// In 1 region: us-west-1.
 ///
-/// Lifecycle: ACTIVE, launched 2025-04-28, ends 2027-03-30 (LiteLLM price map).
+/// Lifecycle: ACTIVE, launched 2025-04-28.
 pub const META_LLAMA4_SCOUT_17B_INSTRUCT_V1_0_128K: ModelId = ModelId::baked(
     "meta.llama4-scout-17b-instruct-v1:0:128k",
     Brand,
@@ -1156,7 +1121,7 @@ pub const META_LLAMA4_SCOUT_17B_INSTRUCT_V1_0_128K: ModelId = ModelId::baked(
 ///
 /// In 10 regions: ap-northeast-1, ap-south-1, ap-southeast-2, eu-south-1, eu-west-1, eu-west-2, sa-east-1, us-east-1, us-east-2, us-west-2.
 ///
-/// Lifecycle: ACTIVE, launched 2025-12-02, ends 2027-03-30 (LiteLLM price map).
+/// Lifecycle: ACTIVE, launched 2025-12-02.
 pub const MINIMAX_MINIMAX_M2: ModelId = ModelId::baked(
     "minimax.minimax-m2",
     Brand,
@@ -1168,7 +1133,7 @@ pub const MINIMAX_MINIMAX_M2: ModelId = ModelId::baked(
 ///
 /// In 13 regions: ap-northeast-1, ap-south-1, ap-southeast-2, ap-southeast-3, eu-central-1, eu-north-1, eu-south-1, eu-west-1, eu-west-2, sa-east-1, us-east-1, us-east-2, us-west-2.
 ///
-/// Lifecycle: ACTIVE, launched 2026-02-06, ends 2027-03-30 (LiteLLM price map).
+/// Lifecycle: ACTIVE, launched 2026-02-06.
 pub const MINIMAX_MINIMAX_M2_1: ModelId = ModelId::baked(
     "minimax.minimax-m2.1",
     Brand,
@@ -1192,7 +1157,7 @@ pub const MINIMAX_MINIMAX_M2_5: ModelId = ModelId::baked(
 ///
 /// In 13 regions: ap-northeast-1, ap-south-1, ap-southeast-2, ap-southeast-3, eu-central-1, eu-north-1, eu-south-1, eu-west-1, eu-west-2, sa-east-1, us-east-1, us-east-2, us-west-2.
 ///
-/// Lifecycle: ACTIVE, launched 2026-02-17, ends 2027-03-30 (LiteLLM price map).
+/// Lifecycle: ACTIVE, launched 2026-02-17.
 pub const MISTRAL_DEVSTRAL_2_123B: ModelId = ModelId::baked(
     "mistral.devstral-2-123b",
     Brand,
@@ -1252,7 +1217,7 @@ pub const MISTRAL_MINISTRAL_3_8B_INSTRUCT: ModelId = ModelId::baked(
 ///
 /// In 9 regions: ap-south-1, ap-southeast-2, ca-central-1, eu-west-1, eu-west-2, eu-west-3, sa-east-1, us-east-1, us-west-2.
 ///
-/// Lifecycle: ACTIVE, launched 2024-03-01, ends 2027-03-30 (LiteLLM price map).
+/// Lifecycle: ACTIVE, launched 2024-03-01.
 pub const MISTRAL_MISTRAL_7B_INSTRUCT_V0_2: ModelId = ModelId::baked(
     "mistral.mistral-7b-instruct-v0:2",
     Brand,
@@ -1312,7 +1277,7 @@ pub const MISTRAL_MISTRAL_SMALL_2402_V1_0: ModelId = ModelId::baked(
 ///
 /// In 9 regions: ap-south-1, ap-southeast-2, ca-central-1, eu-west-1, eu-west-2, eu-west-3, sa-east-1, us-east-1, us-west-2.
 ///
-/// Lifecycle: ACTIVE, launched 2024-03-01, ends 2027-03-30 (LiteLLM price map).
+/// Lifecycle: ACTIVE, launched 2024-03-01.
 pub const MISTRAL_MIXTRAL_8X7B_INSTRUCT_V0_1: ModelId = ModelId::baked(
     "mistral.mixtral-8x7b-instruct-v0:1",
     Brand,
@@ -1336,7 +1301,7 @@ pub const MISTRAL_PIXTRAL_LARGE_2502_V1_0: ModelId = ModelId::baked(
 ///
 /// In 10 regions: ap-northeast-1, ap-south-1, ap-southeast-2, eu-south-1, eu-west-1, eu-west-2, sa-east-1, us-east-1, us-east-2, us-west-2.
 ///
-/// Lifecycle: ACTIVE, launched 2025-12-02, ends 2027-03-30 (LiteLLM price map).
+/// Lifecycle: ACTIVE, launched 2025-12-02.
 pub const MISTRAL_VOXTRAL_MINI_3B_2507: ModelId = ModelId::baked(
     "mistral.voxtral-mini-3b-2507",
     Brand,
@@ -1348,7 +1313,7 @@ pub const MISTRAL_VOXTRAL_MINI_3B_2507: ModelId = ModelId::baked(
 ///
 /// In 10 regions: ap-northeast-1, ap-south-1, ap-southeast-2, eu-south-1, eu-west-1, eu-west-2, sa-east-1, us-east-1, us-east-2, us-west-2.
 ///
-/// Lifecycle: ACTIVE, launched 2025-12-02, ends 2027-03-30 (LiteLLM price map).
+/// Lifecycle: ACTIVE, launched 2025-12-02.
 pub const MISTRAL_VOXTRAL_SMALL_24B_2507: ModelId = ModelId::baked(
     "mistral.voxtral-small-24b-2507",
     Brand,
@@ -1360,7 +1325,7 @@ pub const MISTRAL_VOXTRAL_SMALL_24B_2507: ModelId = ModelId::baked(
 ///
 /// In 7 regions: ap-northeast-1, ap-south-1, ap-southeast-2, sa-east-1, us-east-1, us-east-2, us-west-2.
 ///
-/// Lifecycle: ACTIVE, launched 2025-12-02, ends 2027-03-30 (LiteLLM price map).
+/// Lifecycle: ACTIVE, launched 2025-12-02.
 pub const MOONSHOT_KIMI_K2_THINKING: ModelId = ModelId::baked(
     "moonshot.kimi-k2-thinking",
     Brand,
@@ -1396,7 +1361,7 @@ pub const MOONSHOTAI_KIMI_K3: ModelId = ModelId::baked(
 ///
 /// In 10 regions: ap-northeast-1, ap-south-1, ap-southeast-2, eu-south-1, eu-west-1, eu-west-2, sa-east-1, us-east-1, us-east-2, us-west-2.
 ///
-/// Lifecycle: ACTIVE, launched 2025-12-02, ends 2027-03-30 (LiteLLM price map).
+/// Lifecycle: ACTIVE, launched 2025-12-02.
 pub const NVIDIA_NEMOTRON_NANO_12B_V2: ModelId = ModelId::baked(
     "nvidia.nemotron-nano-12b-v2",
     Brand,
@@ -1420,7 +1385,7 @@ pub const NVIDIA_NEMOTRON_NANO_3_30B: ModelId = ModelId::baked(
 ///
 /// In 10 regions: ap-northeast-1, ap-south-1, ap-southeast-2, eu-south-1, eu-west-1, eu-west-2, sa-east-1, us-east-1, us-east-2, us-west-2.
 ///
-/// Lifecycle: ACTIVE, launched 2025-12-02, ends 2027-03-30 (LiteLLM price map).
+/// Lifecycle: ACTIVE, launched 2025-12-02.
 pub const NVIDIA_NEMOTRON_NANO_9B_V2: ModelId = ModelId::baked(
     "nvidia.nemotron-nano-9b-v2",
     Brand,
@@ -1612,7 +1577,7 @@ pub const QWEN_QWEN3_32B_V1_0: ModelId = ModelId::baked(
 ///
 /// In 13 regions: ap-northeast-1, ap-south-1, ap-southeast-2, ap-southeast-3, eu-central-1, eu-north-1, eu-south-1, eu-west-1, eu-west-2, sa-east-1, us-east-1, us-east-2, us-west-2.
 ///
-/// Lifecycle: ACTIVE, launched 2025-09-15, ends 2027-03-30 (LiteLLM price map).
+/// Lifecycle: ACTIVE, launched 2025-09-15.
 pub const QWEN_QWEN3_CODER_30B_A3B_V1_0: ModelId = ModelId::baked(
     "qwen.qwen3-coder-30b-a3b-v1:0",
     Brand,
@@ -1624,7 +1589,7 @@ pub const QWEN_QWEN3_CODER_30B_A3B_V1_0: ModelId = ModelId::baked(
 ///
 /// In 8 regions: ap-northeast-1, ap-south-1, ap-southeast-2, ap-southeast-3, eu-north-1, eu-west-2, us-east-2, us-west-2.
 ///
-/// Lifecycle: ACTIVE, launched 2025-09-15, ends 2027-03-30 (LiteLLM price map).
+/// Lifecycle: ACTIVE, launched 2025-09-15.
 pub const QWEN_QWEN3_CODER_480B_A35B_V1_0: ModelId = ModelId::baked(
     "qwen.qwen3-coder-480b-a35b-v1:0",
     Brand,
@@ -1891,7 +1856,7 @@ pub const TWELVELABS_MARENGO_EMBED_3_0_V1_0: ModelId = ModelId::baked(
 ///
 /// In 30 regions: af-south-1, ap-east-2, ap-northeast-1, ap-northeast-2, ap-northeast-3, ap-south-1, ap-south-2, ap-southeast-1, ap-southeast-2, ap-southeast-3, ap-southeast-4, ap-southeast-5, ap-southeast-7, ca-central-1, ca-west-1, eu-central-1, eu-central-2, eu-north-1, eu-south-1, eu-south-2, eu-west-1, eu-west-2, eu-west-3, il-central-1, mx-central-1, sa-east-1, us-east-1, us-east-2, us-west-1, us-west-2.
 ///
-/// Lifecycle: ACTIVE, launched 2025-10-31, ends 2027-03-22 (LiteLLM price map).
+/// Lifecycle: ACTIVE, launched 2025-10-31.
 pub const TWELVELABS_PEGASUS_1_2_V1_0: ModelId = ModelId::baked(
     "twelvelabs.pegasus-1-2-v1:0",
     Brand,
@@ -1915,7 +1880,7 @@ pub const WRITER_PALMYRA_VISION_7B: ModelId = ModelId::baked(
 ///
 /// In 4 regions: us-east-1, us-east-2, us-west-1, us-west-2.
 ///
-/// Lifecycle: ACTIVE, launched 2025-11-21, ends 2027-03-09 (LiteLLM price map).
+/// Lifecycle: ACTIVE, launched 2025-11-21.
 pub const WRITER_PALMYRA_X4_V1_0: ModelId = ModelId::baked(
     "writer.palmyra-x4-v1:0",
     Brand,
@@ -1927,7 +1892,7 @@ pub const WRITER_PALMYRA_X4_V1_0: ModelId = ModelId::baked(
 ///
 /// In 4 regions: us-east-1, us-east-2, us-west-1, us-west-2.
 ///
-/// Lifecycle: ACTIVE, launched 2025-11-21, ends 2027-03-21 (LiteLLM price map).
+/// Lifecycle: ACTIVE, launched 2025-11-21.
 pub const WRITER_PALMYRA_X5_V1_0: ModelId = ModelId::baked(
     "writer.palmyra-x5-v1:0",
     Brand,
@@ -1955,9 +1920,7 @@ pub const XAI_GROK_4_7: ModelId = ModelId::baked("xai.grok-4.7", Brand, 158u16);
 ///
 /// In 10 regions: ap-northeast-1, ap-south-1, ap-southeast-2, ap-southeast-3, eu-north-1, eu-west-2, sa-east-1, us-east-1, us-east-2, us-west-2.
 ///
-/// Lifecycle: ACTIVE, launched 2026-02-06, ends 2027-03-30 (LiteLLM price map).
-///
-/// Successor: zai.glm-5
+/// Lifecycle: ACTIVE, launched 2026-02-06.
 pub const ZAI_GLM_4_7: ModelId = ModelId::baked("zai.glm-4.7", Brand, 159u16);
 /// GLM 4.7 Flash, of Z.AI.
 ///
@@ -1965,7 +1928,7 @@ pub const ZAI_GLM_4_7: ModelId = ModelId::baked("zai.glm-4.7", Brand, 159u16);
 ///
 /// In 13 regions: ap-northeast-1, ap-south-1, ap-southeast-2, ap-southeast-3, eu-central-1, eu-north-1, eu-south-1, eu-west-1, eu-west-2, sa-east-1, us-east-1, us-east-2, us-west-2.
 ///
-/// Lifecycle: ACTIVE, launched 2026-02-06, ends 2027-03-30 (LiteLLM price map).
+/// Lifecycle: ACTIVE, launched 2026-02-06.
 pub const ZAI_GLM_4_7_FLASH: ModelId = ModelId::baked(
     "zai.glm-4.7-flash",
     Brand,

@@ -84,9 +84,6 @@ pub const APAC_ANTHROPIC_CLAUDE_3_7_SONNET_20250219_V1_0: ProfileId = ProfileId:
 /// Serves anthropic.claude-3-haiku-20240307-v1:0.
 ///
 /// From 5 regions: ap-northeast-1, ap-northeast-2, ap-south-1, ap-southeast-1, ap-southeast-2.
-#[deprecated(
-    note = "ended, launched 2024-03-13, ends 2026-09-10 (AWS model cards); its successor is anthropic.claude-haiku-4-5-20251001-v1:0"
-)]
 pub const APAC_ANTHROPIC_CLAUDE_3_HAIKU_20240307_V1_0: ProfileId = ProfileId::baked(
     "apac.anthropic.claude-3-haiku-20240307-v1:0",
     Brand,
@@ -112,7 +109,7 @@ pub const APAC_ANTHROPIC_CLAUDE_3_SONNET_20240229_V1_0: ProfileId = ProfileId::b
 ///
 /// From 12 regions: ap-east-2, ap-northeast-1, ap-northeast-2, ap-northeast-3, ap-south-1, ap-south-2, ap-southeast-1, ap-southeast-2, ap-southeast-3, ap-southeast-4, ap-southeast-5, ap-southeast-7.
 #[deprecated(
-    note = "legacy, launched 2025-05-22, legacy from 2026-04-14, extended access from 2026-07-14, ends 2026-10-14; its successor is anthropic.claude-sonnet-5"
+    note = "legacy, launched 2025-05-22, legacy from 2026-04-14, extended access from 2026-07-14, ends 2026-10-14"
 )]
 pub const APAC_ANTHROPIC_CLAUDE_SONNET_4_20250514_V1_0: ProfileId = ProfileId::baked(
     "apac.anthropic.claude-sonnet-4-20250514-v1:0",
@@ -321,9 +318,6 @@ pub const EU_AMAZON_NOVA_PRO_V1_0: ProfileId = ProfileId::baked(
 /// Serves anthropic.claude-3-haiku-20240307-v1:0.
 ///
 /// From 3 regions: eu-central-1, eu-west-1, eu-west-3.
-#[deprecated(
-    note = "ended, launched 2024-03-13, ends 2026-09-10 (AWS model cards); its successor is anthropic.claude-haiku-4-5-20251001-v1:0"
-)]
 pub const EU_ANTHROPIC_CLAUDE_3_HAIKU_20240307_V1_0: ProfileId = ProfileId::baked(
     "eu.anthropic.claude-3-haiku-20240307-v1:0",
     Brand,
@@ -433,7 +427,7 @@ pub const EU_ANTHROPIC_CLAUDE_OPUS_5_5: ProfileId = ProfileId::baked(
 ///
 /// From 7 regions: eu-central-1, eu-north-1, eu-south-1, eu-south-2, eu-west-1, eu-west-3, il-central-1.
 #[deprecated(
-    note = "legacy, launched 2025-05-22, legacy from 2026-04-14, extended access from 2026-07-14, ends 2026-10-14; its successor is anthropic.claude-sonnet-5"
+    note = "legacy, launched 2025-05-22, legacy from 2026-04-14, extended access from 2026-07-14, ends 2026-10-14"
 )]
 pub const EU_ANTHROPIC_CLAUDE_SONNET_4_20250514_V1_0: ProfileId = ProfileId::baked(
     "eu.anthropic.claude-sonnet-4-20250514-v1:0",
@@ -507,7 +501,6 @@ pub const EU_COHERE_EMBED_V4_0: ProfileId = ProfileId::baked(
 /// Serves meta.llama3-2-1b-instruct-v1:0.
 ///
 /// From 3 regions: eu-central-1, eu-west-1, eu-west-3.
-#[deprecated(note = "ended, ends 2026-07-07 (AWS model cards)")]
 pub const EU_META_LLAMA3_2_1B_INSTRUCT_V1_0: ProfileId = ProfileId::baked(
     "eu.meta.llama3-2-1b-instruct-v1:0",
     Brand,
@@ -520,7 +513,6 @@ pub const EU_META_LLAMA3_2_1B_INSTRUCT_V1_0: ProfileId = ProfileId::baked(
 /// Serves meta.llama3-2-3b-instruct-v1:0.
 ///
 /// From 3 regions: eu-central-1, eu-west-1, eu-west-3.
-#[deprecated(note = "ended, ends 2026-07-07 (AWS model cards)")]
 pub const EU_META_LLAMA3_2_3B_INSTRUCT_V1_0: ProfileId = ProfileId::baked(
     "eu.meta.llama3-2-3b-instruct-v1:0",
     Brand,
@@ -705,7 +697,7 @@ pub const GLOBAL_ANTHROPIC_CLAUDE_OPUS_5_5: ProfileId = ProfileId::baked(
 ///
 /// From 5 regions: ap-northeast-1, eu-west-1, us-east-1, us-east-2, us-west-2.
 #[deprecated(
-    note = "legacy, launched 2025-05-22, legacy from 2026-04-14, extended access from 2026-07-14, ends 2026-10-14; its successor is anthropic.claude-sonnet-5"
+    note = "legacy, launched 2025-05-22, legacy from 2026-04-14, extended access from 2026-07-14, ends 2026-10-14"
 )]
 pub const GLOBAL_ANTHROPIC_CLAUDE_SONNET_4_20250514_V1_0: ProfileId = ProfileId::baked(
     "global.anthropic.claude-sonnet-4-20250514-v1:0",
@@ -1166,9 +1158,6 @@ pub const US_AMAZON_NOVA_PRO_V1_0: ProfileId = ProfileId::baked(
 /// Serves anthropic.claude-3-haiku-20240307-v1:0.
 ///
 /// From 3 regions: us-east-1, us-east-2, us-west-2.
-#[deprecated(
-    note = "ended, launched 2024-03-13, ends 2026-09-10 (AWS model cards); its successor is anthropic.claude-haiku-4-5-20251001-v1:0"
-)]
 pub const US_ANTHROPIC_CLAUDE_3_HAIKU_20240307_V1_0: ProfileId = ProfileId::baked(
     "us.anthropic.claude-3-haiku-20240307-v1:0",
     Brand,
@@ -1317,7 +1306,7 @@ pub const US_ANTHROPIC_CLAUDE_OPUS_5_5: ProfileId = ProfileId::baked(
 ///
 /// From 4 regions: us-east-1, us-east-2, us-west-1, us-west-2.
 #[deprecated(
-    note = "legacy, launched 2025-05-22, legacy from 2026-04-14, extended access from 2026-07-14, ends 2026-10-14; its successor is anthropic.claude-sonnet-5"
+    note = "legacy, launched 2025-05-22, legacy from 2026-04-14, extended access from 2026-07-14, ends 2026-10-14"
 )]
 pub const US_ANTHROPIC_CLAUDE_SONNET_4_20250514_V1_0: ProfileId = ProfileId::baked(
     "us.anthropic.claude-sonnet-4-20250514-v1:0",
@@ -1403,7 +1392,6 @@ pub const US_DEEPSEEK_R1_V1_0: ProfileId = ProfileId::baked(
 /// Serves meta.llama3-1-405b-instruct-v1:0.
 ///
 /// From 1 region: us-east-2.
-#[deprecated(note = "ended, ends 2026-07-07 (AWS model cards)")]
 pub const US_META_LLAMA3_1_405B_INSTRUCT_V1_0: ProfileId = ProfileId::baked(
     "us.meta.llama3-1-405b-instruct-v1:0",
     Brand,
@@ -1440,7 +1428,6 @@ pub const US_META_LLAMA3_1_8B_INSTRUCT_V1_0: ProfileId = ProfileId::baked(
 /// Serves meta.llama3-2-11b-instruct-v1:0.
 ///
 /// From 3 regions: us-east-1, us-east-2, us-west-2.
-#[deprecated(note = "ended, ends 2026-07-07 (AWS model cards)")]
 pub const US_META_LLAMA3_2_11B_INSTRUCT_V1_0: ProfileId = ProfileId::baked(
     "us.meta.llama3-2-11b-instruct-v1:0",
     Brand,
@@ -1453,7 +1440,6 @@ pub const US_META_LLAMA3_2_11B_INSTRUCT_V1_0: ProfileId = ProfileId::baked(
 /// Serves meta.llama3-2-1b-instruct-v1:0.
 ///
 /// From 3 regions: us-east-1, us-east-2, us-west-2.
-#[deprecated(note = "ended, ends 2026-07-07 (AWS model cards)")]
 pub const US_META_LLAMA3_2_1B_INSTRUCT_V1_0: ProfileId = ProfileId::baked(
     "us.meta.llama3-2-1b-instruct-v1:0",
     Brand,
@@ -1466,7 +1452,6 @@ pub const US_META_LLAMA3_2_1B_INSTRUCT_V1_0: ProfileId = ProfileId::baked(
 /// Serves meta.llama3-2-3b-instruct-v1:0.
 ///
 /// From 3 regions: us-east-1, us-east-2, us-west-2.
-#[deprecated(note = "ended, ends 2026-07-07 (AWS model cards)")]
 pub const US_META_LLAMA3_2_3B_INSTRUCT_V1_0: ProfileId = ProfileId::baked(
     "us.meta.llama3-2-3b-instruct-v1:0",
     Brand,
@@ -1479,7 +1464,6 @@ pub const US_META_LLAMA3_2_3B_INSTRUCT_V1_0: ProfileId = ProfileId::baked(
 /// Serves meta.llama3-2-90b-instruct-v1:0.
 ///
 /// From 3 regions: us-east-1, us-east-2, us-west-2.
-#[deprecated(note = "ended, ends 2026-07-07 (AWS model cards)")]
 pub const US_META_LLAMA3_2_90B_INSTRUCT_V1_0: ProfileId = ProfileId::baked(
     "us.meta.llama3-2-90b-instruct-v1:0",
     Brand,

@@ -50,7 +50,6 @@ pub static CATALOG: Catalog = Catalog::baked(
         Borrowed(&REGION_LINES),
         31,
     ),
-    super::facts::FACTS,
 );
 static MODELS: [ModelRow; 163] = [
     ModelRow {

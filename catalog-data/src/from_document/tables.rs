@@ -9,7 +9,6 @@ use crate::catalog::Catalog;
 use crate::document::{LifecycleEntry, ModelEntry, ProfileEntry};
 use crate::enums::Geography;
 use crate::error::QueryError;
-use crate::facts::FactsOfCatalog;
 use crate::filter::Facets;
 use crate::rows::{
     AccessRow, LifecycleRow, LinkRow, ModelRow, NONE, ProfileRow, RegionRow, Run, Tables,
@@ -64,9 +63,8 @@ impl Builder<'_> {
             model_profiles: model_profiles.into(),
             profile_links: profile_links.into(),
         };
-        let facts = FactsOfCatalog::of(document.facts.as_ref(), self.models.iter())?;
         let ids = [self.models, self.profiles, self.regions];
-        Ok(Catalog::built(tables, ids.map(Ids::into_index), facts))
+        Ok(Catalog::built(tables, ids.map(Ids::into_index)))
     }
 
     /// The rows of access and of links sorted by (model, region), and the access row of each (region,

@@ -9,7 +9,6 @@
 
 mod check;
 mod diff;
-mod facts;
 #[cfg(feature = "fetch")]
 mod fetch;
 mod guards;
@@ -79,13 +78,10 @@ fn stage() -> tempfile::TempDir {
 }
 
 /// The generated files.
-const FILES: [&str; 10] = [
+const FILES: [&str; 7] = [
     "catalog.json",
     "catalog.schema.json",
-    "facts.json",
-    "facts.schema.json",
     "fingerprints.csv",
-    "src/bundle/facts.rs",
     "src/bundle/models.rs",
     "src/bundle/profiles.rs",
     "src/bundle/regions.rs",

@@ -20,9 +20,6 @@ pub(crate) struct Args {
     /// When the recording was made, for one that does not say
     #[arg(long, value_name = "TIME", value_parser = moment, requires = "recording")]
     observed_at: Option<Timestamp>,
-    /// A facts.json [default: the committed one]
-    #[arg(long, value_name = "FILE")]
-    facts: Option<PathBuf>,
     /// The catalog.json before, or `none` [default: the committed one]
     #[arg(long, value_name = "FILE|none")]
     previous: Option<PathBuf>,
@@ -68,8 +65,7 @@ pub(crate) fn run(args: &Args) -> Verdict {
             None => return Ok(Outcome::Failed),
         },
     };
-    let facts = project::facts(args.facts.as_deref(), &folder)?;
-    let baked = bake(&project::with_facts(&catalog, facts)?)?;
+    let baked = bake(&catalog)?;
     let differing = project::differing(&folder, &baked)?;
     if args.check {
         return check(&folder, &baked, &differing);
@@ -173,10 +169,7 @@ fn transformed(
 fn check(folder: &Path, baked: &Baked, differing: &[&str]) -> Verdict {
     const MAX_LINES: usize = 20;
     if differing.is_empty() {
-        crate::print_line!(
-            "{} is what its catalog.json and facts.json bake to",
-            folder.display()
-        );
+        crate::print_line!("{} is what its catalog.json bakes to", folder.display());
         return Ok(Outcome::Done);
     }
     for &file in differing {

@@ -70,7 +70,7 @@ pub(crate) fn run(args: &Args) -> Verdict {
                 Err(error) => problem("structure", error.to_string()),
                 Ok(files) => files.into_iter().for_each(|path| {
                     let message = format!(
-                        "{} is not what catalog.json and facts.json bake to; see `cargo gen build --check`",
+                        "{} is not what catalog.json bakes to; see `cargo gen build --check`",
                         path.display()
                     );
                     problem("digest", message);
@@ -125,9 +125,7 @@ pub(crate) fn run(args: &Args) -> Verdict {
 
 /// The files that differ from those that the catalog bakes to.
 fn differing(folder: &Path, catalog: &Catalog) -> Result<Vec<PathBuf>, Box<dyn std::error::Error>> {
-    let facts = project::facts(None, folder)?;
-    let named = name_constants(catalog.to_document(), Some(catalog))?;
-    let baked = bake(&project::with_facts(&named, facts)?)?;
+    let baked = bake(&name_constants(catalog.to_document(), Some(catalog))?)?;
     let files = project::differing(folder, &baked)?;
     Ok(files.into_iter().map(|file| folder.join(file)).collect())
 }

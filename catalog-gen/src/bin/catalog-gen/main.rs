@@ -3,7 +3,6 @@
 mod build;
 mod check;
 mod diff;
-mod facts;
 #[cfg(feature = "fetch")]
 mod fetch;
 #[cfg(not(feature = "fetch"))]
@@ -41,8 +40,6 @@ enum Verb {
     Fetch(fetch::Args),
     /// Bake: a recording (or the committed catalog.json) into catalog.json, tables and fingerprints.
     Build(build::Args),
-    /// Make facts.json: limits, prices, capabilities, endpoints, announced ends, former ids.
-    Facts(facts::Args),
     /// Check that catalog.json, tables and fingerprints belong together and are not too old.
     Check(check::Args),
     /// Show what has changed between two recordings or catalogs.
@@ -77,7 +74,6 @@ fn main() -> ExitCode {
     let (verdict, json) = match cli.verb {
         Verb::Fetch(args) => (fetch::run(&args), false),
         Verb::Build(args) => (build::run(&args), false),
-        Verb::Facts(args) => (facts::run(&args), false),
         Verb::Check(args) => (check::run(&args), args.json),
         Verb::Diff(args) => (diff::run(&args), false),
     };

@@ -5,11 +5,8 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use bedrock_catalog_data::Catalog;
-use bedrock_catalog_data::facts::FactsDocument;
 use bedrock_catalog_gen::Baked;
-use bedrock_catalog_recording::{
-    LARGEST_FACTS_INPUT, LARGEST_JSON, catalog_from_json, facts_from_json, read_bounded,
-};
+use bedrock_catalog_recording::{LARGEST_JSON, catalog_from_json, read_bounded};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -41,30 +38,6 @@ pub(crate) fn catalog(path: &Path) -> Result<Catalog> {
         .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
     let catalog = catalog_from_json(&json);
     Ok(catalog.map_err(|error| format!("{}: {error}", path.display()))?)
-}
-
-/// The facts of the given file, else of the facts.json in the folder, else of the committed one; none if
-/// there is no file.
-pub(crate) fn facts(given: Option<&Path>, folder: &Path) -> Result<FactsDocument<'static>> {
-    let candidates = [Some(folder.to_owned()), committed()].into_iter().flatten();
-    let mut found = candidates.map(|folder| folder.join("facts.json"));
-    let path = match given {
-        Some(path) => path.to_owned(),
-        None => match found.find(|path| path.is_file()) {
-            Some(path) => path,
-            None => return Ok(FactsDocument::new()),
-        },
-    };
-    let json = read_bounded(&path, LARGEST_FACTS_INPUT)
-        .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-    Ok(facts_from_json(&json).map_err(|error| format!("{}: {error}", path.display()))?)
-}
-
-/// The catalog with facts of its own.
-pub(crate) fn with_facts(catalog: &Catalog, facts: FactsDocument<'_>) -> Result<Catalog> {
-    let mut document = catalog.to_document();
-    document.facts = Some(facts);
-    Ok(Catalog::from_document(&document)?)
 }
 
 /// The present bytes of a baked file; empty if it does not exist.
@@ -126,8 +99,7 @@ pub(crate) fn write(folder: &Path, baked: &Baked, files: &[&str]) -> Result<()> 
     Ok(())
 }
 
-/// Replaces one file atomically.
-pub(crate) fn write_one(path: &Path, text: &str) -> std::io::Result<()> {
+fn write_one(path: &Path, text: &str) -> std::io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
     let mut file = tempfile::Builder::new()
